@@ -1,0 +1,1 @@
+//! The ledger's state machine: (state, command, now) to entry and effects, and the ports it needs.

@@ -1,0 +1,1 @@
+//! The kernel and the ledger as a service: ingest, the sequencer and the publisher.

@@ -1,0 +1,1 @@
+//! Money, identifiers, time, limits, canonical bytes and error codes of Paygod Kernel.

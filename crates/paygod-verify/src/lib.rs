@@ -1,0 +1,1 @@
+//! Everything an auditor checks, offline, from an export and a genesis fingerprint.

@@ -1,0 +1,2 @@
+//! The `paygod` command.
+fn main() {}
