@@ -1,0 +1,110 @@
+//! Builds the fuzzers of `fuzz/` with libFuzzer's coverage on the stable toolchain and runs them.
+//!
+//! Each target starts from the seeds in `fuzz/seeds/<target>` and keeps its growing corpus in
+//! `fuzz/corpus/<target>`, which git ignores. A target whose process allocates past its bound is
+//! ended by its own allocator (`fuzz/src/lib.rs`), which libFuzzer reports as a crash.
+
+use std::path::Path;
+use std::process::Command;
+
+const SECONDS_DEFAULT: &str = "60";
+
+/// The flags with which the compiler inserts libFuzzer's coverage counters.
+const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares \
+    -Ccodegen-units=1";
+
+pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
+    let mut seconds = SECONDS_DEFAULT.to_owned();
+    let mut wanted = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--seconds" {
+            seconds = rest.next().cloned().unwrap_or(seconds);
+        } else {
+            wanted.push(argument.clone());
+        }
+    }
+    let folder = root.join("fuzz");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--bins"])
+        .env("RUSTFLAGS", COVERAGE_FLAGS)
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .current_dir(&folder)
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        println!("FAIL  fuzz: the fuzzers do not build");
+        return false;
+    }
+    let targets = match targets(&folder) {
+        Ok(targets) => targets,
+        Err(error) => {
+            println!("FAIL  fuzz: {error}");
+            return false;
+        }
+    };
+    let chosen: Vec<&String> = targets
+        .iter()
+        .filter(|name| wanted.is_empty() || wanted.contains(name))
+        .collect();
+    if chosen.is_empty() {
+        println!(
+            "FAIL  fuzz: no such target; there are: {}",
+            targets.join(", ")
+        );
+        return false;
+    }
+    // Every target runs, so that one run tells all that is broken.
+    let outcomes: Vec<bool> = chosen
+        .into_iter()
+        .map(|target| run_target(&folder, target, &seconds))
+        .collect();
+    outcomes.into_iter().all(|passed| passed)
+}
+
+fn targets(folder: &Path) -> Result<Vec<String>, String> {
+    let listing = std::fs::read_dir(folder.join("fuzz_targets"))
+        .map_err(|error| format!("fuzz/fuzz_targets: {error}"))?;
+    let mut names: Vec<String> = listing
+        .filter_map(|file| file.ok()?.path().file_stem()?.to_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn run_target(folder: &Path, target: &str, seconds: &str) -> bool {
+    let corpus = folder.join("corpus").join(target);
+    let artifacts = folder.join("artifacts").join(target);
+    for made in [&corpus, &artifacts] {
+        if let Err(error) = std::fs::create_dir_all(made) {
+            println!("FAIL  fuzz {target}: {}: {error}", made.display());
+            return false;
+        }
+    }
+    let mut command = Command::new(folder.join("target/release").join(target));
+    command
+        .arg(format!("-max_total_time={seconds}"))
+        .arg("-timeout=5")
+        .arg("-rss_limit_mb=1024")
+        .arg("-print_final_stats=0")
+        .arg("-verbosity=0")
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .arg(&corpus);
+    let seeds = folder.join("seeds").join(target);
+    if seeds.is_dir() {
+        command.arg(seeds);
+    }
+    let passed = command.status().is_ok_and(|status| status.success());
+    if passed {
+        println!("ok    fuzz {target} ({seconds} s)");
+    } else {
+        println!(
+            "FAIL  fuzz {target}: the input that broke it is in {}",
+            artifacts.display()
+        );
+    }
+    passed
+}
