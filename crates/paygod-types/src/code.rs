@@ -1,0 +1,217 @@
+//! The registry of error codes: one row for each code that anything in the workspace can report.
+//!
+//! INVARIANT(codes-permanent): a code, once published, keeps its text and its meaning. Rows are
+//! added, never renamed or reused. `contracts/errors.json` is generated from this table and a test
+//! fails when the two differ; `PAYGOD_BLESS=1 cargo test -p paygod-types` writes it anew.
+//!
+//! To add a code, add a row to the group of its prefix in the table below:
+//! `NAME = "prefix.words", Class, "what happened", "what to do next";`
+//!
+//! It does not hold messages: those belong to the error that carries the code.
+
+use core::fmt;
+
+/// What kind of failure a code stands for; fixes its HTTP status, exit code and whether a retry helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The input is malformed; the same input fails again.
+    Input,
+    /// The input is larger than a limit allows.
+    TooLarge,
+    /// What the input names does not exist.
+    NotFound,
+    /// The input contradicts something already recorded.
+    Conflict,
+    /// The input is well-formed, but the rules or the state refuse it.
+    Refused,
+    /// The caller may not do this.
+    Forbidden,
+    /// A check found that something is not as it must be: the answer is no.
+    Failed,
+    /// Too much work at once; the same request can succeed later.
+    Busy,
+    /// The system cannot answer now; the same request can succeed later.
+    Unavailable,
+    /// The system failed and will not heal without an operator.
+    System,
+}
+
+impl Class {
+    /// Lower-case name of the class, as `contracts/errors.json` spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::TooLarge => "too-large",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Forbidden => "forbidden",
+            Self::Failed => "failed",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::System => "system",
+        }
+    }
+
+    /// HTTP status that answers a request which failed with such a code.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Input => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::TooLarge => 413,
+            Self::Refused | Self::Failed => 422,
+            Self::Busy => 429,
+            Self::System => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// Exit code of the binary: 1 the answer is no, 2 the input is wrong, 3 the system failed.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed | Self::Refused | Self::Forbidden => 1,
+            Self::Input | Self::TooLarge | Self::NotFound | Self::Conflict => 2,
+            Self::Busy | Self::Unavailable | Self::System => 3,
+        }
+    }
+
+    /// Whether sending the same input again, later, can succeed.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
+        matches!(self, Self::Busy | Self::Unavailable)
+    }
+}
+
+/// One row of the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Registered {
+    /// The permanent text, `prefix.words`.
+    pub text: &'static str,
+    /// The kind of failure.
+    pub class: Class,
+    /// What happened, in one line.
+    pub title: &'static str,
+    /// What the reader does next.
+    pub remedy: &'static str,
+}
+
+/// A permanent error code, such as `money.precision`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(&'static Registered);
+
+impl Code {
+    /// The permanent text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0.text
+    }
+
+    /// The code with this text, if it is registered.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        registry()
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        self.0.class
+    }
+
+    /// What happened, in one line.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.0.title
+    }
+
+    /// What the reader does next.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        self.0.remedy
+    }
+
+    /// Whether sending the same input again, later, can succeed.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
+        self.class().retryable()
+    }
+
+    /// HTTP status that answers a request which failed with this code.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        self.class().http_status()
+    }
+
+    /// Exit code of the binary: 1 the answer is no, 2 the input is wrong, 3 the system failed.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        self.class().exit_code()
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({})", self.as_str())
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $text:literal, $class:ident, $title:literal, $remedy:literal;)*) => {
+        $(
+            #[doc = concat!("`", $text, "`: ", $title, ".")]
+            pub const $name: Code = Code(&Registered {
+                text: $text,
+                class: Class::$class,
+                title: $title,
+                remedy: $remedy,
+            });
+        )*
+
+        /// Every code, in the order of the table.
+        #[must_use]
+        pub const fn registry() -> &'static [Code] {
+            &[$($name),*]
+        }
+    };
+}
+
+codes! {
+    // canonical: bytes that must be RFC 8785 JSON.
+    CANONICAL_TOO_LARGE = "canonical.too-large", TooLarge, "the document is longer than its limit", "split or shorten the document";
+    CANONICAL_TOO_DEEP = "canonical.too-deep", Input, "the document is nested deeper than its limit", "flatten the document";
+    CANONICAL_SYNTAX = "canonical.syntax", Input, "the bytes are not a JSON document", "correct the JSON at the byte named";
+    CANONICAL_ENCODING = "canonical.encoding", Input, "the text is not valid Unicode", "send UTF-8 without lone surrogates";
+    CANONICAL_DUPLICATE_KEY = "canonical.duplicate-key", Input, "an object names a key twice", "keep one of the two members";
+    CANONICAL_NUMBER = "canonical.number", Input, "a number cannot be carried exactly", "send integers within 2^53-1, and larger values as strings";
+    CANONICAL_FORM = "canonical.form", Input, "the document is not in canonical form", "write it as RFC 8785 says";
+    CANONICAL_SHAPE = "canonical.shape", Input, "the document has not the shape expected here", "compare it with the schema of the document";
+
+    // money: amounts and currencies.
+    MONEY_SYNTAX = "money.syntax", Input, "the amount is not a decimal number", "write digits with a point, such as `1250.00`";
+    MONEY_PRECISION = "money.precision", Input, "the amount has not the digits of its currency", "write exactly as many decimals as the currency has";
+    MONEY_OVERFLOW = "money.overflow", Input, "the amount does not fit in 128 bits", "split the amount";
+    MONEY_CURRENCY_UNKNOWN = "money.currency-unknown", Input, "the currency is not an active ISO 4217 code with minor units", "use a current three-letter currency code";
+    MONEY_CURRENCY_MISMATCH = "money.currency-mismatch", Input, "two amounts of different currencies meet", "use one currency, or two linked legs";
+
+    // time, id, digest: the other plain values.
+    TIME_SYNTAX = "time.syntax", Input, "the time is not in the form expected", "write it as `2026-11-22T09:40:05.123456789Z`";
+    TIME_RANGE = "time.range", Input, "the time is outside 1970 to 2554", "use a time within the range";
+    ID_SYNTAX = "id.syntax", Input, "the identifier holds a character that is not allowed", "use letters, digits and `._:/+-`, beginning with a letter or digit";
+    ID_LENGTH = "id.length", Input, "the identifier is empty or too long", "use 1 to 64 characters";
+    ID_RESERVED = "id.reserved", Input, "the identifier begins with a reserved prefix", "choose an identifier that does not begin with `paygod:`";
+    DIGEST_SYNTAX = "digest.syntax", Input, "the digest is not 64 lower-case hexadecimal digits", "write the SHA-256 in lower-case hexadecimal";
+}

@@ -1,0 +1,146 @@
+//! SHA-256 digests.
+//!
+//! It does not say what was hashed: whoever hashes names the domain and the byte order.
+
+use core::fmt;
+use core::str::FromStr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::code::{self, Code};
+
+/// A SHA-256 digest. Its text is 64 lower-case hexadecimal digits; its order is that of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn sha256(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// A digest computed elsewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads 64 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// Anything else, upper-case digits included: a digest has one spelling.
+    pub fn parse(text: &str) -> Result<Self, DigestError> {
+        let mut bytes = [0_u8; 32];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(DigestError::Length { found: text.len() });
+        }
+        for (index, (byte, [high, low])) in bytes.iter_mut().zip(pairs).enumerate() {
+            let (Some(high), Some(low)) = (nibble(*high), nibble(*low)) else {
+                return Err(DigestError::Digit {
+                    offset: index.saturating_mul(2),
+                });
+            };
+            *byte = (high << 4) | low;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Appends the 64 digits to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write_hex(&self.0, out);
+    }
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+const fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 {
+        b'0' + nibble
+    } else {
+        b'a' + (nibble & 0x0f) - 10
+    }
+}
+
+/// Appends `bytes` as lower-case hexadecimal.
+pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        out.extend_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 0x0f)]);
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        Self::parse(text)
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+/// Why a text is not a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    /// The text has not 64 characters.
+    #[error("a digest has 64 hexadecimal digits, found {found} bytes; write the whole SHA-256")]
+    Length {
+        /// Bytes found.
+        found: usize,
+    },
+    /// A character is not a lower-case hexadecimal digit.
+    #[error(
+        "a digest has only the digits `0-9a-f`, found another near byte {offset}; use lower case"
+    )]
+    Digit {
+        /// Where the pair that holds it begins.
+        offset: usize,
+    },
+}
+
+impl DigestError {
+    /// The permanent code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::DIGEST_SYNTAX
+    }
+}
