@@ -214,4 +214,13 @@ codes! {
     ID_LENGTH = "id.length", Input, "the identifier is empty or too long", "use 1 to 64 characters";
     ID_RESERVED = "id.reserved", Input, "the identifier begins with a reserved prefix", "choose an identifier that does not begin with `paygod:`";
     DIGEST_SYNTAX = "digest.syntax", Input, "the digest is not 64 lower-case hexadecimal digits", "write the SHA-256 in lower-case hexadecimal";
+
+    // cli: the command line itself.
+    CLI_NO_BOOK = "cli.no-book", Input, "no book is named", "pass `--book DIR`, or set PAYGOD_BOOK";
+    CLI_ARGUMENT = "cli.argument", Input, "an argument is not in the form expected", "see the command's `--help`";
+    CLI_INPUT = "cli.input", Input, "a file cannot be read", "check the path and its permissions";
+    CLI_FOLDER_IN_USE = "cli.folder-in-use", Input, "the folder is not empty", "name a folder that is empty or does not exist";
+    CLI_CONFIRM = "cli.confirm", Input, "what was asked cannot be undone and was not confirmed", "repeat the command with `--yes`";
+    CLI_OUTPUT = "cli.output", System, "the output cannot be written", "check the disk's space and the permissions";
+    CLI_READER_GONE = "cli.reader-gone", Unavailable, "the reader of the output has gone", "nothing to do";
 }
