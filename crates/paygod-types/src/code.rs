@@ -223,4 +223,33 @@ codes! {
     CLI_CONFIRM = "cli.confirm", Input, "what was asked cannot be undone and was not confirmed", "repeat the command with `--yes`";
     CLI_OUTPUT = "cli.output", System, "the output cannot be written", "check the disk's space and the permissions";
     CLI_READER_GONE = "cli.reader-gone", Unavailable, "the reader of the output has gone", "nothing to do";
+
+    // store: the files of a book.
+    STORE_IO = "store.io", System, "the disk refused something", "check the disk and open the book again";
+    STORE_DISK_FULL = "store.disk-full", Unavailable, "the disk is full", "free space on the disk and open the book again";
+    STORE_READ_ONLY = "store.read-only", System, "the folder may not be written", "give this user write access to the folder";
+    STORE_POISONED = "store.poisoned", Unavailable, "an earlier write failed and nothing more is written", "open the book again";
+    STORE_LOCKED = "store.locked", Busy, "another process has the book open for writing", "stop the other process, or open the book read-only";
+    STORE_NOT_A_BOOK = "store.not-a-book", NotFound, "the folder holds no book", "make one with `paygod init`";
+    STORE_OCCUPIED = "store.occupied", Conflict, "the folder holds files already", "name an empty or a new folder";
+    STORE_VERSION = "store.version", System, "the book is in a format that this version cannot read", "use the version that wrote it, or restore a backup";
+    STORE_CORRUPT = "store.corrupt", Failed, "the bytes on the disk are not what was written", "restore a backup";
+    STORE_CHECKPOINT_MISMATCH = "store.checkpoint-mismatch", Failed, "the book disagrees with its last checkpoint", "restore a backup";
+    STORE_DERIVED_CORRUPT = "store.derived-corrupt", System, "a file that can be rebuilt is damaged", "remove the file and open the book again";
+    STORE_ORDER = "store.order", System, "something was written out of order", "open the book again";
+    STORE_GROUP_TOO_LARGE = "store.group-too-large", TooLarge, "the group is larger than allowed", "commit smaller groups";
+    STORE_ENTRY_TOO_LARGE = "store.entry-too-large", TooLarge, "the entry is longer than allowed", "shorten the request";
+    STORE_NO_ENTRY = "store.no-entry", NotFound, "the book has no such entry", "name an entry that the book has";
+    STORE_NO_BLOB = "store.no-blob", NotFound, "the book has no such blob", "store the pack or list again";
+    STORE_BLOB_TOO_LARGE = "store.blob-too-large", TooLarge, "the blob is larger than allowed", "split the list";
+    STORE_NO_CHECKPOINT = "store.no-checkpoint", Refused, "the book has no checkpoint yet", "publish a checkpoint first";
+    STORE_BACKUP_NOT_WHOLE = "store.backup-not-whole", Failed, "the backup is not whole", "make the backup again";
+
+    // vault: encrypted inputs.
+    VAULT_NOT_FOUND = "vault.not-found", NotFound, "the vault holds no such input", "check the entry's reference";
+    VAULT_ERASED = "vault.erased", Refused, "the input was erased", "only its commitment remains";
+    VAULT_REFUSED = "vault.refused", Failed, "the stored input does not open", "check the key-encryption key, or restore a backup";
+    VAULT_TOO_LARGE = "vault.too-large", TooLarge, "the input is longer than allowed", "shorten the request";
+    VAULT_KEY = "vault.key", Unavailable, "the key-encryption key could not be used", "check the key's provider";
+    VAULT_RANDOMNESS = "vault.randomness", Unavailable, "the operating system gave no randomness", "try again";
 }
