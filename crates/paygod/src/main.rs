@@ -1,2 +1,45 @@
-//! The `paygod` command.
-fn main() {}
+//! The `paygod` command: every part of the kernel, wired together and given to people and scripts.
+//!
+//! It holds no rules of its own: what may happen is decided by the libraries, and this crate reads
+//! arguments, calls them and prints. Answers go to standard output, notes and errors to standard
+//! error, and the exit status says yes (0), no (1), wrong input (2) or failed system (3).
+
+mod cli;
+mod commands;
+mod fault;
+mod output;
+mod progress;
+mod table;
+
+use clap::FromArgMatches;
+use cli::Cli;
+use fault::{Answer, Fault};
+use output::Console;
+use paygod_types::code;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let matches = cli::definition().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let mut console = Console::new(&cli.global);
+    let outcome = commands::run(cli, &mut console).and_then(|answer| {
+        console.flush()?;
+        Ok(answer)
+    });
+    ExitCode::from(exit_code(outcome, &mut console))
+}
+
+fn exit_code(outcome: Result<Answer, Fault>, console: &mut Console) -> u8 {
+    match outcome {
+        Ok(answer) => answer.exit_code(),
+        // `paygod entries | head` is not a failure.
+        Err(fault) if fault.code() == code::CLI_READER_GONE => Answer::Yes.exit_code(),
+        Err(fault) => {
+            console.fault(&fault);
+            fault.code().exit_code()
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The command line, defined once: help, shell completions and man pages all come from here.
+//!
+//! Every command shows examples in its own help; a test fails when one does not. No option takes a
+//! secret: keys and passphrases are files in the book's folder, never arguments, because arguments
+//! are seen by everyone who can list processes.
+
+mod book;
+mod policy;
+mod proof;
+mod requests;
+mod tools;
+
+pub(crate) use book::{
+    AccountCommand, AccountOpen, AccountShow, Backup, BalanceOf, Entries, Init, Restore,
+};
+pub(crate) use policy::{
+    ListCheck, ListCommand, ListImport, ListShow, PackActivate, PackCommand, PackPaths,
+};
+pub(crate) use proof::{CheckpointShow, Export, Prove, Verify};
+pub(crate) use requests::{
+    Correct, Decide, Erase, Explain, Freeze, PostPending, Scope, Submit, SubmitFormat, VoidPending,
+};
+pub(crate) use tools::{Completions, Demo, Drill, Man};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Judges payments, moves the money, seals both in one log, and proves it to anyone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "paygod",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Exit status:
+  0  yes: done, valid, allowed
+  1  no: denied, invalid, tampered with
+  2  the command or its input is wrong
+  3  the system failed: disk, lock, missing file of the book
+
+Examples:
+  paygod demo                                   the whole story in ten seconds
+  paygod init --book ./book                     a new book
+  paygod submit --book ./book payments.xml      judge and post a bank's payment file
+  paygod verify ./export --genesis 5f1c…        trust nobody, check everything"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// The book's folder
+    #[arg(long, global = true, env = "PAYGOD_BOOK", value_name = "DIR")]
+    pub(crate) book: Option<PathBuf>,
+
+    /// Print JSON for programs in place of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print no notes and no progress, only the answer and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    /// Colours: on a terminal only, always, or never (NO_COLOR is obeyed too)
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Colour::Auto,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    pub(crate) color: Colour,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// When the output is a terminal and `NO_COLOR` is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Who asks, and under which name: options of every command that seals a request.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Asked {
+    /// Who makes the request, as the entry will say
+    #[arg(long, env = "PAYGOD_BY", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+
+    /// The request's own name; the same name again gives the first outcome again
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Submit(Submit),
+    #[command(subcommand)]
+    Account(AccountCommand),
+    Balance(BalanceOf),
+    Entries(Entries),
+    Explain(Explain),
+    #[command(subcommand)]
+    List(ListCommand),
+    #[command(subcommand)]
+    Pack(PackCommand),
+    /// Approve a payment that waits for review
+    #[command(after_help = "\
+Money of a payment under review stays reserved until enough people have approved it. Nobody
+approves their own request.
+
+Examples:
+  paygod approve pay-7 --by ana
+  paygod approve pay-7 --by ana && paygod approve pay-7 --by bo")]
+    Approve(Decide),
+    /// Reject a payment that waits for review, and release its money
+    #[command(after_help = "\
+Examples:
+  paygod reject pay-7 --by ana")]
+    Reject(Decide),
+    Post(PostPending),
+    Void(VoidPending),
+    /// Stop payments: of the whole book, an account or a currency
+    #[command(after_help = "\
+While frozen, every payment in that scope is denied and the denial is sealed.
+
+Examples:
+  paygod freeze book --by ana
+  paygod freeze account acme-eur --by ana
+  paygod freeze currency USD --by ana")]
+    Freeze(Freeze),
+    /// Let payments through again
+    #[command(after_help = "\
+Examples:
+  paygod unfreeze account acme-eur --by ana")]
+    Unfreeze(Freeze),
+    Correct(Correct),
+    Erase(Erase),
+    Checkpoint(CheckpointShow),
+    Prove(Prove),
+    Export(Export),
+    Verify(Verify),
+    Backup(Backup),
+    Restore(Restore),
+    Demo(Demo),
+    Drill(Drill),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// How `paygod --help` groups the commands. A test fails when a command stands in no group.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("See it work", &["demo", "drill"]),
+    (
+        "Payments",
+        &[
+            "submit", "explain", "approve", "reject", "post", "void", "correct", "freeze",
+            "unfreeze",
+        ],
+    ),
+    (
+        "The book",
+        &[
+            "init", "account", "balance", "entries", "erase", "backup", "restore",
+        ],
+    ),
+    ("Policy", &["pack", "list"]),
+    ("Proof", &["checkpoint", "prove", "export", "verify"]),
+    ("This command", &["completions", "man"]),
+];
+
+/// The definition, with its commands grouped in the top-level help.
+pub(crate) fn definition() -> clap::Command {
+    let command = Cli::command();
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        // Writing to a string cannot fail.
+        let _ = writeln!(groups, "{title}:");
+        for name in *names {
+            let about = command
+                .find_subcommand(name)
+                .and_then(clap::Command::get_about)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let _ = writeln!(groups, "  {name:<12} {about}");
+        }
+        groups.push('\n');
+    }
+    command.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{{options}}{{after-help}}\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, GROUPS, definition};
+    use clap::CommandFactory;
+
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for sub in command.get_subcommands() {
+            let name = format!("{path} {}", sub.get_name());
+            if sub.has_subcommands() {
+                leaves(sub, &name, found);
+            } else {
+                found.push((name, sub.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "paygod", &mut found);
+        assert!(found.len() > 25, "{}", found.len());
+        for (name, command) in found {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:").unwrap_or(("", ""));
+            assert!(
+                examples.contains(&name),
+                "`{name} --help` shows no example of `{name}`"
+            );
+        }
+    }
+
+    #[test]
+    fn every_command_stands_in_one_group_of_the_help() {
+        let mut grouped: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect();
+        let definition = Cli::command();
+        let mut defined: Vec<&str> = definition
+            .get_subcommands()
+            .map(clap::Command::get_name)
+            .collect();
+        grouped.sort_unstable();
+        defined.sort_unstable();
+        assert_eq!(grouped, defined);
+    }
+
+    #[test]
+    fn no_option_takes_a_secret() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "paygod", &mut found);
+        for (name, command) in found {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().as_str();
+                for word in ["password", "passphrase", "secret", "pin", "private"] {
+                    assert!(!id.contains(word), "`{name}` takes `{id}`");
+                }
+            }
+        }
+    }
+}

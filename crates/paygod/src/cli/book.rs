@@ -1,0 +1,166 @@
+//! Commands about the book itself: its making, its accounts, what stands in it, its copies.
+
+use super::Asked;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Make a new book
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The book's first entry, genesis, fixes its name and its keys. Its fingerprint is printed: give it
+to your auditors, it is all they need to check an export.
+
+Keys are made on this machine and kept in files of the folder, readable by you alone. That is
+meant for development and for learning.
+
+Examples:
+  paygod init --book ./book
+  paygod init --book ./book --origin ledger.example.com/main")]
+pub(crate) struct Init {
+    /// The log's name, as checkpoints say it: a host name and a path you own
+    #[arg(long, value_name = "NAME", default_value = "paygod.local/book")]
+    pub(crate) origin: String,
+}
+
+/// Open, close and show accounts
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    Open(AccountOpen),
+    Close(AccountClose),
+    Show(AccountShow),
+    List(AccountList),
+}
+
+/// Open an account
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A balance is what was credited less what was debited. `--min 0.00` forbids an overdraft. An IBAN
+or a bank's own account number, given with `--alias`, lets payment files name the account; the
+book keeps only a keyed fingerprint of it.
+
+Examples:
+  paygod account open acme-eur --currency EUR --min 0.00
+  paygod account open acme-chf --currency CHF --alias CH9300762011623852957
+  paygod account open clearing-eur --currency EUR")]
+pub(crate) struct AccountOpen {
+    /// The account's name: letters, digits and . _ : / + -
+    pub(crate) account: String,
+
+    /// ISO 4217 code, such as EUR
+    #[arg(long, value_name = "CODE")]
+    pub(crate) currency: String,
+
+    /// The balance may not go below this
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub(crate) min: Option<String>,
+
+    /// The balance may not go above this
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub(crate) max: Option<String>,
+
+    /// An IBAN or a bank's own number by which payment files name the account (may be repeated)
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) alias: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Close an account
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Only an account with a zero balance and nothing reserved can be closed.
+
+Examples:
+  paygod account close acme-eur")]
+pub(crate) struct AccountClose {
+    /// The account
+    pub(crate) account: String,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Show one account
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod account show acme-eur
+  paygod account show acme-eur --json")]
+pub(crate) struct AccountShow {
+    /// The account
+    pub(crate) account: String,
+}
+
+/// List the accounts and their balances
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod account list
+  paygod account list --json")]
+pub(crate) struct AccountList {}
+
+/// Print an account's balance, now or as of any earlier moment
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod balance acme-eur
+  paygod balance acme-eur --at-seq 41
+  paygod balance acme-eur --at-time 2026-11-22T00:00:00Z")]
+pub(crate) struct BalanceOf {
+    /// The account
+    pub(crate) account: String,
+
+    /// As it stood after this entry
+    #[arg(long, value_name = "SEQ", conflicts_with = "at_time")]
+    pub(crate) at_seq: Option<u64>,
+
+    /// As it stood at this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at_time: Option<String>,
+}
+
+/// Print entries as they are sealed, byte for byte
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod entries
+  paygod entries --from 100 --count 20
+  paygod entries --account acme-eur --count 5
+  paygod entries --json --count 1000000 > book.jsonl")]
+pub(crate) struct Entries {
+    /// The first entry
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) from: u64,
+
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) count: u64,
+
+    /// Only entries that moved this account's money
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+}
+
+/// Copy a live book to another folder
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The copy is complete up to the newest checkpoint, whatever is written meanwhile. It holds the
+book's keys and encrypted inputs: guard it like the book.
+
+Examples:
+  paygod backup /mnt/backup/book-2026-11-22")]
+pub(crate) struct Backup {
+    /// The folder to make; it must not exist yet
+    pub(crate) to: PathBuf,
+}
+
+/// Make a book out of a backup, checking every entry on the way
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod restore /mnt/backup/book-2026-11-22 --book ./book")]
+pub(crate) struct Restore {
+    /// The backup's folder
+    pub(crate) from: PathBuf,
+}

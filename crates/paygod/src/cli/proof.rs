@@ -1,0 +1,99 @@
+//! Commands that let somebody else check the book.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// Print the newest signed checkpoint
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A checkpoint is the book's size and the one hash that stands for every entry up to it, signed.
+Whoever keeps one can later prove that nothing before it was changed.
+
+Examples:
+  paygod checkpoint
+  paygod checkpoint > kept-by-the-auditor.txt")]
+pub(crate) struct CheckpointShow {}
+
+/// Prove that a request is sealed in the book, or check such a proof offline
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes a C2SP tlog-proof: the entry, its path to the root, and a signed checkpoint. Checking one
+needs no book and no network, only the log's public key.
+
+Examples:
+  paygod prove pay-7
+  paygod prove pay-7 --out pay-7.tlog-proof
+  paygod prove --check pay-7.tlog-proof --entry pay-7.json --key 'paygod.local/book+3f0c…'")]
+pub(crate) struct Prove {
+    /// The request's id, or `#` and an entry's number
+    #[arg(required_unless_present = "check")]
+    pub(crate) request: Option<String>,
+
+    /// Where to write the proof; the entry goes beside it as .json
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Check this proof in place of making one
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "entry",
+        requires = "key",
+        conflicts_with = "request"
+    )]
+    pub(crate) check: Option<PathBuf>,
+
+    /// The entry that the proof is about
+    #[arg(long, value_name = "FILE", requires = "check")]
+    pub(crate) entry: Option<PathBuf>,
+
+    /// The log's public key, as `paygod checkpoint --json` and genesis give it
+    #[arg(long, value_name = "VKEY", requires = "check")]
+    pub(crate) key: Option<String>,
+}
+
+/// Write the book as static files that anyone can check
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The export holds no personal data and no private key. Any web server can serve it; readers of C2SP
+tlog-tiles understand it.
+
+Examples:
+  paygod export ./export
+  paygod export ./export && paygod verify ./export")]
+pub(crate) struct Export {
+    /// The folder to write; an earlier export of the same book is brought up to date
+    pub(crate) to: PathBuf,
+}
+
+/// Check an export, or a book, from scratch, trusting nobody
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Checks every byte, hash, signature, key change, id, time, decision and balance. Names the first
+entry that is wrong, with what was expected and what was found. Exit status 1 when anything is.
+
+`--genesis` is the fingerprint you were given when the book was made: without it you check that the
+book is consistent, not that it is the one you know. `--kept` is a checkpoint you saved earlier:
+with it, a rewrite of anything before it is found even when the log's key was stolen.
+
+Examples:
+  paygod verify ./export --genesis 5f1c0e…
+  paygod verify ./export --genesis 5f1c0e… --kept kept-by-the-auditor.txt
+  paygod verify ./export --all --json
+  paygod verify --book ./book")]
+pub(crate) struct Verify {
+    /// The export's folder; the book itself when not given
+    pub(crate) folder: Option<PathBuf>,
+
+    /// The genesis fingerprint you were given, 64 hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) genesis: Option<String>,
+
+    /// A checkpoint you saved earlier (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kept: Vec<PathBuf>,
+
+    /// Report every failure, not only the first
+    #[arg(long)]
+    pub(crate) all: bool,
+}
