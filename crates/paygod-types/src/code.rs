@@ -252,4 +252,22 @@ codes! {
     VAULT_TOO_LARGE = "vault.too-large", TooLarge, "the input is longer than allowed", "shorten the request";
     VAULT_KEY = "vault.key", Unavailable, "the key-encryption key could not be used", "check the key's provider";
     VAULT_RANDOMNESS = "vault.randomness", Unavailable, "the operating system gave no randomness", "try again";
+
+    // tlog: trees, tiles, notes, checkpoints and proofs.
+    TLOG_HASH = "tlog.hash", Input, "the text is not a hash", "copy the whole hash again";
+    TLOG_FRONTIER = "tlog.frontier", System, "the tree's right edge cannot be read or grown", "open the book from an earlier snapshot";
+    TLOG_ENTRY_TOO_LONG = "tlog.entry-too-long", TooLarge, "the entry is longer than a bundle can carry", "split the request";
+    TLOG_BUNDLE = "tlog.bundle", Failed, "the entry bundle is malformed", "export the log again";
+    TLOG_TILE = "tlog.tile", Input, "there is no tile of that name", "take level, index and width from the tree's size";
+    TLOG_KEY = "tlog.key", Input, "the key is malformed or not supported", "copy the verifier key again";
+    TLOG_SIGNER = "tlog.signer", Unavailable, "the key's provider did not sign", "see that the provider is up and try again";
+    TLOG_NOTE = "tlog.note", Input, "the signed note is malformed", "ask for the note again";
+    TLOG_SIGNATURE = "tlog.signature", Failed, "a trusted key's signature does not hold", "take the note as forged until its origin is known";
+    TLOG_UNTRUSTED = "tlog.untrusted", Failed, "no trusted key signed the note", "check which keys you trust";
+    TLOG_CHECKPOINT = "tlog.checkpoint", Input, "the checkpoint is malformed", "ask for the checkpoint again";
+    TLOG_ORIGIN = "tlog.origin", Failed, "the checkpoint is of another log", "check which log was asked";
+    TLOG_PROOF_FORM = "tlog.proof-form", Input, "the proof is malformed", "ask for the proof again";
+    TLOG_PROOF = "tlog.proof", Failed, "the proof does not lead to the signed root", "take the log or the proof as changed";
+    TLOG_RANGE = "tlog.range", NotFound, "the leaf or size is past the tree", "ask for a leaf or size of the tree";
+    TLOG_SOURCE = "tlog.source", System, "a tile could not be read", "rebuild the tiles from the entries";
 }

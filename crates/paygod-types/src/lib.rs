@@ -4,6 +4,7 @@
 //! or output, no clock, no randomness, no global state. What a type here can hold is valid: values
 //! are made by parsing, and a parser accepts one spelling of each value.
 
+pub mod canonical;
 pub mod code;
 mod currency;
 mod digest;
