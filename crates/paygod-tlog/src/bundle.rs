@@ -1,6 +1,7 @@
 //! Entry bundles (tlog-tiles): entries back to back, each after its length as a big-endian `u16`.
 //! A full bundle holds 256 entries, a partial one 1 to 255.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::limits::{BUNDLE_BYTES_MAX, ENTRY_BYTES_MAX};
@@ -40,6 +41,17 @@ pub enum BundleError {
         /// Entries found; one more than expected stands for any number above.
         found: u16,
     },
+}
+
+impl BundleError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::EntryTooLong { .. } => code::TLOG_ENTRY_TOO_LONG,
+            Self::TooLong { .. } | Self::Cut { .. } | Self::Count { .. } => code::TLOG_BUNDLE,
+        }
+    }
 }
 
 /// Appends one entry to a bundle under construction.

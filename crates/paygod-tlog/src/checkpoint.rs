@@ -2,6 +2,7 @@
 //!
 //! Extension lines are refused: monitors cannot audit them and ML-DSA cosignatures leave them out.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::hash::{Hash, TreeHead};
@@ -79,6 +80,22 @@ pub enum CheckpointError {
         /// The start of what was found.
         found: String,
     },
+}
+
+impl CheckpointError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Note(error) => error.code(),
+            Self::Origin { .. } => code::TLOG_ORIGIN,
+            Self::TooLong { .. }
+            | Self::Lines { .. }
+            | Self::OriginForm { .. }
+            | Self::Size { .. }
+            | Self::Root { .. } => code::TLOG_CHECKPOINT,
+        }
+    }
 }
 
 impl Checkpoint {

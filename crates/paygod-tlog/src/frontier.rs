@@ -3,10 +3,11 @@
 //! `INVARIANT(frontier)`: there is exactly one peak (root of a complete subtree) for each set bit
 //! of the size, the largest subtree first. Serialised for snapshots in that order.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::hash::{Hash, TreeHead, node_hash, tree_root};
-use crate::limits::{HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, TREE_SIZE_MAX};
+use crate::limits::{HASH_BYTES, TILE_HASHES, TILE_HEIGHT, TILE_WIDTH, TREE_SIZE_MAX};
 
 /// Incremental RFC 6962 tree: append leaves, read the root at any moment. About two hashes a leaf.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,6 +48,14 @@ pub enum FrontierError {
         /// Size of the tree it was to be appended to.
         size: u64,
     },
+}
+
+impl FrontierError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::TLOG_FRONTIER
+    }
 }
 
 impl Frontier {
@@ -95,7 +104,7 @@ impl Frontier {
         let to_boundary = usize::try_from(to_boundary).unwrap_or(0).min(leaves.len());
         let (head, rest) = leaves.split_at(to_boundary);
         head.iter().for_each(|leaf| self.append(*leaf));
-        let (tiles, tail) = rest.as_chunks::<{ TILE_WIDTH as usize }>();
+        let (tiles, tail) = rest.as_chunks::<TILE_HASHES>();
         for tile in tiles {
             let mut nodes = *tile;
             self.push(TILE_HEIGHT, tree_root(&mut nodes), |_, _| {});

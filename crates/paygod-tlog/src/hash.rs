@@ -6,6 +6,7 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use paygod_types::code::{self, Code};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -34,6 +35,14 @@ pub struct HashTextError {
     pub form: &'static str,
     /// The length of what was given.
     pub found: usize,
+}
+
+impl HashTextError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::TLOG_HASH
+    }
 }
 
 impl Hash {

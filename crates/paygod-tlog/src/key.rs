@@ -9,6 +9,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use paygod_types::code::{self, Code};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -91,6 +92,14 @@ pub enum KeyError {
         /// The key's name.
         name: KeyName,
     },
+}
+
+impl KeyError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::TLOG_KEY
+    }
 }
 
 impl KeyName {
@@ -327,6 +336,14 @@ pub struct SignerError {
     pub name: KeyName,
     /// What the provider answered.
     pub reason: String,
+}
+
+impl SignerError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::TLOG_SIGNER
+    }
 }
 
 /// Makes signatures of one key: in memory, in an HSM, behind a KMS.

@@ -7,6 +7,9 @@ pub const TREE_SIZE_MAX: u64 = 1 << 62;
 /// Hashes in a full tile, and entries in a full bundle (tlog-tiles).
 pub const TILE_WIDTH: u16 = 256;
 
+/// [`TILE_WIDTH`] as a length in memory.
+pub const TILE_HASHES: usize = 256;
+
 /// The height of a tile as a power of two: `1 << TILE_HEIGHT == TILE_WIDTH`.
 pub const TILE_HEIGHT: u32 = 8;
 
@@ -20,7 +23,7 @@ pub const TILE_BYTES: usize = 8_192;
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 
 /// Bytes of a full bundle whose entries are all as long as they may be.
-pub const BUNDLE_BYTES_MAX: usize = 256 * (ENTRY_BYTES_MAX + 2);
+pub const BUNDLE_BYTES_MAX: usize = TILE_HASHES * (ENTRY_BYTES_MAX + 2);
 
 /// Largest tile level a path may name (tlog-tiles).
 pub const TILE_LEVEL_MAX: u8 = 63;
@@ -59,7 +62,8 @@ pub const PROOF_BYTES_MAX: usize = NOTE_BYTES_MAX + 256 * 1_024;
 pub const TILES_MEMOISED_MAX: usize = 16;
 
 const _: () = assert!(1 << TILE_HEIGHT == TILE_WIDTH);
-const _: () = assert!(TILE_BYTES == 256 * HASH_BYTES);
+const _: () = assert!(1 << TILE_HEIGHT == TILE_HASHES);
+const _: () = assert!(TILE_BYTES == TILE_HASHES * HASH_BYTES);
 const _: () = assert!(TREE_SIZE_MAX.trailing_zeros() < 8 * 8);
 const _: () = assert!(CHECKPOINT_TEXT_BYTES_MAX < NOTE_BYTES_MAX);
 const _: () = assert!(

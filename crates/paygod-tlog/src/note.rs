@@ -3,6 +3,7 @@
 //! Parsing trusts nothing and verifies nothing; [`SignedNote::verify`] says who signed. A note in
 //! memory always formats to the bytes it was parsed from.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::key::{
@@ -80,6 +81,24 @@ pub enum NoteError {
     /// A signer has a key that cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+impl NoteError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::TooLong { .. }
+            | Self::NotText { .. }
+            | Self::Form
+            | Self::SignatureLine { .. }
+            | Self::SignatureCount { .. } => code::TLOG_NOTE,
+            Self::BadSignature { .. } => code::TLOG_SIGNATURE,
+            Self::NoTrustedSignature => code::TLOG_UNTRUSTED,
+            Self::Signer(error) => error.code(),
+            Self::Key(error) => error.code(),
+        }
+    }
 }
 
 impl SignedNote {

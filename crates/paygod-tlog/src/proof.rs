@@ -3,6 +3,7 @@
 //!
 //! Making them needs the tree: see [`crate::TreeReader`].
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::hash::{Hash, TreeHead, node_hash};
@@ -67,6 +68,18 @@ pub enum ProofError {
         /// The root that the proof leads to.
         found: Hash,
     },
+}
+
+impl ProofError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Index { .. } | Self::Sizes { .. } => code::TLOG_RANGE,
+            Self::Length { .. } => code::TLOG_PROOF_FORM,
+            Self::Root { .. } => code::TLOG_PROOF,
+        }
+    }
 }
 
 impl InclusionProof {

@@ -4,6 +4,7 @@
 //! tiles share that work. Tiles are taken as they come: whoever does not trust the source compares
 //! the root with a checkpoint first.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::hash::{Hash, TreeHead, node_hash};
@@ -51,6 +52,18 @@ pub enum ReadError<E> {
     /// The place has no tile.
     #[error(transparent)]
     Tile(#[from] TileError),
+}
+
+impl<E> ReadError<E> {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Source(_) | Self::Width { .. } => code::TLOG_SOURCE,
+            Self::Range { .. } => code::TLOG_RANGE,
+            Self::Tile(error) => error.code(),
+        }
+    }
 }
 
 /// A tree of a fixed size, read through a [`HashSource`].

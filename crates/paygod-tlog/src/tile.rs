@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Write as _};
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::limits::{
@@ -59,6 +60,14 @@ pub enum TileError {
         /// What was given, cut to the longest path there is, control characters escaped.
         path: String,
     },
+}
+
+impl TileError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        code::TLOG_TILE
+    }
 }
 
 impl Tile {

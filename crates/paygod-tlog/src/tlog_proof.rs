@@ -3,6 +3,7 @@
 //!
 //! The `extra` line is not authenticated by anything here: never trust it.
 
+use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
@@ -66,6 +67,22 @@ pub enum TlogProofError {
     /// The inclusion proof does not hold.
     #[error(transparent)]
     Proof(#[from] ProofError),
+}
+
+impl TlogProofError {
+    /// The permanent code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Checkpoint(error) => error.code(),
+            Self::Proof(error) => error.code(),
+            Self::TooLong { .. }
+            | Self::NotText { .. }
+            | Self::Line { .. }
+            | Self::Extra { .. }
+            | Self::Hashes => code::TLOG_PROOF_FORM,
+        }
+    }
 }
 
 impl TlogProof {
