@@ -59,8 +59,7 @@ pub(super) fn format(value: f64) -> Option<ShortText> {
         out.push(b"0")?;
         return Some(out);
     }
-    let mut scientific = ShortText::new();
-    write!(scientific, "{value:e}").ok()?;
+    let scientific = shortest(value)?;
     let mut rest = scientific.as_bytes();
     if let Some(unsigned) = rest.strip_prefix(b"-") {
         out.push(b"-")?;
@@ -74,6 +73,25 @@ pub(super) fn format(value: f64) -> Option<ShortText> {
     digits.push(others)?;
     arrange(&mut out, digits.as_bytes(), exponent)?;
     Some(out)
+}
+
+/// The shortest digits that read back as `value`, in scientific notation; of several such, those
+/// nearest to it; of two as near, the even ones (ECMAScript, note 2 to `Number::toString`).
+///
+/// The standard library takes the upper of two as near (1424953923781206.25 becomes `….3`), so its
+/// correctly rounded digits of the same count go first when they read back.
+fn shortest(value: f64) -> Option<ShortText> {
+    let mut upper = ShortText::new();
+    write!(upper, "{value:e}").ok()?;
+    let mantissa = upper.as_bytes().iter().take_while(|byte| **byte != b'e');
+    let decimals = mantissa
+        .filter(|byte| byte.is_ascii_digit())
+        .count()
+        .checked_sub(1)?;
+    let mut nearest = ShortText::new();
+    write!(nearest, "{value:.decimals$e}").ok()?;
+    let reads_back = core::str::from_utf8(nearest.as_bytes()).ok()?.parse() == Ok(value);
+    Some(if reads_back { nearest } else { upper })
 }
 
 /// Appends `0.d1d2d3… × 10^point` as ECMAScript does, where `point` is `exponent + 1`.
