@@ -270,4 +270,42 @@ codes! {
     TLOG_PROOF = "tlog.proof", Failed, "the proof does not lead to the signed root", "take the log or the proof as changed";
     TLOG_RANGE = "tlog.range", NotFound, "the leaf or size is past the tree", "ask for a leaf or size of the tree";
     TLOG_SOURCE = "tlog.source", System, "a tile could not be read", "rebuild the tiles from the entries";
+
+    // ledger: the sequencer, its keys and its reads.
+    LEDGER_POISONED = "ledger.poisoned", Unavailable, "the ledger stopped after a failed write; what was in flight has no outcome", "open the book again and send the same requests again";
+    LEDGER_CLOSED = "ledger.closed", Unavailable, "the ledger is closing and takes no more requests", "open the book again";
+    LEDGER_BUSY = "ledger.busy", Busy, "too many requests are in flight", "send the request again in a moment";
+    LEDGER_REQUEST_TOO_LARGE = "ledger.request-too-large", TooLarge, "the request document is longer than its limit", "split the request";
+    LEDGER_KEY_FILE = "ledger.key-file", System, "a key file of the book cannot be used", "restore the key file; the ledger cannot go on without it";
+    LEDGER_KEY_MISMATCH = "ledger.key-mismatch", System, "the signer holds another key than the one the ledger names", "give the key that the last rotation names";
+    LEDGER_STATE_MISMATCH = "ledger.state-mismatch", Failed, "the state rebuilt from the entries is not the one that was sealed", "restore a backup";
+    LEDGER_NO_REQUEST = "ledger.no-request", NotFound, "no entry was sealed under this request id", "check the id; an unanswered request may be sent again";
+    LEDGER_NO_ACCOUNT = "ledger.no-account", NotFound, "the book has no such account", "open the account, or check its id";
+    LEDGER_NOT_JUDGED = "ledger.not-judged", Refused, "the entry was not judged by packs", "explain a transfer or a correction";
+    LEDGER_NOT_SIGNED_YET = "ledger.not-signed-yet", Unavailable, "no signed checkpoint covers the entry yet", "try again in a second";
+    LEDGER_PACK_FOLDER = "ledger.pack-folder", Input, "the pack folder cannot be read", "name a folder that holds `pack.yaml` and `tests/cases.yaml`";
+    LEDGER_NO_LIST = "ledger.no-list", NotFound, "the list was not imported into this book", "import it with `paygod list import`";
+
+    // ingest, xml, iso20022, payment: files of payments, lists and commands that arrive from outside.
+    INGEST_LIMIT = "ingest.limit", TooLarge, "a file or a part of it is larger than what is read", "split the file";
+    INGEST_LINE = "ingest.line", Input, "a line of the file is not what the format says", "correct the line named";
+    INGEST_LIST = "ingest.list", Input, "the sanctions list is not in the published format", "fetch the list again from its publisher";
+    XML_ENCODING = "xml.encoding", Input, "the file is not UTF-8 text that XML allows", "write the file as UTF-8 and declare it so";
+    XML_MALFORMED = "xml.malformed", Input, "the file is not well-formed XML", "ask the sender for the file again";
+    XML_TRUNCATED = "xml.truncated", Input, "the file ends before its last element", "ask the sender for the whole file";
+    XML_DOCTYPE = "xml.doctype", Input, "the file carries a DOCTYPE", "remove the DOCTYPE";
+    XML_ENTITY = "xml.entity", Input, "the file declares or uses XML entities", "write the text itself";
+    XML_EXTERNAL_ENTITY = "xml.external-entity", Input, "the file points to something outside it", "remove the DOCTYPE";
+    ISO20022_NAMESPACE = "iso20022.namespace", Input, "the message is none of those read here", "send pain.001.001.03 or .09, or pacs.008.001.08 or .10";
+    ISO20022_STRUCTURE = "iso20022.structure", Input, "an element is missing, repeated or out of place", "check the file against the message's schema";
+    ISO20022_VALUE = "iso20022.value", Input, "a value is outside its type", "correct the value named";
+    ISO20022_COUNT = "iso20022.count", Input, "the file holds another number of payments than it declares", "ask the sender for the complete file";
+    ISO20022_CONTROL_SUM = "iso20022.control-sum", Input, "the payments add up to another sum than the file declares", "ask the sender for a corrected file";
+    PAYMENT_IBAN = "payment.iban", Input, "the IBAN cannot exist", "ask the payee for the IBAN again";
+    PAYMENT_BIC = "payment.bic", Input, "the BIC has not the shape of one", "ask the payee for the BIC again";
+    PAYMENT_ACCOUNT = "payment.account", Input, "a side of the payment has no usable account", "give an IBAN, or an id with its scheme";
+    PAYMENT_AMOUNT = "payment.amount", Input, "the payment moves nothing", "leave the payment out";
+    PAYMENT_REFERENCE = "payment.reference", Input, "the structured reference does not hold or does not fit the account", "copy the reference from the bill again";
+    PAYMENT_METHOD = "payment.method", Input, "the payment is not a credit transfer", "send it as a credit transfer";
+    PAYMENT_UNROUTED = "payment.unrouted", NotFound, "no account of the book stands for this side of the payment", "open the account, or name a clearing account for the currency";
 }
