@@ -308,4 +308,74 @@ codes! {
     PAYMENT_REFERENCE = "payment.reference", Input, "the structured reference does not hold or does not fit the account", "copy the reference from the bill again";
     PAYMENT_METHOD = "payment.method", Input, "the payment is not a credit transfer", "send it as a credit transfer";
     PAYMENT_UNROUTED = "payment.unrouted", NotFound, "no account of the book stands for this side of the payment", "open the account, or name a clearing account for the currency";
+
+    // request: documents that clients send.
+    REQUEST_UNKNOWN_KEY = "request.unknown-key", Input, "the request has a key that requests do not have", "remove the key, or correct its spelling";
+    REQUEST_MISSING_KEY = "request.missing-key", Input, "the request lacks a key that it needs", "add the key";
+    REQUEST_COMMANDS = "request.commands", Input, "the request has not exactly one command", "send one request for each command";
+    REQUEST_VALUE = "request.value", Input, "a value of the request is not what its key needs", "correct the value";
+    REQUEST_TRANSFER_COUNT = "request.transfer-count", Input, "the request has no transfers, or too many", "split the request";
+    REQUEST_NOT_POSITIVE = "request.not-positive", Input, "an amount to move is zero or below", "swap debit and credit to move money back";
+    REQUEST_SAME_ACCOUNT = "request.same-account", Input, "a transfer debits and credits one account", "name two accounts";
+    REQUEST_MIXED_PENDING = "request.mixed-pending", Input, "linked transfers differ in their terms", "make the terms alike, or split the request";
+    REQUEST_TIMEOUT = "request.timeout", Input, "the timeout is out of range", "choose a timeout within the range";
+    REQUEST_ANONYMOUS = "request.anonymous", Input, "the command needs to know who asks", "add `by`";
+    REQUEST_SET_ORDER = "request.set-order", Input, "packs or lists are not in order of their names", "sort them, each name once";
+    REQUEST_LIMITS = "request.limits", Input, "an empty account would break the limits asked for", "let the limits include zero";
+    REQUEST_ALIASES = "request.aliases", Input, "the aliases are out of order, repeated or too many", "sort or shorten them";
+    REQUEST_TOO_LARGE = "request.too-large", TooLarge, "the request is longer than allowed", "split the request";
+    REQUEST_CONFLICT = "request.conflict", Conflict, "the id stands for another request already", "choose a new id";
+    REQUEST_ERASED = "request.erased", Conflict, "the id was used, and what it stood for has been erased", "choose a new id";
+    REQUEST_UNKNOWN = "request.unknown", NotFound, "no entry of the ledger has that request id", "correct the id";
+    REQUEST_KIND = "request.kind", Refused, "the request named is not of a kind that can be named here", "name another request";
+    REQUEST_NOT_COMMITTED = "request.not-committed", System, "a request with details of people was not stored in the vault first", "report this as a fault";
+
+    // account, freeze, pending, approval, policy, key, entry, book, ledger, history: the state machine.
+    ACCOUNT_UNKNOWN = "account.unknown", NotFound, "there is no such account", "open the account first, or correct its id";
+    ACCOUNT_EXISTS = "account.exists", Conflict, "the account was opened before", "choose another id";
+    ACCOUNT_CLOSED = "account.closed", Refused, "the account is closed", "use another account";
+    ACCOUNT_NOT_SETTLED = "account.not-settled", Refused, "the account holds money or reservations", "empty it before closing";
+    ACCOUNT_ALIAS_TAKEN = "account.alias-taken", Conflict, "another account has the alias", "leave the alias out";
+    ACCOUNT_CURRENCY = "account.currency", Input, "the account is in another currency", "use two linked transfers to change currency";
+    FREEZE_HELD = "freeze.held", Refused, "the book, the currency or the account is frozen", "try again after it is unfrozen";
+    FREEZE_ALREADY = "freeze.already", Conflict, "it is frozen, or free, already", "nothing is to be done";
+    PENDING_UNKNOWN = "pending.unknown", NotFound, "no reservation of that request waits", "it was never made, or was posted, voided or expired";
+    PENDING_UNDER_REVIEW = "pending.under-review", Refused, "the reservation waits for approvals", "approve or reject it";
+    PENDING_NOT_UNDER_REVIEW = "pending.not-under-review", Refused, "the reservation does not wait for approvals", "post or void it";
+    PENDING_AMOUNT = "pending.amount", Input, "the amounts do not fit the reservation", "give one amount a transfer, above zero and within it";
+    PENDING_OVERDUE = "pending.overdue", Unavailable, "a reservation must expire before anything else is sealed", "send the request again";
+    APPROVAL_OWN_REQUEST = "approval.own-request", Forbidden, "the requester cannot approve", "let somebody else approve";
+    APPROVAL_REPEATED = "approval.repeated", Forbidden, "the approver has approved already", "let somebody else approve";
+    POLICY_CHANGED = "policy.changed", Unavailable, "the active policy changed while the request was prepared", "send the request again";
+    KEY_ROTATION = "key.rotation", Refused, "the key rotation does not hold", "sign it again with the old and the new key";
+    ENTRY_TOO_LARGE = "entry.too-large", TooLarge, "the entry would be longer than allowed", "split the request";
+    ENTRY_FORM = "entry.form", Failed, "the bytes are not an entry", "take the log as damaged and compare it with a backup";
+    BOOK_NOT_READY = "book.not-ready", Refused, "the book has no genesis yet, or has one already", "create or open the book";
+    BOOK_EXHAUSTED = "book.exhausted", System, "the book is at the end of time or of its sequence", "begin another book";
+    LEDGER_OVERFLOW = "ledger.overflow", Refused, "sums would pass 128 bits", "split the amount";
+    LEDGER_INVARIANT = "ledger.invariant", System, "the engine made an entry that does not follow from the state", "stop writing and report it";
+    HISTORY_UNREADABLE = "history.unreadable", Unavailable, "sealed history could not be read", "send the request again";
+    SNAPSHOT_FORM = "snapshot.form", Failed, "the bytes are not a snapshot of a state", "open the book from an earlier snapshot or from its entries";
+
+    // fold: entries that do not follow from those before.
+    FOLD_SEQUENCE = "fold.sequence", Failed, "entries do not follow each other without a gap", "take the log as changed";
+    FOLD_TIME = "fold.time", Failed, "time does not strictly increase", "take the log as changed";
+    FOLD_GENESIS = "fold.genesis", Failed, "the log does not begin with one sound genesis", "take the log as changed";
+    FOLD_OVERDUE = "fold.overdue", Failed, "something was sealed while a reservation was overdue", "take the log as changed";
+    FOLD_HEADER = "fold.header", Failed, "id, `by` or `request` are not those of the action", "take the log as changed";
+    FOLD_ACCOUNT = "fold.account", Failed, "an account is not as the entry needs it", "take the log as changed";
+    FOLD_FREEZE = "fold.freeze", Failed, "money moved that was frozen, or a freeze was repeated", "take the log as changed";
+    FOLD_CURRENCY = "fold.currency", Failed, "a posting is in another currency than its account", "take the log as changed";
+    FOLD_CONSERVATION = "fold.conservation", Failed, "debits and credits do not balance", "take the log as changed";
+    FOLD_OVERFLOW = "fold.overflow", Failed, "sums pass 128 bits", "take the log as changed";
+    FOLD_LIMIT = "fold.limit", Failed, "an account passes its limits", "take the log as changed";
+    FOLD_VERDICT = "fold.verdict", Failed, "effects are not those that the verdict allows", "take the log as changed";
+    FOLD_POLICY = "fold.policy", Failed, "the decision does not name the policy in force", "take the log as changed";
+    FOLD_PENDING = "fold.pending", Failed, "no such reservation waits", "take the log as changed";
+    FOLD_RESERVATION = "fold.reservation", Failed, "a post goes beyond its reservation", "take the log as changed";
+    FOLD_APPROVAL = "fold.approval", Failed, "an approval is not legitimate", "take the log as changed";
+    FOLD_TIMEOUT = "fold.timeout", Failed, "a timeout is not kept", "take the log as changed";
+    FOLD_REFERENCE = "fold.reference", Failed, "a reference does not point back", "take the log as changed";
+    FOLD_KEY = "fold.key", Failed, "a key rotation is not signed by the key in force and the new one", "take the log as changed";
+    FOLD_SNAPSHOT = "fold.snapshot", Failed, "a snapshot entry speaks of a state that never was", "take the log as changed";
 }

@@ -42,13 +42,17 @@ impl Digest {
         if pairs.len() != bytes.len() || !rest.is_empty() {
             return Err(DigestError::Length { found: text.len() });
         }
-        for (index, (byte, [high, low])) in bytes.iter_mut().zip(pairs).enumerate() {
-            let (Some(high), Some(low)) = (nibble(*high), nibble(*low)) else {
-                return Err(DigestError::Digit {
-                    offset: index.saturating_mul(2),
-                });
-            };
+        let mut seen = 0_u8;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (nibble(*high), nibble(*low));
+            seen |= high | low;
             *byte = (high << 4) | low;
+        }
+        if seen & NOT_A_DIGIT != 0 {
+            let offset = text.bytes().position(|digit| nibble(digit) == NOT_A_DIGIT);
+            return Err(DigestError::Digit {
+                offset: offset.unwrap_or_default(),
+            });
         }
         Ok(Self(bytes))
     }
@@ -59,12 +63,33 @@ impl Digest {
     }
 }
 
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// What is not a digit, in [`NIBBLES`]; a bit that no digit has.
+const NOT_A_DIGIT: u8 = 0x80;
+
+/// The value of each lower-case hexadecimal digit.
+const NIBBLES: [u8; 256] = {
+    let mut table = [NOT_A_DIGIT; 256];
+    let (mut rest, mut value): (&[u8], u8) = (b"0123456789abcdef", 0);
+    while let [digit, after @ ..] = rest {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::as_conversions,
+            reason = "INVARIANT(const-tables): evaluated by the compiler, which refuses a bad index"
+        )]
+        {
+            table[*digit as usize] = value;
+        }
+        rest = after;
+        value += 1;
     }
+    table
+};
+
+fn nibble(digit: u8) -> u8 {
+    NIBBLES
+        .get(usize::from(digit))
+        .copied()
+        .unwrap_or(NOT_A_DIGIT)
 }
 
 const fn hex_digit(nibble: u8) -> u8 {
@@ -77,9 +102,13 @@ const fn hex_digit(nibble: u8) -> u8 {
 
 /// Appends `bytes` as lower-case hexadecimal.
 pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        out.extend_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 0x0f)]);
+    for chunk in bytes.chunks(32) {
+        let mut digits = [[0_u8; 2]; 32];
+        for (pair, byte) in digits.iter_mut().zip(chunk) {
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 0x0f)];
+        }
+        let digits = digits.as_flattened();
+        out.extend_from_slice(digits.get(..2 * chunk.len()).unwrap_or_default());
     }
 }
 
@@ -129,10 +158,10 @@ pub enum DigestError {
     },
     /// A character is not a lower-case hexadecimal digit.
     #[error(
-        "a digest has only the digits `0-9a-f`, found another near byte {offset}; use lower case"
+        "a digest has only the digits `0-9a-f`, found another at byte {offset}; use lower case"
     )]
     Digit {
-        /// Where the pair that holds it begins.
+        /// Where it stands.
         offset: usize,
     },
 }

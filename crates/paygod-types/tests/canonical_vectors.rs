@@ -1,5 +1,7 @@
 //! The vectors of RFC 8785 and of ECMAScript's numbers.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first error")]
+
 use std::fs;
 use std::path::PathBuf;
 

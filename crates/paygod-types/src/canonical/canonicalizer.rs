@@ -107,6 +107,14 @@ impl<'a> Canonicalizer<'a, '_> {
     }
 
     fn number(&mut self) -> Result<(), CanonicalError> {
+        // Most numbers are short integers, spelled as they should be.
+        let rest = self.scanner.rest();
+        if let Some((length, _)) = number::plain_integer(rest) {
+            self.out
+                .extend_from_slice(rest.get(..length).unwrap_or_default());
+            self.scanner.advance(length);
+            return Ok(());
+        }
         let (length, value) = number::read(self.scanner.rest(), self.limits.numbers)
             .map_err(|fault| self.scanner.fault(fault))?;
         let spelled =

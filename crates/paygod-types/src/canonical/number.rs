@@ -214,12 +214,10 @@ fn grammar(bytes: &[u8]) -> Result<usize, Fault> {
     Ok(at)
 }
 
-/// Length of the canonical number that begins `bytes`, and its value when it is an integer from 0.
-///
-/// Integers of up to 15 digits are settled by looking at their digits; anything else is read, spelled
-/// anew and compared.
+/// Length and value of the number that begins `bytes`, if it is an integer from 0 to 2^53 − 1 in its
+/// canonical spelling.
 #[inline]
-pub(super) fn check(bytes: &[u8], numbers: Numbers) -> Result<(usize, Option<u64>), Fault> {
+pub(super) fn plain_integer(bytes: &[u8]) -> Option<(usize, u64)> {
     let mut value = 0_u64;
     let mut length = 0_usize;
     for byte in bytes.iter().take(16) {
@@ -230,14 +228,20 @@ pub(super) fn check(bytes: &[u8], numbers: Numbers) -> Result<(usize, Option<u64
         value = value * 10 + u64::from(digit);
         length += 1;
     }
-    let plain = match bytes.get(length) {
-        Some(b'0'..=b'9' | b'.' | b'e' | b'E') => false,
-        _ => length == 1 || (length > 1 && bytes.first() != Some(&b'0')),
-    };
-    if plain && value <= INTEGER_MAX {
-        Ok((length, Some(value)))
-    } else {
-        check_any(bytes, numbers)
+    let whole = !matches!(bytes.get(length), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+    let spelled = length == 1 || (length > 1 && bytes.first() != Some(&b'0'));
+    (whole && spelled && value <= INTEGER_MAX).then_some((length, value))
+}
+
+/// Length of the canonical number that begins `bytes`, and its value when it is an integer from 0.
+///
+/// Integers of up to 16 digits are settled by looking at their digits; anything else is read, spelled
+/// anew and compared.
+#[inline]
+pub(super) fn check(bytes: &[u8], numbers: Numbers) -> Result<(usize, Option<u64>), Fault> {
+    match plain_integer(bytes) {
+        Some((length, value)) => Ok((length, Some(value))),
+        None => check_any(bytes, numbers),
     }
 }
 

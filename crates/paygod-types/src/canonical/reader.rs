@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         Ok(Some(self.decode(key)))
     }
 
-    /// Passes the next key, which must be `key`.
+    /// Passes the next key, which must be `key`: one without quotes, backslashes and controls.
     ///
     /// # Errors
     /// Another key or the end of the object comes next, or the bytes are not canonical.
@@ -163,6 +163,11 @@ impl<'a> Reader<'a> {
     /// Not canonical, or not inside an object.
     #[inline]
     pub fn key_if(&mut self, key: &'static str) -> Result<bool, CanonicalError> {
+        debug_assert_eq!(
+            text::plain_run(key.as_bytes()),
+            key.len(),
+            "a key to be escaped"
+        );
         self.inside(false)?;
         let before = self.scanner.at();
         if !self.frame.empty && !self.scanner.eat(b',') {
@@ -172,16 +177,25 @@ impl<'a> Reader<'a> {
                 Err(self.scanner.unexpected("a comma or the end of the object"))
             };
         }
-        let quoted = self.scanner.rest().strip_prefix(b"\"");
-        let found = quoted
-            .and_then(|rest| rest.strip_prefix(key.as_bytes()))
-            .is_some_and(|rest| rest.first() == Some(&b'"'));
-        if !found {
+        let quoted = self.scanner.rest().split_first_chunk::<1>();
+        let found = match quoted {
+            Some((b"\"", rest)) => rest.strip_prefix(key.as_bytes()),
+            _ => None,
+        };
+        let Some([b'"', b':', ..]) = found else {
             self.scanner.rewind(before);
             return Ok(false);
-        }
-        let raw = self.scanner.string("a key")?;
-        self.key_passed(raw)?;
+        };
+        let raw = Raw {
+            bytes: key.as_bytes(),
+            start: self.scanner.at() + 1,
+            escaped: false,
+        };
+        check_order(self.frame.last.as_ref(), &raw)?;
+        self.frame.last = Some(raw);
+        self.frame.empty = false;
+        self.scanner.advance(key.len() + 3);
+        self.ready = true;
         Ok(true)
     }
 

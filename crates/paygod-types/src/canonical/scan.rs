@@ -215,7 +215,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a string.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self, expected: &'static str) -> Result<Raw<'a>, CanonicalError> {
         self.expect(b'"', expected)?;
         let start = self.at;
