@@ -4,7 +4,8 @@
 //! added, never renamed or reused. `contracts/errors.json` is generated from this table and a test
 //! fails when the two differ; `PAYGOD_BLESS=1 cargo test -p paygod-types` writes it anew.
 //!
-//! To add a code, add a row to the group of its prefix in the table below:
+//! To add a code, add a row to the group of its prefix in the table below (or a group at its end) and
+//! write the published registry anew:
 //! `NAME = "prefix.words", Class, "what happened", "what to do next";`
 //!
 //! It does not hold messages: those belong to the error that carries the code.
@@ -285,6 +286,8 @@ codes! {
     LEDGER_NOT_SIGNED_YET = "ledger.not-signed-yet", Unavailable, "no signed checkpoint covers the entry yet", "try again in a second";
     LEDGER_PACK_FOLDER = "ledger.pack-folder", Input, "the pack folder cannot be read", "name a folder that holds `pack.yaml` and `tests/cases.yaml`";
     LEDGER_NO_LIST = "ledger.no-list", NotFound, "the list was not imported into this book", "import it with `paygod list import`";
+    LEDGER_OVERFLOW = "ledger.overflow", Refused, "sums would pass 128 bits", "split the amount";
+    LEDGER_INVARIANT = "ledger.invariant", System, "the engine made an entry that does not follow from the state", "stop writing and report it";
 
     // ingest, xml, iso20022, payment: files of payments, lists and commands that arrive from outside.
     INGEST_LIMIT = "ingest.limit", TooLarge, "a file or a part of it is larger than what is read", "split the file";
@@ -352,8 +355,6 @@ codes! {
     ENTRY_FORM = "entry.form", Failed, "the bytes are not an entry", "take the log as damaged and compare it with a backup";
     BOOK_NOT_READY = "book.not-ready", Refused, "the book has no genesis yet, or has one already", "create or open the book";
     BOOK_EXHAUSTED = "book.exhausted", System, "the book is at the end of time or of its sequence", "begin another book";
-    LEDGER_OVERFLOW = "ledger.overflow", Refused, "sums would pass 128 bits", "split the amount";
-    LEDGER_INVARIANT = "ledger.invariant", System, "the engine made an entry that does not follow from the state", "stop writing and report it";
     HISTORY_UNREADABLE = "history.unreadable", Unavailable, "sealed history could not be read", "send the request again";
     SNAPSHOT_FORM = "snapshot.form", Failed, "the bytes are not a snapshot of a state", "open the book from an earlier snapshot or from its entries";
 
