@@ -1,1 +1,57 @@
 //! The ledger's state machine: (state, command, now) to entry and effects, and the ports it needs.
+//!
+//! - [`command`]: what clients may ask; [`prepare`] turns a document into a [`Prepared`] request.
+//! - [`engine`]: executes a prepared request: judges, builds the [`Entry`], applies it.
+//! - [`State`]: the fold over entries; [`State::apply`] checks everything a verifier checks.
+//! - [`ports`]: what the engine asks of history; [`judge`]: who judges.
+//! - [`snapshot`], [`history`]: the state as bytes; balances as they were.
+//!
+//! Pure: no I/O, clock, randomness or threads. INVARIANT(fold): the engine seals nothing that the fold
+//! refuses, and the fold is the one that verifiers run.
+
+mod accounts;
+pub mod command;
+mod effects;
+pub mod engine;
+mod engine_error;
+pub mod entry;
+mod entry_json;
+mod fold;
+mod fold_book;
+mod fold_error;
+mod fold_pending;
+pub mod history;
+pub mod judge;
+mod keys;
+mod movement;
+mod payment;
+mod pendings;
+mod policy_set;
+pub mod ports;
+pub mod prepare;
+mod request_error;
+mod request_json;
+pub mod snapshot;
+mod state;
+mod system_id;
+
+pub use accounts::{AccountFlags, AccountInfo, AccountIx, AccountView, Balances};
+pub use command::{Action, Command, Request, Transfer};
+pub use effects::{Effects, Touched, WindowHit};
+pub use engine::{Context, Outcome, SystemCommand};
+pub use engine_error::CommandError;
+pub use entry::{Body, Entry, EntryRef, RequestRef};
+pub use entry_json::EntryError;
+pub use fold_book::{ALIASES_PER_ACCOUNT_MAX, ROOT_KEYS_MAX};
+pub use fold_error::{Check, FoldError};
+pub use judge::Judge;
+pub use payment::{Party, Payment, PaymentDetails};
+pub use pendings::{Leg, Pending, Stage};
+pub use ports::{CommitmentKey, History, HistoryError, SealedRequest, WindowKey, WindowLookup};
+pub use prepare::{Prepared, Preparer};
+pub use request_error::RequestError;
+pub use snapshot::SnapshotError;
+pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};
+
+// Adapters depend on this crate alone for what the ports speak of.
+pub use paygod_policy::{Named, Verdict, WindowFact, WindowToken};

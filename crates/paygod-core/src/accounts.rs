@@ -1,0 +1,232 @@
+//! The accounts of a book: what never changes, what moves, and how one is found.
+//!
+//! INVARIANT(bounded-balances): every total is between zero and `i128::MAX`, and reserved plus posted of
+//! one side does not pass `i128::MAX` (the totals per currency bound every account of it), so balances
+//! cannot overflow.
+//!
+//! An account is named inside by its index in the order of opening: balances stand in one vector, which
+//! a snapshot copies in one stroke; what never changes stands in shared chunks, which it does not copy.
+
+use core::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use paygod_types::{AccountId, Amount, Currency, Seq};
+
+use crate::command::Alias;
+
+/// An account's place in the order of opening, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountIx(pub u32);
+
+impl AccountIx {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        // INVARIANT(word-size): the product runs where a usize has 32 bits or more.
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// What has been debited and credited, posted and reserved: four totals, each zero or more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Balances {
+    /// Reserved debits.
+    pub debits_pending: Amount,
+    /// Posted debits: they only grow.
+    pub debits_posted: Amount,
+    /// Reserved credits.
+    pub credits_pending: Amount,
+    /// Posted credits: they only grow.
+    pub credits_posted: Amount,
+}
+
+impl Balances {
+    /// Credits less debits, posted. `None` cannot happen on balances of a [`crate::State`].
+    #[must_use]
+    pub fn posted(&self) -> Option<Amount> {
+        self.credits_posted.checked_sub(self.debits_posted)
+    }
+
+    /// The balance if every reserved debit were posted: what is there to spend.
+    #[must_use]
+    pub fn available(&self) -> Option<Amount> {
+        self.posted()?.checked_sub(self.debits_pending)
+    }
+
+    /// The balance if every reserved credit were posted.
+    #[must_use]
+    pub fn expected(&self) -> Option<Amount> {
+        self.posted()?.checked_add(self.credits_pending)
+    }
+
+    /// Debits equal credits, posted and reserved: true of the sums over a currency.
+    pub(crate) fn is_conserved(&self) -> bool {
+        self.debits_posted == self.credits_posted && self.debits_pending == self.credits_pending
+    }
+
+    /// Nothing posted on balance and nothing reserved: such an account may be closed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.debits_posted == self.credits_posted
+            && self.debits_pending.is_zero()
+            && self.credits_pending.is_zero()
+    }
+}
+
+/// What never changes about an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Its id.
+    pub id: AccountId,
+    /// Its currency.
+    pub currency: Currency,
+    /// The floor of [`Balances::available`], if any.
+    pub min_balance: Option<Amount>,
+    /// The ceiling of [`Balances::expected`], if any.
+    pub max_balance: Option<Amount>,
+    /// The entry that opened it.
+    pub opened: Seq,
+    /// Its aliases, ascending.
+    pub aliases: Box<[Alias]>,
+}
+
+/// What may change about an account beside its balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountFlags {
+    /// No posting reaches it any more.
+    pub closed: bool,
+    /// No posting reaches it for now.
+    pub frozen: bool,
+}
+
+/// One account, looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountView<'a> {
+    /// Its place.
+    pub ix: AccountIx,
+    /// What never changes.
+    pub info: &'a AccountInfo,
+    /// What it holds.
+    pub balances: &'a Balances,
+    /// Whether it is closed or frozen itself.
+    pub flags: AccountFlags,
+}
+
+const CHUNK_SHIFT: u32 = 10;
+const CHUNK_ACCOUNTS: usize = 1 << CHUNK_SHIFT;
+const CHUNK_MASK: u32 = (1 << CHUNK_SHIFT) - 1;
+
+/// All accounts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accounts {
+    chunks: Vec<Arc<Vec<AccountInfo>>>,
+    balances: Vec<Balances>,
+    flags: Vec<AccountFlags>,
+    by_id: HashTable<AccountIx>,
+    by_alias: HashTable<(Alias, AccountIx)>,
+    hasher: FixedState,
+}
+
+impl Accounts {
+    pub(crate) const fn len(&self) -> usize {
+        self.balances.len()
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<AccountIx> {
+        let hash = self.hasher.hash_one(id);
+        self.by_id
+            .find(hash, |ix| {
+                self.info(*ix).is_some_and(|info| info.id.as_str() == id)
+            })
+            .copied()
+    }
+
+    pub(crate) fn find_alias(&self, alias: Alias) -> Option<AccountIx> {
+        let hash = self.hasher.hash_one(alias.0);
+        self.by_alias
+            .find(hash, |(other, _)| *other == alias)
+            .map(|(_, ix)| *ix)
+    }
+
+    pub(crate) fn info(&self, ix: AccountIx) -> Option<&AccountInfo> {
+        let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).ok()?;
+        let within = usize::try_from(ix.0 & CHUNK_MASK).ok()?;
+        self.chunks.get(chunk)?.get(within)
+    }
+
+    pub(crate) fn balances(&self, ix: AccountIx) -> Option<&Balances> {
+        self.balances.get(ix.index())
+    }
+
+    pub(crate) fn all_balances(&self) -> &[Balances] {
+        &self.balances
+    }
+
+    pub(crate) fn flags(&self, ix: AccountIx) -> AccountFlags {
+        self.flags.get(ix.index()).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn view(&self, ix: AccountIx) -> Option<AccountView<'_>> {
+        Some(AccountView {
+            ix,
+            info: self.info(ix)?,
+            balances: self.balances(ix)?,
+            flags: self.flags(ix),
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = AccountView<'_>> {
+        (0_u32..).map_while(|ix| self.view(AccountIx(ix)))
+    }
+
+    pub(crate) fn set_balances(&mut self, ix: AccountIx, balances: Balances) {
+        if let Some(slot) = self.balances.get_mut(ix.index()) {
+            *slot = balances;
+        }
+    }
+
+    pub(crate) fn set_flags(&mut self, ix: AccountIx, flags: AccountFlags) {
+        if let Some(slot) = self.flags.get_mut(ix.index()) {
+            *slot = flags;
+        }
+    }
+
+    /// Appends an account. The caller has checked that id and aliases are new and that there is room.
+    pub(crate) fn push(&mut self, info: AccountInfo) -> Option<AccountIx> {
+        let ix = AccountIx(u32::try_from(self.balances.len()).ok()?);
+        let hasher = self.hasher.clone();
+        for alias in &info.aliases {
+            self.by_alias
+                .insert_unique(hasher.hash_one(alias.0), (*alias, ix), |(other, _)| {
+                    hasher.hash_one(other.0)
+                });
+        }
+        let hash = hasher.hash_one(info.id.as_str());
+        if self
+            .chunks
+            .last()
+            .is_none_or(|chunk| chunk.len() >= CHUNK_ACCOUNTS)
+        {
+            self.chunks.push(Arc::new(Vec::new()));
+        }
+        // A clone for a snapshot shares the last chunk: then, and only then, this copies it.
+        Arc::make_mut(self.chunks.last_mut()?).push(info);
+        let chunks = &self.chunks;
+        self.by_id
+            .insert_unique(hash, ix, |other| hasher.hash_one(id_of(chunks, *other)));
+        self.balances.push(Balances::default());
+        self.flags.push(AccountFlags::default());
+        Some(ix)
+    }
+}
+
+fn id_of(chunks: &[Arc<Vec<AccountInfo>>], ix: AccountIx) -> &str {
+    let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).unwrap_or(usize::MAX);
+    let within = usize::try_from(ix.0 & CHUNK_MASK).unwrap_or(usize::MAX);
+    chunks
+        .get(chunk)
+        .and_then(|chunk| chunk.get(within))
+        .map_or("", |info| info.id.as_str())
+}

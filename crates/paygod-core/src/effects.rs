@@ -1,0 +1,81 @@
+//! What applying one entry changed, for indexes and answers. Derived, never stored in entries.
+
+use std::sync::Arc;
+
+use paygod_policy::{Verdict, WindowToken};
+use paygod_types::{Digest, Money, RequestId, Seq, Timestamp};
+
+use crate::accounts::{AccountIx, Balances};
+use crate::command::Action;
+use crate::entry::{EntryRef, SnapshotClaim};
+
+/// What one entry changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effects {
+    /// The entry's leaf index.
+    pub seq: Seq,
+    /// The entry's time.
+    pub time: Timestamp,
+    /// The request id it used up.
+    pub id: RequestId,
+    /// What it did.
+    pub action: Action,
+    /// The verdict, if it was judged.
+    pub verdict: Option<Verdict>,
+    /// The accounts whose balances changed, each once, with the balances after.
+    pub touched: Vec<Touched>,
+    /// The windows to count it in: none if it was denied.
+    pub windows: Vec<WindowHit>,
+    /// The account it opened.
+    pub opened: Option<AccountIx>,
+    /// The earlier entry it is about. The fold knows pending ones; a verifier with all entries checks
+    /// that this id is sealed at this seq.
+    pub refers_to: Option<EntryRef>,
+    /// The policy in force from the next entry on, if this one changed it.
+    pub policy: Option<Digest>,
+    /// The checkpoint key in force from here on, if this entry changed it: checkpoints of trees larger
+    /// than `seq` are signed by it.
+    pub checkpoint_key: Option<Arc<str>>,
+    /// The claim about an earlier state, if this is a snapshot entry.
+    pub snapshot: Option<SnapshotClaim>,
+}
+
+impl Effects {
+    /// Effects to hand to [`crate::State::apply_into`], which overwrites them: kept from entry to entry,
+    /// they spare allocations.
+    #[must_use]
+    pub fn reusable(id: RequestId) -> Self {
+        Self {
+            seq: Seq(0),
+            time: Timestamp::EPOCH,
+            id,
+            action: Action::Genesis,
+            verdict: None,
+            touched: Vec::new(),
+            windows: Vec::new(),
+            opened: None,
+            refers_to: None,
+            policy: None,
+            checkpoint_key: None,
+            snapshot: None,
+        }
+    }
+}
+
+/// An account and its balances after an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Which.
+    pub account: AccountIx,
+    /// Its balances now.
+    pub balances: Balances,
+}
+
+/// A window that the entry counts in, once for each such transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowHit {
+    /// The window's token.
+    pub token: WindowToken,
+    /// The transfer's amount, which counts towards the window's sum.
+    pub money: Money,
+}

@@ -1,0 +1,237 @@
+//! Why a command is not sealed.
+
+use paygod_types::{Code, Digest, Seq, code};
+
+use crate::fold_error::FoldError;
+use crate::ports::HistoryError;
+
+/// Why a command is not sealed: no entry is made, the state is as it was and the id is not used up.
+/// (A transfer that the packs or the ledger refuse is no error: it is sealed as a deny.)
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The id stands for another request already.
+    #[error("`{id}` is the request sealed as entry {seq}, with another body; choose a new id")]
+    Conflict {
+        /// The id.
+        id: Box<str>,
+        /// The entry that used it.
+        seq: Seq,
+    },
+    /// The id was used, and what it stood for has been erased.
+    #[error("`{id}` is the request sealed as entry {seq}, whose input was erased; choose a new id")]
+    Erased {
+        /// The id.
+        id: Box<str>,
+        /// The entry that used it.
+        seq: Seq,
+    },
+    /// The book has no genesis yet, or has one already.
+    #[error("the book has {found} entries, and {needed}; create or open it first")]
+    Book {
+        /// Entries.
+        found: u64,
+        /// What was needed.
+        needed: &'static str,
+    },
+    /// No such account.
+    #[error("there is no account `{account}`; open it first, or correct its id")]
+    AccountUnknown {
+        /// The account.
+        account: Box<str>,
+    },
+    /// The account exists, or did.
+    #[error("account `{account}` was opened before; choose another id")]
+    AccountExists {
+        /// The account.
+        account: Box<str>,
+    },
+    /// The account is closed.
+    #[error("account `{account}` is closed; use another")]
+    AccountClosed {
+        /// The account.
+        account: Box<str>,
+    },
+    /// The account still holds money or reservations.
+    #[error("account `{account}` holds money or reservations; empty it before closing")]
+    AccountNotSettled {
+        /// The account.
+        account: Box<str>,
+    },
+    /// Another account has the alias.
+    #[error("account `{account}` has one of the aliases already; leave it out")]
+    AliasTaken {
+        /// The account that has it.
+        account: Box<str>,
+    },
+    /// The amount is in another currency than the account.
+    #[error(
+        "account `{account}` is in {expected}, found {found}; use two linked transfers to change currency"
+    )]
+    CurrencyMismatch {
+        /// The account.
+        account: Box<str>,
+        /// Its currency.
+        expected: &'static str,
+        /// The amount's.
+        found: &'static str,
+    },
+    /// What the movement needs is frozen.
+    #[error("{scope} is frozen; send the request again after it is unfrozen")]
+    Frozen {
+        /// What is.
+        scope: Box<str>,
+    },
+    /// The scope is frozen already, or is not.
+    #[error("{scope} is {found} already; nothing is to be done")]
+    FreezeState {
+        /// The scope.
+        scope: Box<str>,
+        /// `frozen` or `free`.
+        found: &'static str,
+    },
+    /// Sums would pass 128 bits.
+    #[error("the sums of the account or the currency would pass 128 bits; split the amount")]
+    Overflow,
+    /// No reservation of that request waits.
+    #[error(
+        "no reservation of `{request}` waits; it was never made, or was posted, voided or expired"
+    )]
+    PendingUnknown {
+        /// The request.
+        request: Box<str>,
+    },
+    /// The reservation waits for approvals, not for a post.
+    #[error("`{request}` is under review; approve or reject it")]
+    UnderReview {
+        /// The request.
+        request: Box<str>,
+    },
+    /// The reservation waits for a post, not for approvals.
+    #[error("`{request}` is not under review; post or void it")]
+    NotUnderReview {
+        /// The request.
+        request: Box<str>,
+    },
+    /// The amounts to post do not fit the reservation.
+    #[error(
+        "`{found}` does not fit what `{request}` reserved: one amount a transfer, above zero, at most {allowed}"
+    )]
+    PostAmount {
+        /// The request.
+        request: Box<str>,
+        /// What was asked.
+        found: Box<str>,
+        /// What is reserved.
+        allowed: Box<str>,
+    },
+    /// The requester cannot approve.
+    #[error("`{by}` made the request `{request}`; somebody else must approve it")]
+    OwnRequest {
+        /// Who.
+        by: Box<str>,
+        /// The request.
+        request: Box<str>,
+    },
+    /// Somebody approves twice.
+    #[error("`{by}` has approved `{request}` already; somebody else must")]
+    ApprovedBefore {
+        /// Who.
+        by: Box<str>,
+        /// The request.
+        request: Box<str>,
+    },
+    /// There is no such request to correct or to erase.
+    #[error("there is no request `{request}` in the ledger; correct its id")]
+    RequestUnknown {
+        /// The request.
+        request: Box<str>,
+    },
+    /// The request is not one that can be corrected or erased.
+    #[error("`{request}` is a sealed {found}; only {allowed} can be named here")]
+    RequestKind {
+        /// The request.
+        request: Box<str>,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        allowed: &'static str,
+    },
+    /// The policy changed between preparing and executing.
+    #[error("prepared under policy {prepared}, but {active} is active; prepare the request again")]
+    PolicyChanged {
+        /// When prepared.
+        prepared: Digest,
+        /// Now.
+        active: Digest,
+    },
+    /// A personal request was not committed to.
+    #[error("the request carries details of people and is not in the vault; store it there first")]
+    NotCommitted,
+    /// A reservation is overdue: it expires first.
+    #[error("the reservation of `{request}` is overdue; expire it, then execute the request again")]
+    Overdue {
+        /// The request.
+        request: Box<str>,
+    },
+    /// A new checkpoint key or its signatures are refused.
+    #[error("the key rotation is refused: {reason}; sign it again with both keys")]
+    Key {
+        /// Why.
+        reason: Box<str>,
+    },
+    /// The entry would be too long.
+    #[error("the entry would have {found} bytes, more than an entry may; split the request")]
+    EntryTooLarge {
+        /// Bytes.
+        found: usize,
+    },
+    /// The clock or the sequence has come to its end.
+    #[error("the book has reached the end of time or of its sequence; begin another book")]
+    Exhausted,
+    /// History could not be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The engine made an entry that the fold refuses: INVARIANT(fold) is broken and the writer must stop.
+    #[error(
+        "the entry just made does not follow from the state; stop writing and report this: {0}"
+    )]
+    Invariant(FoldError),
+}
+
+impl CommandError {
+    /// The permanent code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Conflict { .. } => code::REQUEST_CONFLICT,
+            Self::Erased { .. } => code::REQUEST_ERASED,
+            Self::Book { .. } => code::BOOK_NOT_READY,
+            Self::AccountUnknown { .. } => code::ACCOUNT_UNKNOWN,
+            Self::AccountExists { .. } => code::ACCOUNT_EXISTS,
+            Self::AccountClosed { .. } => code::ACCOUNT_CLOSED,
+            Self::AccountNotSettled { .. } => code::ACCOUNT_NOT_SETTLED,
+            Self::AliasTaken { .. } => code::ACCOUNT_ALIAS_TAKEN,
+            Self::CurrencyMismatch { .. } => code::ACCOUNT_CURRENCY,
+            Self::Frozen { .. } => code::FREEZE_HELD,
+            Self::FreezeState { .. } => code::FREEZE_ALREADY,
+            Self::Overflow => code::LEDGER_OVERFLOW,
+            Self::PendingUnknown { .. } => code::PENDING_UNKNOWN,
+            Self::UnderReview { .. } => code::PENDING_UNDER_REVIEW,
+            Self::NotUnderReview { .. } => code::PENDING_NOT_UNDER_REVIEW,
+            Self::PostAmount { .. } => code::PENDING_AMOUNT,
+            Self::OwnRequest { .. } => code::APPROVAL_OWN_REQUEST,
+            Self::ApprovedBefore { .. } => code::APPROVAL_REPEATED,
+            Self::RequestUnknown { .. } => code::REQUEST_UNKNOWN,
+            Self::RequestKind { .. } => code::REQUEST_KIND,
+            Self::PolicyChanged { .. } => code::POLICY_CHANGED,
+            Self::NotCommitted => code::REQUEST_NOT_COMMITTED,
+            Self::Overdue { .. } => code::PENDING_OVERDUE,
+            Self::Key { .. } => code::KEY_ROTATION,
+            Self::EntryTooLarge { .. } => code::ENTRY_TOO_LARGE,
+            Self::Exhausted => code::BOOK_EXHAUSTED,
+            Self::History(error) => error.code(),
+            Self::Invariant(_) => code::LEDGER_INVARIANT,
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! What the ledger seals: typed entries. Their bytes are in [`crate::entry_json`], their meaning in
+//! [`crate::state`], their formats in `docs/internals/entry.md`.
+//!
+//! Entries hold references only: no name, no account number of the outside world, no raw payload.
+
+use core::fmt;
+use std::sync::Arc;
+
+use paygod_policy::{Reason, Verdict, WindowToken};
+use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
+
+use crate::command::{AccountOpen, Action, FreezeScope, PolicySet};
+
+/// One entry of the ledger, one leaf of its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The leaf index; genesis is 0.
+    pub seq: Seq,
+    /// Assigned by the sequencer, later than the entry before.
+    pub time: Timestamp,
+    /// The request's id, or a `paygod:` id of the sequencer's own.
+    pub id: RequestId,
+    /// Who asked, if the request said so. Never on system entries.
+    pub by: Option<ActorId>,
+    /// What the entry commits to of the request. Never on system entries.
+    pub request: Option<RequestRef>,
+    /// What it does.
+    pub body: Body,
+}
+
+/// A commitment to the canonical bytes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestRef {
+    /// HMAC-SHA256 under a key derived from the input's own data key: the request holds details of
+    /// people, sits in the vault, and can be erased.
+    Commitment(Digest),
+    /// SHA-256: the request holds nothing personal.
+    Digest(Digest),
+}
+
+/// Names an earlier entry, both ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryRef {
+    /// Its request id.
+    pub id: RequestId,
+    /// Its leaf index.
+    pub seq: Seq,
+}
+
+/// What an entry does, by action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Begins the book.
+    Genesis(Genesis),
+    /// Opens an account.
+    AccountOpen(AccountOpen),
+    /// Closes an account.
+    AccountClose {
+        /// Which.
+        account: AccountId,
+    },
+    /// Judges, and moves, reserves or refuses money.
+    Transfer(TransferBody),
+    /// Moves money to correct an earlier entry.
+    Correct(CorrectBody),
+    /// Posts a reservation and releases what is left of it.
+    Post {
+        /// The reservation.
+        pending: EntryRef,
+        /// What moves, in pairs as the reservation has them, on the posted layer.
+        postings: Vec<Posting>,
+    },
+    /// Releases a reservation.
+    Void {
+        /// The reservation.
+        pending: EntryRef,
+    },
+    /// Releases a reservation whose time is up.
+    Expire {
+        /// The reservation.
+        pending: EntryRef,
+    },
+    /// Approves a request under review.
+    Approve {
+        /// The request under review.
+        request: EntryRef,
+        /// How many approvals it has now, this one included.
+        approvals: u32,
+        /// With the last approval needed of a one-phase request: the reservation, posted whole. Else empty.
+        postings: Vec<Posting>,
+    },
+    /// Rejects a request under review: releases its reservation.
+    Reject {
+        /// The request under review.
+        request: EntryRef,
+    },
+    /// Stops money from moving.
+    Freeze(FreezeScope),
+    /// Lets money move again.
+    Unfreeze(FreezeScope),
+    /// Activates packs and lists.
+    PolicyActivate {
+        /// The whole new set.
+        set: PolicySet,
+        /// Its digest, which decisions from here on carry.
+        policy: Digest,
+    },
+    /// Erases a vaulted input.
+    EvidenceErase {
+        /// The entry whose input goes.
+        request: EntryRef,
+    },
+    /// Replaces the checkpoint key.
+    KeyRotate(KeyRotation),
+    /// Commits to the state after an earlier entry.
+    Snapshot(SnapshotClaim),
+}
+
+impl Body {
+    /// The entry's action.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        match self {
+            Self::Genesis(_) => Action::Genesis,
+            Self::AccountOpen(_) => Action::AccountOpen,
+            Self::AccountClose { .. } => Action::AccountClose,
+            Self::Transfer(_) => Action::Transfer,
+            Self::Correct(_) => Action::Correct,
+            Self::Post { .. } => Action::Post,
+            Self::Void { .. } => Action::Void,
+            Self::Expire { .. } => Action::Expire,
+            Self::Approve { .. } => Action::Approve,
+            Self::Reject { .. } => Action::Reject,
+            Self::Freeze(_) => Action::Freeze,
+            Self::Unfreeze(_) => Action::Unfreeze,
+            Self::PolicyActivate { .. } => Action::PolicyActivate,
+            Self::EvidenceErase { .. } => Action::EvidenceErase,
+            Self::KeyRotate(_) => Action::KeyRotate,
+            Self::Snapshot(_) => Action::Snapshot,
+        }
+    }
+
+    /// The postings: what money it moves or reserves. Empty if none.
+    #[must_use]
+    pub fn postings(&self) -> &[Posting] {
+        match self {
+            Self::Transfer(body) => &body.postings,
+            Self::Correct(body) => &body.postings,
+            Self::Post { postings, .. } | Self::Approve { postings, .. } => postings,
+            _ => &[],
+        }
+    }
+
+    /// The decision, if this action is judged.
+    #[must_use]
+    pub const fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Transfer(body) => Some(&body.decision),
+            Self::Correct(body) => Some(&body.decision),
+            _ => None,
+        }
+    }
+
+    /// The windows it counts in. Empty if none.
+    #[must_use]
+    pub fn windows(&self) -> &[Window] {
+        match self {
+            Self::Transfer(body) => &body.windows,
+            Self::Correct(body) => &body.windows,
+            _ => &[],
+        }
+    }
+
+    /// The earlier entry it is about, if any.
+    #[must_use]
+    pub const fn refers_to(&self) -> Option<&EntryRef> {
+        match self {
+            Self::Post { pending, .. } | Self::Void { pending } | Self::Expire { pending } => {
+                Some(pending)
+            }
+            Self::Approve { request, .. }
+            | Self::Reject { request }
+            | Self::EvidenceErase { request } => Some(request),
+            Self::Correct(body) => Some(&body.corrects),
+            _ => None,
+        }
+    }
+}
+
+/// The first entry: what a verifier trusts once it trusts the genesis fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// The log's origin, the first line of its checkpoints.
+    pub origin: Arc<str>,
+    /// The first checkpoint key, as a vkey named like the origin.
+    pub checkpoint_key: Arc<str>,
+    /// The root keys, as vkeys, ascending; none until they are made.
+    pub root_keys: Vec<Arc<str>>,
+    /// How many root keys must sign together; 0 only without root keys.
+    pub root_threshold: u32,
+}
+
+/// A judged transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferBody {
+    /// The verdict and why.
+    pub decision: Decision,
+    /// What moves or is reserved: a debit and a credit for each transfer, in the request's order.
+    /// Empty on a deny.
+    pub postings: Vec<Posting>,
+    /// When the reservation expires. Only with `two_phase`.
+    pub timeout: Option<Timestamp>,
+    /// The request asked to reserve now and post later. Never on a deny.
+    pub two_phase: bool,
+    /// The windows it counts in. Empty on a deny.
+    pub windows: Vec<Window>,
+}
+
+/// A judged correction: one-phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorrectBody {
+    /// What it sets right.
+    pub corrects: EntryRef,
+    /// Why, as a code.
+    pub reason: Name,
+    /// The verdict and why.
+    pub decision: Decision,
+    /// As in [`TransferBody`].
+    pub postings: Vec<Posting>,
+    /// As in [`TransferBody`].
+    pub windows: Vec<Window>,
+}
+
+/// The verdict on a request and what led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The digest of the ruleset that judged.
+    pub policy: Digest,
+    /// Fuel used.
+    pub fuel: u64,
+    /// How many approvers must agree: 1 or more on a review, else 0 and not written.
+    pub approvals: u32,
+    /// The rules that fired or erred.
+    pub reasons: Vec<Reason>,
+}
+
+/// One side of one movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Whose balance.
+    pub account: AccountId,
+    /// How much, above zero.
+    pub money: Money,
+    /// Falls or rises.
+    pub side: Side,
+    /// Posted, or only reserved.
+    pub layer: Layer,
+}
+
+/// Which way a posting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The balance falls.
+    Debit,
+    /// The balance rises.
+    Credit,
+}
+
+impl Side {
+    /// The word used in entries.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debit => "debit",
+            Self::Credit => "credit",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether a posting moves money or reserves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// Moves it; not written in entries.
+    Posted,
+    /// Reserves it.
+    Pending,
+}
+
+impl Layer {
+    /// The word used in entries (`posted` is left out there).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Posted => "posted",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A window that one transfer of the entry counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The window's keyed token.
+    pub token: WindowToken,
+    /// Which transfer of the request, from 0 (0 is not written).
+    pub transfer: u32,
+}
+
+/// A new checkpoint key, vouched for by the old one and by itself.
+///
+/// Both signatures are over [`KeyRotation::message`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// The vkey that signs checkpoints from this entry on.
+    pub new: Arc<str>,
+    /// The vkey that signed them until here.
+    pub old: Arc<str>,
+    /// By the new key: whoever asks for it holds it.
+    pub signature_new: [u8; 64],
+    /// By the old key.
+    pub signature_old: [u8; 64],
+}
+
+/// A claim about the state after an earlier entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotClaim {
+    /// How many accounts had been opened.
+    pub accounts: u64,
+    /// [`crate::State::digest`] of that state.
+    pub digest: Digest,
+    /// After which entry.
+    pub of: Seq,
+}

@@ -1,0 +1,219 @@
+//! The fold's checks on what is not money: accounts, freezes, policy, keys, snapshots.
+
+use std::sync::Arc;
+
+use paygod_types::limits::APPROVALS_MAX;
+use paygod_types::{Amount, Digest, Seq};
+
+use crate::accounts::AccountInfo;
+use crate::command::{AccountOpen, FreezeScope, PolicySet};
+use crate::entry::{EntryRef, Genesis, KeyRotation, SnapshotClaim};
+use crate::fold::{Change, Checked, Checker, Hold};
+use crate::fold_error::Check;
+use crate::keys;
+use crate::state::{ActivePolicy, Book, KeyPeriod};
+
+/// Most aliases of one account.
+pub const ALIASES_PER_ACCOUNT_MAX: usize = 16;
+
+/// Most root keys of a book. No more than a ceremony can gather.
+pub const ROOT_KEYS_MAX: usize = 16;
+
+const _: () = assert!(APPROVALS_MAX > 0);
+
+impl Checker<'_> {
+    pub(crate) fn genesis(&self, genesis: &Genesis) -> Checked<Change> {
+        let fault = |fault: &keys::KeyFault| {
+            self.fail(
+                Check::Genesis,
+                "an Ed25519 vkey named like the origin",
+                fault.to_string(),
+            )
+        };
+        keys::parse_checkpoint_key(&genesis.checkpoint_key, &genesis.origin)
+            .map_err(|error| fault(&error))?;
+        let ascending = genesis.root_keys.is_sorted_by(|a, b| a < b);
+        if !ascending || genesis.root_keys.len() > ROOT_KEYS_MAX {
+            let expected = format!("at most {ROOT_KEYS_MAX} root keys, ascending, each once");
+            return Err(self.fail(Check::Genesis, expected, "others"));
+        }
+        for key in &genesis.root_keys {
+            keys::parse(key).map_err(|error| fault(&error))?;
+        }
+        let threshold = usize::try_from(genesis.root_threshold).unwrap_or(usize::MAX);
+        let sound = if genesis.root_keys.is_empty() {
+            threshold == 0
+        } else {
+            (1..=genesis.root_keys.len()).contains(&threshold)
+        };
+        if !sound {
+            let expected = format!("a threshold within {} root keys", genesis.root_keys.len());
+            return Err(self.fail(Check::Genesis, expected, threshold.to_string()));
+        }
+        Ok(Change::Book(Arc::new(Book {
+            origin: Arc::clone(&genesis.origin),
+            root_keys: genesis.root_keys.clone(),
+            root_threshold: genesis.root_threshold,
+            checkpoint_keys: vec![KeyPeriod {
+                since: self.entry.seq,
+                vkey: Arc::clone(&genesis.checkpoint_key),
+            }],
+        })))
+    }
+
+    pub(crate) fn key_rotate(&self, rotation: &KeyRotation) -> Checked<Change> {
+        let Some(book) = self.state.book() else {
+            return Err(self.fail(Check::Key, "a book that has begun", "none"));
+        };
+        let current = book.checkpoint_keys.last().map_or("", |key| &key.vkey);
+        if *rotation.old != *current {
+            return Err(self.fail(Check::Key, format!("old key {current}"), &*rotation.old));
+        }
+        if book
+            .checkpoint_keys
+            .iter()
+            .any(|key| key.vkey == rotation.new)
+        {
+            let found = format!("{}, used before", rotation.new);
+            return Err(self.fail(Check::Key, "a key never used before", found));
+        }
+        keys::check_rotation(rotation, &book.origin, self.entry.seq).map_err(|fault| {
+            self.fail(
+                Check::Key,
+                "signatures by the old and the new key",
+                fault.to_string(),
+            )
+        })?;
+        let mut book = book.clone();
+        book.checkpoint_keys.push(KeyPeriod {
+            since: self.entry.seq,
+            vkey: Arc::clone(&rotation.new),
+        });
+        Ok(Change::Book(Arc::new(book)))
+    }
+
+    pub(crate) fn account_open(&self, open: &AccountOpen) -> Checked<Change> {
+        let accounts = &self.state.accounts;
+        if accounts.find(open.account.as_str()).is_some() {
+            let found = format!("`{}`, opened before", open.account);
+            return Err(self.fail(Check::Account, "a new account id", found));
+        }
+        if u32::try_from(accounts.len()).is_err() {
+            return Err(self.fail(Check::Account, "room for an account", "none"));
+        }
+        let within = open.min_balance.is_none_or(|floor| floor <= Amount::ZERO)
+            && open
+                .max_balance
+                .is_none_or(|ceiling| ceiling >= Amount::ZERO);
+        if !within {
+            return Err(self.fail(Check::Limit, "limits that a zero balance keeps", "others"));
+        }
+        let ascending = open.aliases.is_sorted_by(|a, b| a < b);
+        if !ascending || open.aliases.len() > ALIASES_PER_ACCOUNT_MAX {
+            let expected = format!("at most {ALIASES_PER_ACCOUNT_MAX} aliases, ascending");
+            return Err(self.fail(Check::Account, expected, "others"));
+        }
+        if open
+            .aliases
+            .iter()
+            .any(|alias| accounts.find_alias(*alias).is_some())
+        {
+            return Err(self.fail(
+                Check::Account,
+                "new aliases",
+                "one that another account has",
+            ));
+        }
+        Ok(Change::Open(AccountInfo {
+            id: open.account.clone(),
+            currency: open.currency,
+            min_balance: open.min_balance,
+            max_balance: open.max_balance,
+            opened: self.entry.seq,
+            aliases: open.aliases.clone().into_boxed_slice(),
+        }))
+    }
+
+    pub(crate) fn account_close(&self, account: &str) -> Checked<Change> {
+        let ix = self.account(account)?;
+        if self.state.accounts.flags(ix).closed {
+            let found = format!("`{account}`, closed before");
+            return Err(self.fail(Check::Account, "an open account", found));
+        }
+        if !self
+            .state
+            .accounts
+            .balances(ix)
+            .is_some_and(|balances| balances.is_settled())
+        {
+            let expected = "a zero balance and no reservations";
+            return Err(self.fail(Check::Account, expected, format!("others on `{account}`")));
+        }
+        Ok(Change::Close(ix))
+    }
+
+    pub(crate) fn freeze(&self, scope: &FreezeScope, frozen: bool) -> Checked<Change> {
+        let hold = match scope {
+            FreezeScope::Book => Hold::Book,
+            FreezeScope::Currency(currency) => Hold::Currency(*currency),
+            FreezeScope::Account(account) => Hold::Account(self.account(account.as_str())?),
+        };
+        if self.state.is_frozen(scope) == frozen {
+            let (expected, found) = if frozen {
+                ("free", "frozen")
+            } else {
+                ("frozen", "free")
+            };
+            return Err(self.fail(Check::Freeze, expected, found));
+        }
+        Ok(Change::Freeze(hold, frozen))
+    }
+
+    pub(crate) fn policy_activate(&self, set: &PolicySet, policy: Digest) -> Checked<Change> {
+        if !set.is_ordered() {
+            let expected = "packs and lists ascending by name, each once";
+            return Err(self.fail(Check::Policy, expected, "others"));
+        }
+        let digest = set.digest();
+        if policy != digest {
+            return Err(self.fail(Check::Policy, digest.to_string(), policy.to_string()));
+        }
+        let since = Some(self.entry.seq);
+        Ok(Change::Policy(Arc::new(ActivePolicy {
+            set: set.clone(),
+            digest,
+            since,
+        })))
+    }
+
+    pub(crate) fn snapshot(&self, claim: &SnapshotClaim) -> Checked<Change> {
+        let Some(last) = self.state.size.checked_sub(1).map(Seq) else {
+            return Err(self.fail(Check::Snapshot, "an earlier entry", "none"));
+        };
+        if claim.of > last
+            || self
+                .state
+                .snapshot_of
+                .is_some_and(|before| claim.of <= before)
+        {
+            let expected = format!("a state up to entry {last}, after the one claimed before");
+            return Err(self.fail(Check::Snapshot, expected, format!("entry {}", claim.of)));
+        }
+        let accounts = u64::try_from(self.state.accounts_len()).unwrap_or(u64::MAX);
+        if claim.accounts > accounts || (claim.of == last && claim.accounts != accounts) {
+            let found = format!("{} accounts", claim.accounts);
+            return Err(self.fail(Check::Snapshot, format!("{accounts} accounts"), found));
+        }
+        Ok(Change::Snapshot(claim.of))
+    }
+
+    /// References point back.
+    pub(crate) fn check_reference(&self, reference: &EntryRef) -> Checked<()> {
+        if reference.seq < self.entry.seq && !reference.id.is_system() {
+            return Ok(());
+        }
+        let expected = format!("a request sealed before entry {}", self.entry.seq);
+        let found = format!("`{}` of entry {}", reference.id, reference.seq);
+        Err(self.fail(Check::Reference, expected, found))
+    }
+}

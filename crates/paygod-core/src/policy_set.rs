@@ -1,0 +1,50 @@
+//! The digest of a set of packs and lists: the one that `paygod_policy::Ruleset::digest` gives too.
+
+use paygod_policy::Named;
+use paygod_types::Digest;
+use paygod_types::canonical::Writer;
+
+use crate::command::PolicySet;
+
+impl PolicySet {
+    /// Whether lists and packs ascend by name, each name once.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        let ordered = |named: &[Named]| named.is_sorted_by(|a, b| a.name < b.name);
+        ordered(&self.lists) && ordered(&self.packs)
+    }
+
+    /// SHA-256 of `{"lists":[{"digest","name","version"}…],"packs":[…]}` in canonical JSON.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes);
+        writer.begin_object();
+        self.write_members(&mut writer);
+        writer.end_object();
+        Digest::sha256(&bytes)
+    }
+
+    /// The two members, for the documents that spell a set.
+    pub(crate) fn write_members(&self, writer: &mut Writer<'_>) {
+        writer.key("lists");
+        write_named(&self.lists, writer);
+        writer.key("packs");
+        write_named(&self.packs, writer);
+    }
+}
+
+fn write_named(named: &[Named], writer: &mut Writer<'_>) {
+    writer.begin_array();
+    for one in named {
+        writer.begin_object();
+        writer.key("digest");
+        writer.digest(&one.digest);
+        writer.key("name");
+        writer.string(one.name.as_str());
+        writer.key("version");
+        writer.string(&one.version);
+        writer.end_object();
+    }
+    writer.end_array();
+}

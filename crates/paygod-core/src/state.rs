@@ -1,0 +1,248 @@
+//! The state of a book: a fold over its entries and nothing else.
+//!
+//! INVARIANT(fold): [`State::apply`] is the only way a state changes. The engine seals an entry by
+//! applying it here, recovery replays it here and a verifier checks it here, so all three agree or none
+//! does. An entry that does not follow is refused whole; the state stays as it was.
+//!
+//! It does not remember request ids (history does) and holds nothing that entries do not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use paygod_types::{AccountId, Currency, Digest, RequestId, Seq, Timestamp};
+
+use crate::accounts::{AccountIx, AccountView, Accounts, Balances};
+use crate::command::{Alias, FreezeScope, PolicySet};
+use crate::movement::Scratch;
+use crate::pendings::{Pending, Pendings};
+
+/// The state of a book after some entry. Cloning one is cheap enough to snapshot from.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) size: u64,
+    pub(crate) last_time: Timestamp,
+    pub(crate) book: Option<Arc<Book>>,
+    pub(crate) accounts: Accounts,
+    pub(crate) pendings: Pendings,
+    pub(crate) frozen_book: bool,
+    pub(crate) frozen_currencies: BTreeSet<Currency>,
+    pub(crate) policy: Arc<ActivePolicy>,
+    /// Ascending by currency.
+    pub(crate) totals: Vec<CurrencyTotals>,
+    pub(crate) snapshot_of: Option<Seq>,
+    /// Kept between entries to spare allocations; holds nothing between them.
+    pub(crate) scratch: Scratch,
+}
+
+/// What genesis and key rotations fixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Book {
+    /// The log's origin.
+    pub origin: Arc<str>,
+    /// The root keys, as vkeys.
+    pub root_keys: Vec<Arc<str>>,
+    /// How many root keys must sign together.
+    pub root_threshold: u32,
+    /// The checkpoint keys, oldest first; the last is in force.
+    pub checkpoint_keys: Vec<KeyPeriod>,
+}
+
+/// A checkpoint key and where its time began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPeriod {
+    /// The entry that brought it in: it signs checkpoints of trees larger than this, until the next.
+    pub since: Seq,
+    /// The key, as a vkey.
+    pub vkey: Arc<str>,
+}
+
+/// The packs and lists in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivePolicy {
+    /// The whole set.
+    pub set: PolicySet,
+    /// Its digest, which decisions carry.
+    pub digest: Digest,
+    /// The entry that activated it; `None` before any has.
+    pub since: Option<Seq>,
+}
+
+/// The sums over every account of one currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurrencyTotals {
+    /// The currency.
+    pub currency: Currency,
+    /// The sums. INVARIANT(conservation): debits equal credits, posted and pending alike.
+    pub totals: Balances,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// The state before genesis.
+    #[must_use]
+    pub fn new() -> Self {
+        let set = PolicySet::default();
+        Self {
+            size: 0,
+            last_time: Timestamp::EPOCH,
+            book: None,
+            accounts: Accounts::default(),
+            pendings: Pendings::default(),
+            frozen_book: false,
+            frozen_currencies: BTreeSet::new(),
+            policy: Arc::new(ActivePolicy {
+                digest: set.digest(),
+                set,
+                since: None,
+            }),
+            totals: Vec::new(),
+            snapshot_of: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// How many entries have been applied: the size of the tree.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The leaf index of the next entry.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        Seq(self.size)
+    }
+
+    /// The time of the last entry; the next is later.
+    #[must_use]
+    pub const fn last_time(&self) -> Timestamp {
+        self.last_time
+    }
+
+    /// Origin and keys; `None` before genesis.
+    #[must_use]
+    pub fn book(&self) -> Option<&Book> {
+        self.book.as_deref()
+    }
+
+    /// The checkpoint key in force, as a vkey.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> Option<&KeyPeriod> {
+        self.book()?.checkpoint_keys.last()
+    }
+
+    /// The packs and lists in force.
+    #[must_use]
+    pub fn policy(&self) -> &ActivePolicy {
+        &self.policy
+    }
+
+    /// How many accounts were ever opened.
+    #[must_use]
+    pub const fn accounts_len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Every account, in the order of opening.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
+        self.accounts.iter()
+    }
+
+    /// Finds an account by its id.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<AccountView<'_>> {
+        self.accounts.view(self.accounts.find(id.as_str())?)
+    }
+
+    /// Finds an account by an alias.
+    #[must_use]
+    pub fn account_by_alias(&self, alias: Alias) -> Option<AccountView<'_>> {
+        self.accounts.view(self.accounts.find_alias(alias)?)
+    }
+
+    /// Looks at an account by its place.
+    #[must_use]
+    pub fn account_at(&self, ix: AccountIx) -> Option<AccountView<'_>> {
+        self.accounts.view(ix)
+    }
+
+    /// The balances of every account, in the order of opening.
+    #[must_use]
+    pub fn balances(&self) -> &[Balances] {
+        self.accounts.all_balances()
+    }
+
+    /// Finds a reservation by the request that made it.
+    #[must_use]
+    pub fn pending(&self, request: &RequestId) -> Option<&Pending> {
+        self.pendings.find(request).map(AsRef::as_ref)
+    }
+
+    /// Every reservation, in the order of sealing.
+    pub fn pendings(&self) -> impl Iterator<Item = &Pending> {
+        self.pendings.iter()
+    }
+
+    /// How many reservations wait.
+    #[must_use]
+    pub fn pendings_len(&self) -> usize {
+        self.pendings.len()
+    }
+
+    /// The reservation to expire next, if it is overdue at `now`. The sequencer expires all that are
+    /// before it seals anything else ([`crate::engine::expire_due`]).
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Option<&Pending> {
+        self.pendings.due(now)
+    }
+
+    /// The earliest time the next entry can have when the clock says `clock`: never at or before the
+    /// last entry, whatever the clock does. `None` at the end of time.
+    #[must_use]
+    pub fn next_time(&self, clock: Timestamp) -> Option<Timestamp> {
+        let after_last = self.last_time.as_nanos().checked_add(1)?;
+        Some(clock.max(Timestamp::from_nanos(after_last)))
+    }
+
+    /// The sums per currency, ascending by currency.
+    #[must_use]
+    pub fn totals(&self) -> &[CurrencyTotals] {
+        &self.totals
+    }
+
+    pub(crate) fn totals_of(&self, currency: Currency) -> Balances {
+        self.totals
+            .binary_search_by_key(&currency, |of| of.currency)
+            .ok()
+            .and_then(|place| self.totals.get(place))
+            .map_or_else(Balances::default, |of| of.totals)
+    }
+
+    /// Whether exactly this scope is frozen.
+    #[must_use]
+    pub fn is_frozen(&self, scope: &FreezeScope) -> bool {
+        match scope {
+            FreezeScope::Book => self.frozen_book,
+            FreezeScope::Currency(currency) => self.frozen_currencies.contains(currency),
+            FreezeScope::Account(account) => self
+                .account(account)
+                .is_some_and(|account| account.flags.frozen),
+        }
+    }
+
+    /// The currencies that are frozen, ascending.
+    pub fn frozen_currencies(&self) -> impl Iterator<Item = Currency> {
+        self.frozen_currencies.iter().copied()
+    }
+
+    /// The state after which entry the last snapshot entry spoke of.
+    #[must_use]
+    pub const fn snapshot_of(&self) -> Option<Seq> {
+        self.snapshot_of
+    }
+}
