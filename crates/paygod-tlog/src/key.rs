@@ -390,7 +390,8 @@ impl Ed25519Verifier {
                     found,
                 })?;
         let point = VerifyingKey::from_bytes(bytes).map_err(|_| refuse())?;
-        if point.is_weak() {
+        // RFC 8032 section 5.1.3 refuses a coordinate past the field's prime: one spelling a key.
+        if point.is_weak() || point.to_edwards().compress().to_bytes() != *bytes {
             return Err(refuse());
         }
         Ok(Self {

@@ -1,6 +1,13 @@
 //! Our bytes against those of the crates `tlog_tiles` and `signed_note`. They panic on hostile
 //! input, so they only ever judge well-formed input here.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::convert::Infallible;
 
 use paygod_tlog::{
@@ -29,7 +36,10 @@ impl Stored {
 
 impl HashReader for Stored {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
-        Ok(indexes.iter().map(|index| self.0[usize::try_from(*index).unwrap()]).collect())
+        Ok(indexes
+            .iter()
+            .map(|index| self.0[usize::try_from(*index).unwrap()])
+            .collect())
     }
 }
 
@@ -38,20 +48,31 @@ impl HashSource for &Stored {
     type Error = Infallible;
 
     fn read_tile(&self, tile: &Tile, out: &mut Vec<Hash>) -> Result<(), Infallible> {
-        let TileKind::Hashes(level) = tile.kind() else { panic!("asked for entries") };
+        let TileKind::Hashes(level) = tile.kind() else {
+            panic!("asked for entries")
+        };
         let theirs = tlog_tiles::Tile::new(8, level, tile.index(), tile.width().into(), false);
         let bytes = theirs.read_data(*self).unwrap();
-        out.extend(bytes.chunks_exact(32).map(|hash| Hash::new(hash.try_into().unwrap())));
+        out.extend(
+            bytes
+                .chunks_exact(32)
+                .map(|hash| Hash::new(hash.try_into().unwrap())),
+        );
         Ok(())
     }
 }
 
 fn leaves(count: u64) -> Vec<Hash> {
-    (0..count).map(|index| leaf_hash(&index.to_be_bytes())).collect()
+    (0..count)
+        .map(|index| leaf_hash(&index.to_be_bytes()))
+        .collect()
 }
 
 fn theirs(hashes: &[Hash]) -> Vec<tlog_tiles::Hash> {
-    hashes.iter().map(|hash| tlog_tiles::Hash(hash.to_bytes())).collect()
+    hashes
+        .iter()
+        .map(|hash| tlog_tiles::Hash(hash.to_bytes()))
+        .collect()
 }
 
 proptest! {
@@ -148,7 +169,10 @@ fn notes_of_the_oracle_open_with_ours() {
         let key = [&[1_u8][..], &[7; 32]].concat();
         let key = base64_of(&key);
         let id = signer.verifier_key().id();
-        (format!("PRIVATE+KEY+oracle.example+{id}+{key}"), signer.verifier_key().to_string())
+        (
+            format!("PRIVATE+KEY+oracle.example+{id}+{key}"),
+            signer.verifier_key().to_string(),
+        )
     };
     let signer = signed_note::StandardSigner::new(&secret).unwrap();
     let mut theirs = signed_note::Note::new(b"one\n\ntwo\n", &[]).unwrap();
@@ -173,7 +197,11 @@ fn inclusion_of_the_oracle_verifies_with_ours() {
     for (index, leaf) in (0_u64..).zip(&all) {
         let hashes = tlog_tiles::prove_record(300, index, &stored).unwrap();
         let hashes = hashes.iter().map(|hash| Hash::new(hash.0)).collect();
-        let proof = InclusionProof { index, size: 300, hashes };
+        let proof = InclusionProof {
+            index,
+            size: 300,
+            hashes,
+        };
         proof.verify(*leaf, &TreeHead { size: 300, root }).unwrap();
     }
 }

@@ -1,5 +1,12 @@
 //! The tree against a naive one that follows RFC 6962's definitions word for word.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -24,7 +31,11 @@ fn naive_root(leaves: &[Hash]) -> Hash {
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            sha(&[&[1], naive_root(left).as_bytes(), naive_root(right).as_bytes()])
+            sha(&[
+                &[1],
+                naive_root(left).as_bytes(),
+                naive_root(right).as_bytes(),
+            ])
         }
     }
 }
@@ -49,7 +60,11 @@ fn naive_path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 /// RFC 6962 section 2.1.2, recursively.
 fn naive_consistency(old: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {
     if old == leaves.len() {
-        return if known { Vec::new() } else { vec![naive_root(leaves)] };
+        return if known {
+            Vec::new()
+        } else {
+            vec![naive_root(leaves)]
+        };
     }
     let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
     if old <= left.len() {
@@ -64,7 +79,9 @@ fn naive_consistency(old: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {
 }
 
 fn leaves(count: u64) -> Vec<Hash> {
-    (0..count).map(|index| leaf_hash(&index.to_le_bytes())).collect()
+    (0..count)
+        .map(|index| leaf_hash(&index.to_le_bytes()))
+        .collect()
 }
 
 /// Level files in memory, as a store keeps them.
@@ -95,11 +112,17 @@ impl HashSource for &Levels {
     type Error = Infallible;
 
     fn read_tile(&self, tile: &Tile, out: &mut Vec<Hash>) -> Result<(), Infallible> {
-        let TileKind::Hashes(level) = tile.kind() else { panic!("asked for entries") };
+        let TileKind::Hashes(level) = tile.kind() else {
+            panic!("asked for entries")
+        };
         let start = usize::try_from(tile.index()).unwrap() * 8_192;
         let end = start + usize::from(tile.width()) * 32;
         let bytes = &self.0[&level][start..end];
-        out.extend(bytes.chunks_exact(32).map(|h| Hash::new(h.try_into().unwrap())));
+        out.extend(
+            bytes
+                .chunks_exact(32)
+                .map(|h| Hash::new(h.try_into().unwrap())),
+        );
         Ok(())
     }
 }
@@ -107,7 +130,13 @@ impl HashSource for &Levels {
 #[test]
 fn known_roots_of_certificate_transparency_match() {
     let inputs = [
-        "", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
         "606162636465666768696a6b6c6d6e6f",
     ];
     let roots = [
@@ -138,7 +167,10 @@ fn leaf_and_node_hash_are_sha256_with_their_prefix() {
         assert_eq!(leaf_hash(&entry), sha(&[&[0], &entry]));
     }
     let (left, right) = (leaf_hash(b"l"), leaf_hash(b"r"));
-    assert_eq!(node_hash(&left, &right), sha(&[&[1], left.as_bytes(), right.as_bytes()]));
+    assert_eq!(
+        node_hash(&left, &right),
+        sha(&[&[1], left.as_bytes(), right.as_bytes()])
+    );
 }
 
 #[test]
@@ -148,8 +180,15 @@ fn every_small_tree_has_the_root_of_the_definition() {
     for size in 0..=all.len() {
         let expected = naive_root(&all[..size]);
         assert_eq!(frontier.root(), expected, "size {size}");
-        assert_eq!(tree_root(&mut all[..size].to_vec()), expected, "size {size}");
-        assert_eq!(Frontier::from_bytes(&frontier.to_bytes()).unwrap(), frontier);
+        assert_eq!(
+            tree_root(&mut all[..size].to_vec()),
+            expected,
+            "size {size}"
+        );
+        assert_eq!(
+            Frontier::from_bytes(&frontier.to_bytes()).unwrap(),
+            frontier
+        );
         if let Some(leaf) = all.get(size) {
             frontier.append(*leaf);
         }
@@ -174,12 +213,23 @@ fn every_proof_of_small_trees_is_the_definitions_and_verifies() {
         for old in 1..=size {
             let proof = reader.consistency(old, size).unwrap();
             let old = usize::try_from(old).unwrap();
-            assert_eq!(proof.hashes, naive_consistency(old, part, true), "{old} to {size}");
+            assert_eq!(
+                proof.hashes,
+                naive_consistency(old, part, true),
+                "{old} to {size}"
+            );
             let old_head = reader.head_at(old as u64).unwrap();
             proof.verify(&old_head, &head).unwrap();
         }
-        let empty = TreeHead { size: 0, root: Hash::EMPTY_TREE };
-        reader.consistency(0, size).unwrap().verify(&empty, &head).unwrap();
+        let empty = TreeHead {
+            size: 0,
+            root: Hash::EMPTY_TREE,
+        };
+        reader
+            .consistency(0, size)
+            .unwrap()
+            .verify(&empty, &head)
+            .unwrap();
     }
 }
 
@@ -196,14 +246,23 @@ fn rows_across_tile_levels_give_the_same_tree() {
         let head = reader.head_at(size).unwrap();
         assert_eq!(head.root, naive_root(part), "size {size}");
         let mut batch = Frontier::new();
-        part.chunks(1_000).for_each(|group| batch.append_batch(group));
+        part.chunks(1_000)
+            .for_each(|group| batch.append_batch(group));
         assert_eq!(batch.head(), head);
         for index in [0, size / 3, size - 1] {
             let at = usize::try_from(index).unwrap();
-            reader.inclusion(index, size).unwrap().verify(all[at], &head).unwrap();
+            reader
+                .inclusion(index, size)
+                .unwrap()
+                .verify(all[at], &head)
+                .unwrap();
         }
         let whole = reader.head_at(70_000).unwrap();
-        reader.consistency(size, 70_000).unwrap().verify(&head, &whole).unwrap();
+        reader
+            .consistency(size, 70_000)
+            .unwrap()
+            .verify(&head, &whole)
+            .unwrap();
     }
 }
 
@@ -213,7 +272,9 @@ fn subtrees_hashed_elsewhere_make_the_same_tree() {
     let mut frontier = Frontier::new();
     let (tiles, tail) = all.as_chunks::<256>();
     for tile in tiles {
-        frontier.append_subtree(8, tree_root(&mut tile.clone())).unwrap();
+        frontier
+            .append_subtree(8, tree_root(&mut tile.clone()))
+            .unwrap();
     }
     frontier.append_batch(tail);
     assert_eq!(frontier.root(), naive_root(&all));
@@ -229,7 +290,10 @@ fn malformed_frontiers_are_refused() {
     frontier.append_batch(&leaves(7));
     let bytes = frontier.to_bytes();
     for length in 0..bytes.len() {
-        assert!(Frontier::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+        assert!(
+            Frontier::from_bytes(&bytes[..length]).is_err(),
+            "{length} bytes"
+        );
     }
     assert!(Frontier::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
     assert!(Frontier::from_bytes(&[&bytes[..], &[0; 32]].concat()).is_err());
@@ -243,7 +307,13 @@ fn reader_refuses_what_is_past_the_tree() {
     let all = leaves(10);
     let levels = Levels::of(&all);
     let mut reader = TreeReader::new(&levels, 10).unwrap();
-    assert!(matches!(reader.leaf(10), Err(ReadError::Range { asked: 10, size: 10 })));
+    assert!(matches!(
+        reader.leaf(10),
+        Err(ReadError::Range {
+            asked: 10,
+            size: 10
+        })
+    ));
     assert!(reader.head_at(11).is_err());
     assert!(reader.inclusion(5, 5).is_err());
     assert!(reader.inclusion(0, 0).is_err());
@@ -255,16 +325,35 @@ fn reader_refuses_what_is_past_the_tree() {
 fn proofs_of_impossible_shapes_are_refused_without_work() {
     let root = leaf_hash(b"x");
     for (index, size) in [(0, 0), (1, 1), (u64::MAX, u64::MAX), (5, 2), (0, u64::MAX)] {
-        let proof = InclusionProof { index, size, hashes: vec![root; 3] };
-        assert!(proof.verify(root, &TreeHead { size, root }).is_err(), "{index} in {size}");
+        let proof = InclusionProof {
+            index,
+            size,
+            hashes: vec![root; 3],
+        };
+        assert!(
+            proof.verify(root, &TreeHead { size, root }).is_err(),
+            "{index} in {size}"
+        );
     }
-    for (old, new) in [(2, 1), (u64::MAX, u64::MAX), (1, u64::MAX), (3, 3), (0, 4), (1, 2)] {
-        let proof = ConsistencyProof { hashes: vec![root; 2] };
+    for (old, new) in [
+        (2, 1),
+        (u64::MAX, u64::MAX),
+        (1, u64::MAX),
+        (3, 3),
+        (0, 4),
+        (1, 2),
+    ] {
+        let proof = ConsistencyProof {
+            hashes: vec![root; 2],
+        };
         let (old, new) = (TreeHead { size: old, root }, TreeHead { size: new, root });
         assert!(proof.verify(&old, &new).is_err(), "{old:?} {new:?}");
     }
     let none = ConsistencyProof { hashes: vec![] };
-    let other = TreeHead { size: 5, root: leaf_hash(b"y") };
+    let other = TreeHead {
+        size: 5,
+        root: leaf_hash(b"y"),
+    };
     assert!(none.verify(&TreeHead { size: 5, root }, &other).is_err());
     assert!(none.verify(&TreeHead { size: 0, root }, &other).is_err());
 }
