@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::as_conversions,
+    clippy::string_slice,
     reason = "a test that cannot go on fails"
 )]
 
