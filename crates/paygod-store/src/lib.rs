@@ -1,1 +1,43 @@
 //! The embedded, crash-safe store of a book: segments, indexes, tiles, snapshots and the vault.
+//!
+//! One folder, no server, one writer and many readers. The segments hold the entries and are the only
+//! truth; everything else but the vault and the blobs is derived from them and may be removed.
+//!
+//! The order of a write is visible in one place each: inputs ([`Vault::store`]), then the group
+//! ([`Writer::commit`]), then the answer, then what is derived.
+//!
+//! It does not know what an entry means, and it reads no clock.
+
+mod blob;
+mod checkpoints;
+mod disk;
+mod error;
+mod group;
+mod kek;
+mod marks;
+mod prefill;
+mod reader;
+mod recover;
+mod segment;
+mod siphash;
+mod snapshot;
+mod tree;
+mod vault;
+mod width;
+mod writer;
+
+pub use blob::{BLOB_BYTES_MAX, Blobs};
+pub use checkpoints::{Checkpoints, LogReader, append_record};
+pub use disk::{Access, DirLock, Disk, DiskFile, RealDisk};
+pub use error::{
+    Action, BlobError, CheckpointError, CommitError, CopyError, Corruption, DerivedError,
+    FoldFault, IoFault, OpenError, ReadError, StageError, VaultError,
+};
+pub use group::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, SharedGroup};
+pub use kek::{DATA_KEY_BYTES, FileKek, Kek, WRAPPED_KEY_BYTES};
+pub use reader::{Entry, EntryBuf, Reader};
+pub use segment::BookId;
+pub use snapshot::Snapshot;
+pub use tree::{TreeFiles, TreeSource};
+pub use vault::{DataKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
+pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

@@ -1,0 +1,232 @@
+//! The published checkpoints: `checkpoint`, the last one, and `checkpoints.log`, all of them.
+//!
+//! In the log each note stands after its length in bytes, in decimal, on a line of its own.
+//! A checkpoint is logged durably before it becomes the last one, so nothing is ever shown that the
+//! log does not hold.
+//!
+//! It does not verify signatures: whoever publishes has just made them.
+
+use std::sync::Arc;
+
+use paygod_tlog::limits::NOTE_BYTES_MAX;
+use paygod_tlog::{SignedCheckpoint, TreeHead};
+
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{CheckpointError, IoFault};
+use crate::reader::Segments;
+use crate::width::{to_u64, to_usize};
+
+pub(crate) const LAST_NAME: &str = "checkpoint";
+pub(crate) const LOG_NAME: &str = "checkpoints.log";
+
+/// Longest length line: the digits of the longest note and a newline.
+const LENGTH_BYTES_MAX: usize = 7;
+const RECORD_BYTES_MAX: usize = LENGTH_BYTES_MAX + NOTE_BYTES_MAX;
+
+const _: () = assert!(NOTE_BYTES_MAX < 1_000_000);
+
+/// Records published checkpoints. One writer; the files may be read by anyone.
+#[derive(Debug)]
+pub struct Checkpoints {
+    dir: Dir,
+    segments: Arc<Segments>,
+    log: Option<OpenFile>,
+    end: u64,
+    last: Option<SignedCheckpoint>,
+    poisoned: bool,
+}
+
+impl Checkpoints {
+    pub(crate) fn open(
+        dir: Dir,
+        segments: Arc<Segments>,
+        write: bool,
+    ) -> Result<Self, CheckpointError> {
+        let last = match dir.read_whole(LAST_NAME, to_u64(NOTE_BYTES_MAX))? {
+            None => None,
+            Some(bytes) => Some(parse_note(&bytes)?),
+        };
+        let log = if write {
+            Some(dir.open(LOG_NAME, Access::OpenOrCreate)?)
+        } else {
+            dir.open_if_present(LOG_NAME, Access::Read)?
+        };
+        let mut opened = Self {
+            dir,
+            segments,
+            log,
+            end: 0,
+            last,
+            poisoned: false,
+        };
+        if let Some(log) = opened.log.clone() {
+            opened.recover(&log, write)?;
+        }
+        Ok(opened)
+    }
+
+    /// The last published checkpoint.
+    #[must_use]
+    pub const fn last(&self) -> Option<&SignedCheckpoint> {
+        self.last.as_ref()
+    }
+
+    /// Size and root of the last published checkpoint.
+    #[must_use]
+    pub fn last_head(&self) -> Option<TreeHead> {
+        self.last.as_ref().map(|last| *last.head())
+    }
+
+    /// Publishes a checkpoint durably: it is logged, then it becomes the last one.
+    ///
+    /// # Errors
+    /// It is not larger than the last one, it covers entries that are not durable, or the disk
+    /// refused; after that nothing more is published until the book is reopened.
+    pub fn publish(&mut self, checkpoint: SignedCheckpoint) -> Result<(), CheckpointError> {
+        let found = checkpoint.head().size;
+        let last = self.last.as_ref().map(|last| last.head().size);
+        if let Some(last) = last
+            && found <= last
+        {
+            return Err(CheckpointError::NotLarger { last, found });
+        }
+        let durable = self.segments.durable();
+        if found > durable {
+            return Err(CheckpointError::NotDurable { durable, found });
+        }
+        if self.poisoned {
+            return Err(CheckpointError::Poisoned);
+        }
+        let note = checkpoint.to_bytes();
+        self.write(&note).inspect_err(|_| self.poisoned = true)?;
+        self.last = Some(checkpoint);
+        Ok(())
+    }
+
+    fn write(&mut self, note: &[u8]) -> Result<(), IoFault> {
+        let mut record = Vec::new();
+        append_record(&mut record, note);
+        if let Some(log) = &self.log {
+            log.write_at(&record, self.end)?;
+            log.sync()?;
+        }
+        self.dir.replace(LAST_NAME, &[note])?;
+        self.end = self.end.saturating_add(to_u64(record.len()));
+        Ok(())
+    }
+
+    /// Finds the end of the log: right after the last checkpoint, or after one more that was logged
+    /// and not yet shown, which then becomes the last. A torn record after that is cut.
+    fn recover(&mut self, log: &OpenFile, write: bool) -> Result<(), CheckpointError> {
+        let len = log.len()?;
+        let from = len.saturating_sub(to_u64(2 * RECORD_BYTES_MAX));
+        let mut tail = vec![0_u8; to_usize(len.saturating_sub(from))];
+        log.read_exact_at(&mut tail, from)?;
+        let mut at = 0_usize;
+        if let Some(last) = &self.last {
+            let mut record = Vec::new();
+            append_record(&mut record, &last.to_bytes());
+            let Some(start) = rfind(&tail, &record) else {
+                let what = "the last checkpoint is missing from the log";
+                return Err(CheckpointError::Malformed { what });
+            };
+            at = start.saturating_add(record.len());
+        }
+        let rest = tail.get(at..).unwrap_or(&[]);
+        let unshown = LogReader::new(rest).next().and_then(Result::ok);
+        if let Some(note) = unshown
+            && let Ok(checkpoint) = SignedCheckpoint::parse(note)
+        {
+            at = at
+                .saturating_add(decimal_digits(note.len()))
+                .saturating_add(1);
+            at = at.saturating_add(note.len());
+            if write {
+                self.dir.replace(LAST_NAME, &[note])?;
+            }
+            self.last = Some(checkpoint);
+        }
+        self.end = from.saturating_add(to_u64(at));
+        if write && self.end < len {
+            log.set_len(self.end)?;
+        }
+        if write {
+            log.sync()?;
+            self.dir.sync()?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_note(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
+    SignedCheckpoint::parse(bytes).map_err(|_| CheckpointError::Malformed {
+        what: "it does not parse",
+    })
+}
+
+const fn decimal_digits(number: usize) -> usize {
+    let mut digits = 1;
+    let mut rest = number / 10;
+    while rest > 0 {
+        digits += 1;
+        rest /= 10;
+    }
+    digits
+}
+
+fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .rposition(|window| window == needle)
+}
+
+/// Appends one note to the bytes of a `checkpoints.log`.
+pub fn append_record(out: &mut Vec<u8>, note: &[u8]) {
+    out.extend_from_slice(note.len().to_string().as_bytes());
+    out.push(b'\n');
+    out.extend_from_slice(note);
+}
+
+/// Reads the notes of a `checkpoints.log`, in order. Never reads past its bytes, allocates nothing.
+#[derive(Clone, Debug)]
+pub struct LogReader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> LogReader<'a> {
+    /// Reads these bytes.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    fn record(&mut self) -> Option<&'a [u8]> {
+        let head = self.rest.get(..LENGTH_BYTES_MAX.min(self.rest.len()))?;
+        let digits_end = head.iter().position(|byte| *byte == b'\n')?;
+        let digits = std::str::from_utf8(head.get(..digits_end)?).ok()?;
+        let canonical = digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0')
+            && !digits.is_empty();
+        let length: usize = digits.parse().ok().filter(|_| canonical)?;
+        let start = digits_end.saturating_add(1);
+        let note = self.rest.get(start..start.checked_add(length)?)?;
+        self.rest = self.rest.get(start.checked_add(length)?..)?;
+        (length <= NOTE_BYTES_MAX).then_some(note)
+    }
+}
+
+impl<'a> Iterator for LogReader<'a> {
+    type Item = Result<&'a [u8], CheckpointError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some(self.record().ok_or_else(|| {
+            self.rest = &[];
+            CheckpointError::Malformed {
+                what: "a record of the log is cut short or has no length",
+            }
+        }))
+    }
+}

@@ -1,0 +1,464 @@
+//! The vault: the inputs that may not enter an entry, each encrypted under a data key of its own.
+//!
+//! Order: an input is flushed here *before* the group whose entry refers to it is committed, so an
+//! entry never refers to an input that a crash has lost. An input whose entry was lost stays behind,
+//! encrypted and unreferenced.
+//!
+//! Record: `length u32 | data key wrapped by the key-encryption key, 40 | AES-256-GCM ciphertext with
+//! its tag | 0xff`. A data key encrypts one message only, so the nonce is fixed. The last byte is not
+//! zero, so that the end of the records in a prefilled file is where its last byte that is not zero is.
+//!
+//! Erasing overwrites the wrapped key in place and flushes: without its data key the ciphertext is
+//! noise. Copies made earlier (backups) must be erased too.
+//!
+//! It does not judge who may read or erase, and it does not know requests from each other.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use aes_gcm::aead::AeadInOut as _;
+use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
+use hmac::{Hmac, Mac as _};
+use paygod_types::Digest;
+use paygod_types::limits::REQUEST_BYTES_MAX;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{IoFault, VaultError};
+use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
+use crate::prefill::Prefilling;
+use crate::recover::last_nonzero;
+use crate::width::{to_u64, to_usize};
+
+/// Where the vault keeps an input: the number of the file and the offset of the record in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VaultRef(u64);
+
+impl VaultRef {
+    /// The reference that a record of a segment holds; zero is none.
+    #[must_use]
+    pub const fn new(value: u64) -> Option<Self> {
+        if value == 0 { None } else { Some(Self(value)) }
+    }
+
+    /// The number that stands for it.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    const fn place(self) -> (u64, u64) {
+        (self.0 >> 32, self.0 & 0xffff_ffff)
+    }
+}
+
+/// Length of a full vault file, in bytes.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Records begin here: no reference is zero, and what a file is stands at its beginning.
+const HEAD: [u8; 16] = *b"PGVAULT\x01\0\0\0\0\0\0\0\0";
+
+const LENGTH_BYTES: usize = 4;
+const TAG_BYTES: usize = 16;
+const KEY_AT: u64 = 4;
+const BODY_AT: usize = LENGTH_BYTES + WRAPPED_KEY_BYTES;
+const END_MARK: u8 = 0xff;
+const NEXT_NAME: &str = "next.prefilled";
+
+/// Longest input, in bytes.
+pub const INPUT_BYTES_MAX: usize = REQUEST_BYTES_MAX;
+
+/// Most inputs that one flush makes durable, in bytes of records.
+const BATCH_BYTES_MAX: u64 = FILE_BYTES / 4;
+
+/// Says what the ciphertexts are, so that they can't pass for anything else under the same key.
+const ASSOCIATED_DATA: &[u8] = b"paygod/vault/input/v1";
+
+/// Separates the key of the commitment from the data key itself.
+const COMMITMENT_DOMAIN: &[u8] = b"paygod/vault/commitment/v1";
+
+/// The key of one input.
+pub struct DataKey(Zeroizing<[u8; DATA_KEY_BYTES]>);
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey(secret)")
+    }
+}
+
+impl DataKey {
+    /// Draws keys for `count` inputs at once: one call to the operating system.
+    ///
+    /// # Errors
+    /// The operating system gave no randomness.
+    pub fn draw(count: usize) -> Result<Vec<Self>, VaultError> {
+        let mut bytes = Zeroizing::new(vec![0_u8; count.saturating_mul(DATA_KEY_BYTES)]);
+        getrandom::fill(&mut bytes).map_err(|_| VaultError::Randomness)?;
+        let (keys, _) = bytes.as_chunks::<DATA_KEY_BYTES>();
+        Ok(keys.iter().map(|key| Self(Zeroizing::new(*key))).collect())
+    }
+
+    /// The keyed commitment to a request: HMAC-SHA-256 under a key made from the data key. Without the
+    /// data key it says nothing about the request.
+    #[must_use]
+    pub fn commitment(&self, request: &[u8]) -> Digest {
+        let key = Zeroizing::new(keyed(self.0.as_slice(), COMMITMENT_DOMAIN));
+        Digest::from_bytes(keyed(key.as_slice(), request))
+    }
+}
+
+fn keyed(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return [0; 32];
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// An input, encrypted and not yet stored.
+#[derive(Clone, Debug)]
+pub struct SealedInput {
+    record: Vec<u8>,
+}
+
+/// An input read back.
+pub struct OpenedInput {
+    /// The input's bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Its data key, to check the entry's commitment with.
+    pub key: DataKey,
+}
+
+impl fmt::Debug for OpenedInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpenedInput(secret)")
+    }
+}
+
+#[derive(Debug)]
+struct Files {
+    dir: Dir,
+    write: bool,
+    prefill: bool,
+    open: RwLock<Vec<Option<OpenFile>>>,
+    tail: Mutex<Tail>,
+    poisoned: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Tail {
+    number: u64,
+    end: u64,
+    prefilling: Option<Prefilling>,
+    batch: Vec<u8>,
+}
+
+/// The vault of an open book. Cheap to clone; any thread may use it.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    files: Arc<Files>,
+    kek: Arc<dyn Kek>,
+}
+
+impl Vault {
+    pub(crate) fn open(
+        dir: Dir,
+        kek: Arc<dyn Kek>,
+        write: bool,
+        prefill: bool,
+    ) -> Result<Self, IoFault> {
+        let names = dir.list()?;
+        let last = names.iter().filter_map(|name| number_of(name)).max();
+        let mut tail = Tail {
+            number: 0,
+            end: 0,
+            prefilling: None,
+            batch: Vec::new(),
+        };
+        let mut open = Vec::new();
+        if let Some(number) = last {
+            let access = if write { Access::Write } else { Access::Read };
+            let file = dir.open(&file_name(number), access)?;
+            let len = file.len()?;
+            tail.number = number;
+            tail.end = last_nonzero(&file, to_u64(HEAD.len()), len)?;
+            open.resize(to_usize(number).saturating_add(1), None);
+            if let Some(slot) = open.last_mut() {
+                *slot = Some(file);
+            }
+        }
+        let poisoned = AtomicBool::new(false);
+        let files = Files {
+            dir,
+            write,
+            prefill,
+            open: RwLock::new(open),
+            tail: Mutex::new(tail),
+            poisoned,
+        };
+        Ok(Self {
+            files: Arc::new(files),
+            kek,
+        })
+    }
+
+    /// Encrypts an input under its data key. Pure work: do it on any thread, before [`Vault::store`].
+    ///
+    /// # Errors
+    /// The input is too long, or the key-encryption key cannot be used.
+    pub fn seal(&self, key: &DataKey, input: &[u8]) -> Result<SealedInput, VaultError> {
+        let found = input.len();
+        if found > INPUT_BYTES_MAX {
+            return Err(VaultError::TooLarge {
+                found,
+                allowed: INPUT_BYTES_MAX,
+            });
+        }
+        let refused = |_| VaultError::Refused {
+            reference: 0,
+            what: "the cipher refused it",
+        };
+        let total = BODY_AT
+            .saturating_add(found)
+            .saturating_add(TAG_BYTES)
+            .saturating_add(1);
+        let mut record = Vec::with_capacity(total);
+        let length = u32::try_from(found.saturating_add(TAG_BYTES)).unwrap_or(u32::MAX);
+        record.extend_from_slice(&length.to_le_bytes());
+        record.extend_from_slice(&self.kek.wrap(&key.0)?);
+        record.extend_from_slice(input);
+        let cipher = Aes256Gcm::new(key.0.as_slice().try_into().map_err(|_| VaultError::Kek {
+            what: "the data key has a wrong length".to_owned(),
+        })?);
+        let body = record.get_mut(BODY_AT..).unwrap_or(&mut []);
+        let tag = cipher
+            .encrypt_inout_detached(&Nonce::default(), ASSOCIATED_DATA, body.into())
+            .map_err(refused)?;
+        record.extend_from_slice(&tag);
+        record.push(END_MARK);
+        Ok(SealedInput { record })
+    }
+
+    /// Stores inputs with one write and one flush; when it returns they are durable. The references
+    /// are in the order of the inputs.
+    ///
+    /// # Errors
+    /// The disk refused: nothing may be assumed of these inputs, and the vault is poisoned until the
+    /// book is reopened.
+    pub fn store(&self, inputs: &[SealedInput]) -> Result<Vec<VaultRef>, VaultError> {
+        let mut references = Vec::with_capacity(inputs.len());
+        let mut tail = self
+            .files
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut rest = inputs;
+        while !rest.is_empty() {
+            if self.files.poisoned.load(Ordering::Acquire) {
+                return Err(VaultError::Poisoned);
+            }
+            let mut bytes = 0_u64;
+            let fits = rest.iter().take_while(|input| {
+                bytes = bytes.saturating_add(to_u64(input.record.len()));
+                bytes <= BATCH_BYTES_MAX
+            });
+            let count = fits.count().max(1);
+            let (batch, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            self.files
+                .append(&mut tail, batch, &mut references)
+                .inspect_err(|_| self.files.poisoned.store(true, Ordering::Release))?;
+            rest = later;
+        }
+        Ok(references)
+    }
+
+    /// Reads an input.
+    ///
+    /// # Errors
+    /// There is none, it was erased, or it does not open under the book's key.
+    pub fn load(&self, reference: VaultRef) -> Result<OpenedInput, VaultError> {
+        let (file, wrapped, length) = self.find(reference)?;
+        let refused = |what| VaultError::Refused {
+            reference: reference.get(),
+            what,
+        };
+        let Some(key) = self.kek.unwrap(&wrapped)? else {
+            return Err(refused("its data key was not wrapped by this key"));
+        };
+        let (_, offset) = reference.place();
+        let mut bytes = Zeroizing::new(vec![0_u8; length]);
+        file.read_exact_at(&mut bytes, offset.saturating_add(to_u64(BODY_AT)))?;
+        let Some((body, tag)) = bytes.split_last_chunk_mut::<TAG_BYTES>() else {
+            return Err(refused("its record is too short"));
+        };
+        let cipher = Aes256Gcm::new(key.as_slice().try_into().map_err(|_| refused("its key"))?);
+        cipher
+            .decrypt_inout_detached(
+                &Nonce::default(),
+                ASSOCIATED_DATA,
+                body.into(),
+                (&*tag).into(),
+            )
+            .map_err(|_| refused("its bytes were altered"))?;
+        bytes.truncate(length.saturating_sub(TAG_BYTES));
+        Ok(OpenedInput {
+            bytes,
+            key: DataKey(key),
+        })
+    }
+
+    /// Erases an input: its data key is overwritten and the overwriting is durable when this returns.
+    /// Erasing twice is no error.
+    ///
+    /// # Errors
+    /// There is no such input, or the disk refused; then the vault is poisoned until the book is
+    /// reopened, and the erasing must be repeated.
+    pub fn erase(&self, reference: VaultRef) -> Result<(), VaultError> {
+        let file = match self.find(reference) {
+            Ok((file, ..)) => file,
+            Err(VaultError::Erased { .. }) => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        let _tail = self
+            .files
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.files.poisoned.load(Ordering::Acquire) {
+            return Err(VaultError::Poisoned);
+        }
+        let (_, offset) = reference.place();
+        file.write_at(&[0; WRAPPED_KEY_BYTES], offset.saturating_add(KEY_AT))
+            .and_then(|()| file.sync())
+            .inspect_err(|_| self.files.poisoned.store(true, Ordering::Release))?;
+        Ok(())
+    }
+
+    /// The file, wrapped key and ciphertext length of a record.
+    fn find(
+        &self,
+        reference: VaultRef,
+    ) -> Result<(OpenFile, [u8; WRAPPED_KEY_BYTES], usize), VaultError> {
+        let not_found = || VaultError::NotFound {
+            reference: reference.get(),
+        };
+        let (number, offset) = reference.place();
+        let file = self.files.file(number)?.ok_or_else(not_found)?;
+        let mut head = [0_u8; BODY_AT];
+        if file.read_at(&mut head, offset)? != BODY_AT || offset < to_u64(HEAD.len()) {
+            return Err(not_found());
+        }
+        let (length, wrapped) = head
+            .split_first_chunk::<LENGTH_BYTES>()
+            .ok_or_else(not_found)?;
+        let length = to_usize(u64::from(u32::from_le_bytes(*length)));
+        if !(TAG_BYTES..=INPUT_BYTES_MAX.saturating_add(TAG_BYTES)).contains(&length) {
+            return Err(not_found());
+        }
+        let wrapped = *wrapped
+            .as_array::<WRAPPED_KEY_BYTES>()
+            .ok_or_else(not_found)?;
+        if wrapped == [0; WRAPPED_KEY_BYTES] {
+            return Err(VaultError::Erased {
+                reference: reference.get(),
+            });
+        }
+        Ok((file, wrapped, length))
+    }
+
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.files.dir
+    }
+}
+
+impl Files {
+    fn append(
+        &self,
+        tail: &mut Tail,
+        inputs: &[SealedInput],
+        references: &mut Vec<VaultRef>,
+    ) -> Result<(), IoFault> {
+        let len: u64 = inputs.iter().map(|input| to_u64(input.record.len())).sum();
+        if tail.end == 0 || tail.end.saturating_add(len) > FILE_BYTES {
+            self.roll(tail)?;
+        }
+        let start = tail.end;
+        tail.batch.clear();
+        let mut offset = start;
+        for input in inputs {
+            tail.batch.extend_from_slice(&input.record);
+            references.push(VaultRef((tail.number << 32) | offset));
+            offset = offset.saturating_add(to_u64(input.record.len()));
+        }
+        if let Some(file) = self.file(tail.number)? {
+            file.write_at(&tail.batch, start)?;
+            file.sync()?;
+        }
+        tail.end = offset;
+        Ok(())
+    }
+
+    /// Begins the next file.
+    fn roll(&self, tail: &mut Tail) -> Result<(), IoFault> {
+        let number = if tail.end == 0 {
+            tail.number
+        } else {
+            tail.number.saturating_add(1)
+        };
+        let prefilled = tail.prefilling.take().and_then(Prefilling::finish);
+        let file = match prefilled {
+            Some(file) => file,
+            None => self.dir.open(NEXT_NAME, Access::CreateAnew)?,
+        };
+        file.write_at(&HEAD, 0)?;
+        file.sync()?;
+        self.dir.rename(NEXT_NAME, &file_name(number))?;
+        self.dir.sync()?;
+        tail.number = number;
+        tail.end = to_u64(HEAD.len());
+        if self.prefill {
+            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
+        }
+        Ok(())
+    }
+
+    fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
+        let index = to_usize(number);
+        {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Some(file)) = open.get(index) {
+                return Ok(Some(file.clone()));
+            }
+        }
+        let access = if self.write {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let Some(file) = self.dir.open_if_present(&file_name(number), access)? else {
+            return Ok(None);
+        };
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.len() <= index {
+            open.resize(index.saturating_add(1), None);
+        }
+        if let Some(slot) = open.get_mut(index) {
+            *slot = Some(file.clone());
+        }
+        Ok(Some(file))
+    }
+}
+
+pub(crate) fn file_name(number: u64) -> String {
+    format!("{number:010}.vault")
+}
+
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".vault")?;
+    (digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+}

@@ -1,0 +1,187 @@
+//! The one writer of a book's segments.
+//!
+//! [`Writer::commit`] shows the whole order: one write, one flush, then the group is durable and may
+//! be answered. Nothing derived (index, tree, history) is touched here.
+//!
+//! INVARIANT(poisoned): after a failed or unknown write or flush, the writer does nothing more. What
+//! the disk holds is read back when the book is opened again.
+
+use std::sync::Arc;
+
+use paygod_types::Seq;
+
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{CommitError, IoFault};
+use crate::group::{GROUP_BYTES_MAX, Group};
+use crate::marks;
+use crate::prefill::Prefilling;
+use crate::reader::{Marks, Segment, Segments};
+use crate::segment::{self, HEADER_BYTES, Header};
+use crate::width::to_u64;
+
+/// Length of a full segment, in bytes.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Longest segment that the format allows, in bytes: offsets have 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 31;
+
+const _: () = assert!(SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
+const _: () = assert!(to_u64(GROUP_BYTES_MAX) + HEADER_BYTES <= SEGMENT_BYTES);
+
+/// Name of the file that is prefilled to become the next segment.
+pub(crate) const NEXT_NAME: &str = "next.prefilled";
+
+/// Appends groups of entries to the book. There is one; it may live on any thread.
+#[derive(Debug)]
+pub struct Writer {
+    dir: Dir,
+    segments: Arc<Segments>,
+    active: Arc<Segment>,
+    next: u64,
+    end: u64,
+    segment_bytes: u64,
+    prefill: bool,
+    prefilling: Option<Prefilling>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        dir: Dir,
+        segments: Arc<Segments>,
+        active: Arc<Segment>,
+        segment_bytes: u64,
+        prefill: bool,
+    ) -> Self {
+        let (count, end) = active.with_marks(|marks| (marks.count, marks.end));
+        let next = active.first_seq.saturating_add(count);
+        let mut writer = Self {
+            dir,
+            segments,
+            active,
+            next,
+            end,
+            segment_bytes,
+            prefill,
+            prefilling: None,
+        };
+        writer.start_prefill();
+        writer
+    }
+
+    /// The seq that the next committed entry gets.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        Seq(self.next)
+    }
+
+    /// Makes a group durable with one write and one flush. When this returns, its entries may be
+    /// answered and are readable.
+    ///
+    /// # Errors
+    /// The group is out of order or too large (nothing happened), or the disk refused: then whether
+    /// the group survives a crash is unknown, and the writer is poisoned until the book is reopened.
+    pub fn commit(&mut self, group: &Group) -> Result<(), CommitError> {
+        if self.segments.is_poisoned() {
+            return Err(CommitError::Poisoned);
+        }
+        if group.first_seq().get() != self.next {
+            let found = group.first_seq().get();
+            return Err(CommitError::OutOfOrder {
+                expected: self.next,
+                found,
+            });
+        }
+        if group.is_empty() {
+            return Ok(());
+        }
+        let bytes = group.bytes();
+        let len = to_u64(bytes.len());
+        let allowed = self.segment_bytes.saturating_sub(HEADER_BYTES);
+        if len > allowed {
+            return Err(CommitError::TooLarge {
+                found: len,
+                allowed,
+            });
+        }
+        self.append(bytes).inspect_err(|_| self.segments.poison())?;
+        self.note(group, len);
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
+        if self.end.saturating_add(to_u64(bytes.len())) > self.segment_bytes {
+            self.roll()?;
+        }
+        self.active.file.write_at(bytes, self.end)?;
+        self.active.file.sync()
+    }
+
+    /// Tells the readers of a group that is durable.
+    fn note(&mut self, group: &Group, len: u64) {
+        self.active.change_marks(|marks| {
+            let mut before = 0_usize;
+            for end in group.ends() {
+                marks.push(to_u64(end.saturating_sub(before)));
+                before = *end;
+            }
+        });
+        self.end = self.end.saturating_add(len);
+        self.next = group.next_seq().get();
+        self.segments.advance(self.next);
+    }
+
+    /// Seals the active segment and begins the next.
+    fn roll(&mut self) -> Result<(), IoFault> {
+        // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
+        // only save space and time, so they need no flush.
+        self.active.file.set_len(self.end)?;
+        self.active.with_marks(|marks| {
+            marks::write(&self.dir, &self.segments.book, self.active.first_seq, marks)
+        })?;
+        let prefilled = self.prefilling.take().and_then(Prefilling::finish);
+        let segment = create(&self.dir, &self.segments, self.next, prefilled)?;
+        self.segments.add(Arc::clone(&segment));
+        self.active = segment;
+        self.end = HEADER_BYTES;
+        self.start_prefill();
+        Ok(())
+    }
+
+    fn start_prefill(&mut self) {
+        if self.prefill {
+            self.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, self.segment_bytes);
+        }
+    }
+}
+
+/// Makes the segment that begins with `first_seq`, durably, from a prefilled file if there is one.
+pub(crate) fn create(
+    dir: &Dir,
+    segments: &Segments,
+    first_seq: u64,
+    prefilled: Option<OpenFile>,
+) -> Result<Arc<Segment>, IoFault> {
+    let unnamed = match prefilled {
+        Some(file) => file,
+        None => dir.open(NEXT_NAME, Access::CreateAnew)?,
+    };
+    unnamed.write_at(
+        &Header {
+            book: segments.book,
+            first_seq,
+        }
+        .encode(),
+        0,
+    )?;
+    // The header is durable before the name: a segment with a name has a header.
+    unnamed.sync()?;
+    let name = segment::file_name(first_seq);
+    dir.rename(NEXT_NAME, &name)?;
+    dir.sync()?;
+    let file = dir.open(&name, Access::Write)?;
+    Ok(Arc::new(Segment {
+        first_seq,
+        file,
+        marks: std::sync::RwLock::new(Marks::empty()),
+    }))
+}
