@@ -38,7 +38,7 @@ macro_rules! currencies {
 
         impl Currency {
             /// Every currency, in the order of its code.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
+            pub const LIST: &[Self] = &[$(Self::$name),*];
 
             /// Reads a three-letter code in capitals.
             ///

@@ -327,20 +327,24 @@ impl<'a> Decimal<'a> {
         let missing = usize::from(currency.exponent()).saturating_sub(self.fraction.len());
         let digits = self.whole.iter().chain(self.fraction);
         let count = self.whole.len() + self.fraction.len() + missing;
-        let magnitude = if count <= 19 {
+        if count <= 19 {
             let small = digits.fold(0_u64, |value, digit| value * 10 + u64::from(digit & 0x0f));
-            i128::from((0..missing).fold(small, |value, _| value * 10))
-        } else {
-            let zeros = core::iter::repeat_n(&b'0', missing);
-            digits
-                .chain(zeros)
-                .try_fold(0_i128, |value, digit| {
-                    value.checked_mul(10)?.checked_add(i128::from(digit & 0x0f))
-                })
-                .ok_or_else(overflow)?
-        };
-        let minor = if self.negative { -magnitude } else { magnitude };
-        Ok(Amount(minor).of(currency))
+            let magnitude = i128::from((0..missing).fold(small, |value, _| value * 10));
+            return Ok(Amount(if self.negative { -magnitude } else { magnitude }).of(currency));
+        }
+        let zeros = core::iter::repeat_n(&b'0', missing);
+        let minor = digits.chain(zeros).try_fold(0_i128, |value, digit| {
+            let (shifted, digit) = (value.checked_mul(10)?, i128::from(digit & 0x0f));
+            // Counted downwards when negative, for the smallest amount has no positive twin.
+            if self.negative {
+                shifted.checked_sub(digit)
+            } else {
+                shifted.checked_add(digit)
+            }
+        });
+        minor
+            .map(|minor| Amount(minor).of(currency))
+            .ok_or_else(overflow)
     }
 }
 

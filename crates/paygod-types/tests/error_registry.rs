@@ -17,8 +17,14 @@ fn path() -> PathBuf {
 fn spelled() -> String {
     let mut codes = registry().to_vec();
     codes.sort_by_key(|code| code.as_str());
-    let rows: Vec<String> = codes.iter().map(|code| format!("    {}", row(*code))).collect();
-    format!("{{\n  \"codes\": [\n{}\n  ],\n  \"version\": 1\n}}\n", rows.join(",\n"))
+    let rows: Vec<String> = codes
+        .iter()
+        .map(|code| format!("    {}", row(*code)))
+        .collect();
+    format!(
+        "{{\n  \"codes\": [\n{}\n  ],\n  \"version\": 1\n}}\n",
+        rows.join(",\n")
+    )
 }
 
 fn row(code: Code) -> String {
@@ -55,7 +61,11 @@ fn published_registry_is_json() {
     let registry: serde_json::Value = serde_json::from_str(&spelled()).unwrap();
     let codes = registry["codes"].as_array().unwrap();
     assert_eq!(codes.len(), paygod_types::code::registry().len());
-    assert!(codes.iter().all(|code| code["http"].is_u64() && code["retryable"].is_boolean()));
+    assert!(
+        codes
+            .iter()
+            .all(|code| code["http"].is_u64() && code["retryable"].is_boolean())
+    );
 }
 
 #[test]
@@ -69,13 +79,24 @@ fn each_code_is_unique_and_well_formed() {
             !part.is_empty()
                 && part.split('-').all(|word| {
                     !word.is_empty()
-                        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                        && word
+                            .bytes()
+                            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
                 })
         };
-        assert!(plain(prefix) && plain(words), "`{text}` is not `prefix.words-in-lower-case`");
+        assert!(
+            plain(prefix) && plain(words),
+            "`{text}` is not `prefix.words-in-lower-case`"
+        );
         for line in [code.title(), code.remedy()] {
-            assert!(!line.is_empty() && !line.ends_with('.'), "`{text}`: `{line}`");
-            assert!(line.len() <= 120, "`{text}`: `{line}` is too long for a line");
+            assert!(
+                !line.is_empty() && !line.ends_with('.'),
+                "`{text}`: `{line}`"
+            );
+            assert!(
+                line.len() <= 120,
+                "`{text}`: `{line}` is too long for a line"
+            );
         }
         assert_eq!(Code::find(text), Some(*code));
     }
@@ -84,11 +105,17 @@ fn each_code_is_unique_and_well_formed() {
 
 #[test]
 fn codes_of_a_prefix_stand_together() {
-    let mut prefixes: Vec<&str> =
-        registry().iter().map(|code| code.as_str().split_once('.').unwrap().0).collect();
+    let mut prefixes: Vec<&str> = registry()
+        .iter()
+        .map(|code| code.as_str().split_once('.').unwrap().0)
+        .collect();
     prefixes.dedup();
     let distinct: BTreeSet<&str> = prefixes.iter().copied().collect();
-    assert_eq!(prefixes.len(), distinct.len(), "a prefix has two groups: {prefixes:?}");
+    assert_eq!(
+        prefixes.len(),
+        distinct.len(),
+        "a prefix has two groups: {prefixes:?}"
+    );
 }
 
 #[test]
