@@ -379,4 +379,15 @@ codes! {
     FOLD_REFERENCE = "fold.reference", Failed, "a reference does not point back", "take the log as changed";
     FOLD_KEY = "fold.key", Failed, "a key rotation is not signed by the key in force and the new one", "take the log as changed";
     FOLD_SNAPSHOT = "fold.snapshot", Failed, "a snapshot entry speaks of a state that never was", "take the log as changed";
+
+    // pack, list, policy: what judges.
+    PACK_PROBLEMS = "pack.problems", Input, "the pack is wrong", "correct what each message names, at its file and line";
+    PACK_ARCHIVE = "pack.archive", Input, "the bytes are not a pack's canonical archive", "build the archive again from the pack's files";
+    PACK_CASES = "pack.cases", Input, "the pack's cases cannot be read", "correct `tests/cases.yaml` at the line named";
+    LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
+    LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";
+    LIST_ENTRY = "list.entry", Input, "an entry cannot stand in a list", "correct or leave out the entry named";
+    POLICY_DUPLICATE = "policy.duplicate", Input, "a pack or list stands twice in one policy", "name one version of each";
+    POLICY_LIST_MISSING = "policy.list-missing", Input, "a pack reads a list that the policy lacks", "activate the list together with the pack";
+    POLICY_DOCUMENT = "policy.document", Input, "the document to judge is not JSON", "send a JSON object";
 }

@@ -63,33 +63,20 @@ impl Digest {
     }
 }
 
-/// What is not a digit, in [`NIBBLES`]; a bit that no digit has.
+/// What [`nibble`] makes of anything else: a bit that no digit has.
 const NOT_A_DIGIT: u8 = 0x80;
 
-/// The value of each lower-case hexadecimal digit.
-const NIBBLES: [u8; 256] = {
-    let mut table = [NOT_A_DIGIT; 256];
-    let (mut rest, mut value): (&[u8], u8) = (b"0123456789abcdef", 0);
-    while let [digit, after @ ..] = rest {
-        #[expect(
-            clippy::indexing_slicing,
-            clippy::as_conversions,
-            reason = "INVARIANT(const-tables): evaluated by the compiler, which refuses a bad index"
-        )]
-        {
-            table[*digit as usize] = value;
-        }
-        rest = after;
-        value += 1;
+/// The value of a lower-case hexadecimal digit. Without branches, so that a whole digest is read at
+/// once.
+const fn nibble(digit: u8) -> u8 {
+    let (decimal, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    if decimal < 10 {
+        decimal
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        NOT_A_DIGIT
     }
-    table
-};
-
-fn nibble(digit: u8) -> u8 {
-    NIBBLES
-        .get(usize::from(digit))
-        .copied()
-        .unwrap_or(NOT_A_DIGIT)
 }
 
 const fn hex_digit(nibble: u8) -> u8 {

@@ -1,6 +1,6 @@
 //! Identifiers: opaque, bounded texts that may stand in a sealed entry.
 //!
-//! INVARIANT(references-only): an identifier is a reference. The alphabet has no space and no
+//! INVARIANT(no-person): an identifier is a reference. The alphabet has no space and no
 //! letters beyond ASCII, so a person's name does not pass for one by accident.
 //!
 //! It does not check that what an identifier names exists.

@@ -193,7 +193,7 @@ fn date_of_day(day: u64) -> Date {
         shifted_month - 9
     };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    // INVARIANT(time-range): a u64 of nanoseconds ends in 2554, so none of the three saturates.
+    // A u64 of nanoseconds ends in 2554, so none of the three saturates.
     Date {
         year: u16::try_from(year).unwrap_or(u16::MAX),
         month: u8::try_from(month).unwrap_or(u8::MAX),

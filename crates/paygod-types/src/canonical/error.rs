@@ -1,6 +1,6 @@
 //! Why bytes are not canonical, and where.
 //!
-//! An error quotes no part of the document: it may hold a person's data.
+//! INVARIANT(no-person): an error quotes no part of the document, which may hold a person's data.
 
 use core::fmt;
 

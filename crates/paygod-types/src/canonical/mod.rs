@@ -1,6 +1,6 @@
 //! Canonical JSON: RFC 8785 (JCS) over I-JSON (RFC 7493).
 //!
-//! INVARIANT(canonical-bytes): every value that may be hashed has one spelling. [`check`] accepts
+//! INVARIANT(canonical): every value that may be hashed has one spelling. [`check`] accepts
 //! that spelling and nothing else, [`Writer`] emits it, [`Reader`] refuses any other as it reads, and
 //! [`canonicalize`] turns other spellings into it.
 //!

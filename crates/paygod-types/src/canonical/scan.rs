@@ -1,7 +1,7 @@
 //! The strict scanner: one pass over bytes that must be canonical, without allocation.
 //!
-//! INVARIANT(one-grammar): [`check`], [`super::Reader`] and the fast path of
-//! [`super::canonicalize`] all go through this scanner, so none accepts what another refuses.
+//! [`check`], [`super::Reader`] and the fast path of [`super::canonicalize`] all go through it, so that
+//! none accepts what another refuses: INVARIANT(canonical).
 
 use super::error::{CanonicalError, Fault};
 use super::{Limits, Numbers, key, number, text};
