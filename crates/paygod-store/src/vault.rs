@@ -104,8 +104,13 @@ impl DataKey {
     /// data key it says nothing about the request.
     #[must_use]
     pub fn commitment(&self, request: &[u8]) -> Digest {
-        let key = Zeroizing::new(keyed(self.0.as_slice(), COMMITMENT_DOMAIN));
-        Digest::from_bytes(keyed(key.as_slice(), request))
+        Digest::from_bytes(keyed(self.commitment_key().as_slice(), request))
+    }
+
+    /// The key that [`DataKey::commitment`] uses. It goes when the data key is erased.
+    #[must_use]
+    pub fn commitment_key(&self) -> Zeroizing<[u8; DATA_KEY_BYTES]> {
+        Zeroizing::new(keyed(self.0.as_slice(), COMMITMENT_DOMAIN))
     }
 }
 
