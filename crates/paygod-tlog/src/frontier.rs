@@ -118,6 +118,13 @@ impl Frontier {
     /// # Errors
     /// The size of the tree is no multiple of the subtree's, or the tree would grow too large.
     pub fn append_subtree(&mut self, level: u32, root: Hash) -> Result<(), FrontierError> {
+        self.check_subtree(level)?;
+        self.push(level, root, |_, _| {});
+        Ok(())
+    }
+
+    /// Whether a complete subtree of `2^level` leaves may be appended here.
+    pub(crate) fn check_subtree(&self, level: u32) -> Result<(), FrontierError> {
         let leaves = 1_u64
             .checked_shl(level)
             .ok_or(FrontierError::Size { found: u64::MAX })?;
@@ -131,7 +138,6 @@ impl Frontier {
                 size: self.size,
             });
         }
-        self.push(level, root, |_, _| {});
         Ok(())
     }
 

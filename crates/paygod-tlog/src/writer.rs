@@ -6,7 +6,7 @@
 //!
 //! `INVARIANT(append-only)`: rows only ever grow at their end; a hash once handed out is final.
 
-use crate::frontier::Frontier;
+use crate::frontier::{Frontier, FrontierError};
 use crate::hash::{Hash, TreeHead};
 use crate::limits::{HASH_BYTES, TILE_HEIGHT, TILE_LEVELS};
 
@@ -73,6 +73,24 @@ impl TreeWriter {
             self.frontier
                 .push(0, *leaf, |level, hash| rows.push(level, hash));
         }
+    }
+
+    /// Appends a complete subtree of `2^level` leaves by its root, hashed elsewhere. `rows` is cleared
+    /// and filled with what became complete from that level up; lower rows are the caller's.
+    ///
+    /// # Errors
+    /// As [`Frontier::append_subtree`]; nothing was appended.
+    pub fn append_subtree(
+        &mut self,
+        level: u32,
+        root: Hash,
+        rows: &mut Rows,
+    ) -> Result<(), FrontierError> {
+        self.frontier.check_subtree(level)?;
+        rows.begin(self.frontier.size());
+        self.frontier
+            .push(level, root, |level, hash| rows.push(level, hash));
+        Ok(())
     }
 
     /// The tree's right edge, to keep in a snapshot.

@@ -269,6 +269,28 @@ fn rows_across_tile_levels_give_the_same_tree() {
 }
 
 #[test]
+fn whole_tiles_give_the_rows_of_their_leaves() {
+    let all = leaves(66_000);
+    let expected = Levels::of(&all);
+    let (mut levels, mut writer, mut rows) =
+        (Levels::default(), TreeWriter::default(), Rows::new());
+    let (tiles, tail) = all.as_chunks::<256>();
+    for tile in tiles {
+        let lowest = levels.0.entry(0).or_default();
+        tile.iter()
+            .for_each(|leaf| lowest.extend_from_slice(leaf.as_bytes()));
+        writer
+            .append_subtree(8, tree_root(&mut tile.clone()), &mut rows)
+            .unwrap();
+        levels.extend(&rows);
+    }
+    writer.append(tail, &mut rows);
+    levels.extend(&rows);
+    assert_eq!(levels.0, expected.0);
+    assert!(writer.append_subtree(8, all[0], &mut rows).is_err());
+}
+
+#[test]
 fn subtrees_hashed_elsewhere_make_the_same_tree() {
     let all = leaves(1_300);
     let mut frontier = Frontier::new();
