@@ -29,8 +29,24 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
         }
     }
     let folder = root.join("fuzz");
+    let host = match host_triple() {
+        Ok(host) => host,
+        Err(error) => {
+            println!("FAIL  fuzz: {error}");
+            return false;
+        }
+    };
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--bins"])
+        // Naming the target keeps the coverage flags away from build scripts, which cannot link with them.
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--bins",
+            "--quiet",
+            "--target",
+            &host,
+        ])
         .env("RUSTFLAGS", COVERAGE_FLAGS)
         .env("CARGO_TARGET_DIR", folder.join("target"))
         .current_dir(&folder)
@@ -60,9 +76,20 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
     // Every target runs, so that one run tells all that is broken.
     let outcomes: Vec<bool> = chosen
         .into_iter()
-        .map(|target| run_target(&folder, target, &seconds))
+        .map(|target| run_target(&folder, &host, target, &seconds))
         .collect();
     outcomes.into_iter().all(|passed| passed)
+}
+
+fn host_triple() -> Result<String, String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .map_err(|error| format!("rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| "`rustc -vV` names no host".to_owned())
 }
 
 fn targets(folder: &Path) -> Result<Vec<String>, String> {
@@ -75,7 +102,7 @@ fn targets(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn run_target(folder: &Path, target: &str, seconds: &str) -> bool {
+fn run_target(folder: &Path, host: &str, target: &str, seconds: &str) -> bool {
     let corpus = folder.join("corpus").join(target);
     let artifacts = folder.join("artifacts").join(target);
     for made in [&corpus, &artifacts] {
@@ -84,13 +111,17 @@ fn run_target(folder: &Path, target: &str, seconds: &str) -> bool {
             return false;
         }
     }
-    let mut command = Command::new(folder.join("target/release").join(target));
+    let mut command = Command::new(
+        folder
+            .join("target")
+            .join(host)
+            .join("release")
+            .join(target),
+    );
     command
         .arg(format!("-max_total_time={seconds}"))
         .arg("-timeout=5")
         .arg("-rss_limit_mb=1024")
-        .arg("-print_final_stats=0")
-        .arg("-verbosity=0")
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(&corpus);
     let seeds = folder.join("seeds").join(target);
