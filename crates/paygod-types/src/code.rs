@@ -350,6 +350,9 @@ codes! {
     APPROVAL_OWN_REQUEST = "approval.own-request", Forbidden, "the requester cannot approve", "let somebody else approve";
     APPROVAL_REPEATED = "approval.repeated", Forbidden, "the approver has approved already", "let somebody else approve";
     POLICY_CHANGED = "policy.changed", Unavailable, "the active policy changed while the request was prepared", "send the request again";
+    POLICY_DUPLICATE = "policy.duplicate", Input, "a pack or list stands twice in one policy", "name one version of each";
+    POLICY_LIST_MISSING = "policy.list-missing", Input, "a pack reads a list that the policy lacks", "activate the list together with the pack";
+    POLICY_DOCUMENT = "policy.document", Input, "the document to judge is not JSON", "send a JSON object";
     KEY_ROTATION = "key.rotation", Refused, "the key rotation does not hold", "sign it again with the old and the new key";
     ENTRY_TOO_LARGE = "entry.too-large", TooLarge, "the entry would be longer than allowed", "split the request";
     ENTRY_FORM = "entry.form", Failed, "the bytes are not an entry", "take the log as damaged and compare it with a backup";
@@ -387,7 +390,4 @@ codes! {
     LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
     LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";
     LIST_ENTRY = "list.entry", Input, "an entry cannot stand in a list", "correct or leave out the entry named";
-    POLICY_DUPLICATE = "policy.duplicate", Input, "a pack or list stands twice in one policy", "name one version of each";
-    POLICY_LIST_MISSING = "policy.list-missing", Input, "a pack reads a list that the policy lacks", "activate the list together with the pack";
-    POLICY_DOCUMENT = "policy.document", Input, "the document to judge is not JSON", "send a JSON object";
 }

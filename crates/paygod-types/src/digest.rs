@@ -1,4 +1,4 @@
-//! SHA-256 digests.
+//! SHA-256 digests, and the lower-case hexadecimal they are spelled in.
 //!
 //! It does not say what was hashed: whoever hashes names the domain and the byte order.
 
@@ -37,24 +37,7 @@ impl Digest {
     /// # Errors
     /// Anything else, upper-case digits included: a digest has one spelling.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
-        let mut bytes = [0_u8; 32];
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return Err(DigestError::Length { found: text.len() });
-        }
-        let mut seen = 0_u8;
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            let (high, low) = (nibble(*high), nibble(*low));
-            seen |= high | low;
-            *byte = (high << 4) | low;
-        }
-        if seen & NOT_A_DIGIT != 0 {
-            let offset = text.bytes().position(|digit| nibble(digit) == NOT_A_DIGIT);
-            return Err(DigestError::Digit {
-                offset: offset.unwrap_or_default(),
-            });
-        }
-        Ok(Self(bytes))
+        parse_hex(text).map(Self)
     }
 
     /// Appends the 64 digits to `out`.
@@ -99,6 +82,34 @@ pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Reads exactly `N` bytes of lower-case hexadecimal.
+///
+/// # Errors
+/// Another length, or another digit; upper case has no meaning here, so that bytes have one spelling.
+pub fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], DigestError> {
+    let mut bytes = [0_u8; N];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return Err(DigestError::Length {
+            found: text.len(),
+            allowed: N.saturating_mul(2),
+        });
+    }
+    let mut seen = 0_u8;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (nibble(*high), nibble(*low));
+        seen |= high | low;
+        *byte = (high << 4) | low;
+    }
+    if seen & NOT_A_DIGIT != 0 {
+        let offset = text.bytes().position(|digit| nibble(digit) == NOT_A_DIGIT);
+        return Err(DigestError::Digit {
+            offset: offset.unwrap_or_default(),
+        });
+    }
+    Ok(bytes)
+}
+
 impl FromStr for Digest {
     type Err = DigestError;
 
@@ -134,18 +145,22 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Why a text is not a digest.
+/// Why a text is not a digest, or not the hexadecimal of so many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// The text has not 64 characters.
-    #[error("a digest has 64 hexadecimal digits, found {found} bytes; write the whole SHA-256")]
+    /// Another number of characters.
+    #[error(
+        "{allowed} hexadecimal digits should stand here, found {found} bytes; write all of them"
+    )]
     Length {
         /// Bytes found.
         found: usize,
+        /// Digits that should be there.
+        allowed: usize,
     },
     /// A character is not a lower-case hexadecimal digit.
     #[error(
-        "a digest has only the digits `0-9a-f`, found another at byte {offset}; use lower case"
+        "only the digits `0-9a-f` may stand here, found another at byte {offset}; use lower case"
     )]
     Digit {
         /// Where it stands.

@@ -15,7 +15,7 @@ mod time;
 
 pub use code::Code;
 pub use currency::{Currency, CurrencyError};
-pub use digest::{Digest, DigestError, write_hex};
+pub use digest::{Digest, DigestError, parse_hex, write_hex};
 pub use id::{AccountId, ActorId, IdError, Name, RequestId, Seq};
 pub use money::{Amount, Money, MoneyError};
 pub use time::{Date, TimeError, Timestamp};

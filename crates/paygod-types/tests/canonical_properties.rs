@@ -112,8 +112,6 @@ fn write_value(writer: &mut Writer<'_>, value: &Value) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn canonicalizer_agrees_with_the_oracle(value in json()) {
         let oracle = serde_json_canonicalizer::to_vec(&value).unwrap();

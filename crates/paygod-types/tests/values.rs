@@ -7,7 +7,7 @@ use std::time::Duration;
 use paygod_types::canonical::{Limits, Writer, check, write_number};
 use paygod_types::{
     AccountId, Amount, Currency, Date, Digest, DigestError, IdError, Money, Name, RequestId, Seq,
-    Timestamp, limits,
+    Timestamp, limits, parse_hex,
 };
 use proptest::prelude::*;
 
@@ -412,7 +412,10 @@ fn digests_have_one_spelling() {
     assert!(Digest::parse(&text.to_uppercase()).is_err());
     assert_eq!(
         Digest::parse(text.trim_start_matches("ba")),
-        Err(DigestError::Length { found: 62 })
+        Err(DigestError::Length {
+            found: 62,
+            allowed: 64
+        })
     );
     let wrong = text.replacen("a396", "a39g", 1);
     assert_eq!(
@@ -420,6 +423,12 @@ fn digests_have_one_spelling() {
         Err(DigestError::Digit { offset: 41 })
     );
     assert!(Digest::parse(&"é".repeat(32)).is_err());
+    assert_eq!(parse_hex("00ff"), Ok([0x00, 0xff]));
+    assert_eq!(
+        parse_hex::<2>("00fF"),
+        Err(DigestError::Digit { offset: 3 })
+    );
+    assert_eq!(parse_hex::<0>(""), Ok([]));
 }
 
 #[test]

@@ -8,7 +8,37 @@
 //! `9007199254740993.0`), so that two amounts never hash alike. RFC 8785 itself would round it to the
 //! nearest double: [`Numbers::Rounded`] does so, for interoperability tests only.
 //!
-//! No function here panics or recurses deeper than [`Limits::depth_max`].
+//! No function here panics on any input or recurses deeper than [`Limits::depth_max`].
+//!
+//! ```
+//! use paygod_types::canonical::{Limits, Reader, Writer, canonicalize, check};
+//!
+//! let mut bytes = Vec::new();
+//! canonicalize(br#"{ "seq": 7.0, "id": "pay-1" }"#, &Limits::ENTRY, &mut bytes)?;
+//! assert_eq!(bytes, br#"{"id":"pay-1","seq":7}"#);
+//! check(&bytes, &Limits::ENTRY)?;
+//!
+//! let mut reader = Reader::new(&bytes, &Limits::ENTRY)?;
+//! reader.object_begin()?;
+//! assert!(!reader.key_if("by")?);
+//! reader.expect_key("id")?;
+//! assert_eq!(reader.string()?, "pay-1");
+//! reader.expect_key("seq")?;
+//! assert_eq!(reader.u64()?, 7);
+//! reader.object_end()?;
+//! reader.finish()?;
+//!
+//! let mut written = Vec::new();
+//! let mut writer = Writer::new(&mut written);
+//! writer.begin_object();
+//! writer.key("id");
+//! writer.string("pay-1");
+//! writer.key("seq");
+//! writer.u64(7);
+//! writer.end_object();
+//! assert_eq!(written, bytes);
+//! # Ok::<(), paygod_types::canonical::CanonicalError>(())
+//! ```
 
 mod canonicalizer;
 mod error;
