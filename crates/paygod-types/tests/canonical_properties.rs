@@ -211,6 +211,31 @@ proptest! {
 }
 
 #[test]
+fn powers_of_two_and_their_neighbours_are_spelled_as_the_oracle_spells_them() {
+    // Below a power of two doubles are twice as dense, so the nearest short decimal may not read back.
+    let limits = Limits {
+        numbers: Numbers::Rounded,
+        ..Limits::ENTRY
+    };
+    for exponent in 0..0x7ff_u64 {
+        for bits in [
+            (exponent << 52).saturating_sub(1),
+            exponent << 52,
+            (exponent << 52) + 1,
+        ] {
+            let value = f64::from_bits(bits);
+            let mut out = Vec::new();
+            canonicalize(format!("{value:e}").as_bytes(), &limits, &mut out).unwrap();
+            assert_eq!(
+                out,
+                serde_json_canonicalizer::to_vec(&value).unwrap(),
+                "{bits:#x}"
+            );
+        }
+    }
+}
+
+#[test]
 fn duplicate_keys_are_refused_however_they_are_escaped() {
     for input in [
         r#"{"a":1,"a":1}"#,
