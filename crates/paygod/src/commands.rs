@@ -1,5 +1,7 @@
 //! One module a group of commands; each reads its options, calls the libraries and prints.
 
+mod ask;
+mod receipt;
 mod shell;
 
 use crate::cli::{Cli, Command};

@@ -7,6 +7,9 @@
 mod cli;
 mod commands;
 mod fault;
+mod files;
+mod insider;
+mod narrate;
 mod output;
 mod progress;
 mod table;

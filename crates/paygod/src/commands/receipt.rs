@@ -1,0 +1,79 @@
+//! Checking a receipt offline: the entry, its path to the root, the signed checkpoint. No book, no
+//! network.
+
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::narrate;
+use crate::output::{Console, Tone};
+use paygod_core::Entry;
+use paygod_tlog::limits::{ENTRY_BYTES_MAX, PROOF_BYTES_MAX};
+use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
+use paygod_types::code;
+use serde_json::json;
+use std::path::Path;
+
+faults_from!(paygod_tlog::KeyError, paygod_tlog::TlogProofError, paygod_core::EntryError);
+
+/// A receipt and what it is about.
+pub(crate) struct Receipt<'a> {
+    /// The proof file.
+    pub(crate) proof: &'a Path,
+    /// The entry's file.
+    pub(crate) entry: &'a Path,
+    /// The log's public key.
+    pub(crate) key: &'a str,
+}
+
+/// Checks a receipt and says what it proves.
+pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
+    let proof = TlogProof::parse(&files::read(receipt.proof, PROOF_BYTES_MAX)?)?;
+    let bytes = files::read(receipt.entry, ENTRY_BYTES_MAX)?;
+    let key = VerifierKey::parse(receipt.key)?;
+    match verify(&proof, &bytes, &key) {
+        Ok(()) => proved(&proof, &bytes, console),
+        Err(fault) => {
+            console.value(&json!({"valid": false, "code": fault.code().as_str(), "reason": fault.message()}))?;
+            console.line(format_args!(
+                "{} {} [{}]",
+                Tone::Bad.paint("not proved:"),
+                fault.message(),
+                fault.code()
+            ))?;
+            Ok(Answer::No)
+        }
+    }
+}
+
+/// Whether the entry is in the log that the key signs, as the proof says.
+pub(crate) fn verify(proof: &TlogProof, entry: &[u8], key: &VerifierKey) -> Result<(), Fault> {
+    let verifier = Ed25519Verifier::new(key)?;
+    proof.verify(leaf_hash(entry), key.name().as_str(), &[&verifier])?;
+    let seq = Entry::decode(entry)?.seq.0;
+    if seq == proof.index {
+        return Ok(());
+    }
+    let message = format!("the entry calls itself #{seq}, the proof is about #{}", proof.index);
+    Err(Fault::new(code::TLOG_PROOF, message))
+}
+
+fn proved(proof: &TlogProof, bytes: &[u8], console: &mut Console) -> Outcome {
+    let entry = Entry::decode(bytes)?;
+    let size = proof.checkpoint.head().size;
+    console.value(&json!({
+        "valid": true,
+        "seq": proof.index,
+        "id": entry.id.as_str(),
+        "time": entry.time.to_string(),
+        "size": size,
+        "root": proof.checkpoint.head().root.to_base64(),
+    }))?;
+    console.line(format_args!(
+        "{} {} is entry #{} of {size}, sealed {}",
+        Tone::Good.paint("proved:"),
+        entry.id,
+        proof.index,
+        entry.time
+    ))?;
+    console.line(format_args!("  {}", narrate::entry(&entry)))?;
+    Ok(Answer::Yes)
+}
