@@ -291,19 +291,3 @@ pub struct PolicySet {
 /// An amount whose currency is not known yet: kept as written, and as it is committed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AmountText(pub(crate) Box<str>);
-
-impl AmountText {
-    /// Writes down `money` without its currency.
-    #[must_use]
-    pub fn from_money(money: &Money) -> Self {
-        let mut text = Vec::new();
-        money.write_decimal(&mut text);
-        Self(String::from_utf8_lossy(&text).into())
-    }
-
-    /// As written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}

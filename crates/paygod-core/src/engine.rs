@@ -7,15 +7,22 @@
 //! It does not make anything durable and reads no clock: the caller passes `now`, writes the bytes, and
 //! lets nobody see the outcome before they are durable.
 
+mod commands;
+mod judged;
+mod ledger_rules;
+
+use paygod_types::limits::ENTRY_BYTES_MAX;
 use paygod_types::{Seq, Timestamp};
 
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
-use crate::entry::{Genesis, KeyRotation, SnapshotClaim};
+use crate::entry::{Body, Entry, EntryRef, Genesis, KeyRotation, RequestRef, SnapshotClaim};
+use crate::fold_error::Check;
 use crate::judge::Judge;
-use crate::ports::History;
+use crate::ports::{History, SealedRequest};
 use crate::prepare::Prepared;
 use crate::state::State;
+use crate::system_id;
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +67,54 @@ pub fn execute<J: Judge, H: History + ?Sized>(
     prepared: &Prepared<J::Prepared>,
     out: &mut Vec<u8>,
 ) -> Result<Outcome, CommandError> {
-    let _ = (state, context, prepared, out);
-    Err(CommandError::Exhausted)
+    let request = prepared.request();
+    if let Some(sealed) = context.history.find_request(&request.id)? {
+        return existing(context.history, prepared, sealed);
+    }
+    let reference = prepared.reference().ok_or(CommandError::NotCommitted)?;
+    let time = time_of_next(state, context.now)?;
+    let body = commands::body(state, context, prepared, time)?;
+    let entry = Entry {
+        seq: state.next_seq(),
+        time,
+        id: request.id.clone(),
+        by: request.by.clone(),
+        request: Some(reference),
+        body,
+    };
+    seal(state, &entry, out).map(Outcome::Sealed)
+}
+
+/// A known id: the first outcome if the body is the same, else a conflict (design, section 4).
+fn existing<P, H: History + ?Sized>(
+    history: &H,
+    prepared: &Prepared<P>,
+    sealed: SealedRequest,
+) -> Result<Outcome, CommandError> {
+    let same = match sealed.request {
+        Some(RequestRef::Digest(digest)) => {
+            !prepared.is_personal() && prepared.reference() == Some(RequestRef::Digest(digest))
+        }
+        Some(RequestRef::Commitment(commitment)) => match history.commitment_key(sealed.seq)? {
+            Some(key) => key.commit(prepared.canonical()) == commitment,
+            None => {
+                let id = prepared.request().id.as_str().into();
+                return Err(CommandError::Erased {
+                    id,
+                    seq: sealed.seq,
+                });
+            }
+        },
+        None => false,
+    };
+    if same {
+        return Ok(Outcome::Existing(sealed.seq));
+    }
+    let id = prepared.request().id.as_str().into();
+    Err(CommandError::Conflict {
+        id,
+        seq: sealed.seq,
+    })
 }
 
 /// Seals an entry of the sequencer's own; its bytes are appended to `out`.
@@ -74,8 +127,23 @@ pub fn execute_system(
     now: Timestamp,
     out: &mut Vec<u8>,
 ) -> Result<Effects, CommandError> {
-    let _ = (state, command, now, out);
-    Err(CommandError::Exhausted)
+    let body = match command {
+        SystemCommand::Genesis(genesis) if state.size() == 0 => Body::Genesis(genesis),
+        SystemCommand::Genesis(_) => {
+            let needed = "genesis comes first";
+            return Err(CommandError::Book {
+                found: state.size(),
+                needed,
+            });
+        }
+        SystemCommand::KeyRotate(rotation) => Body::KeyRotate(rotation),
+        SystemCommand::Snapshot(claim) => Body::Snapshot(claim),
+    };
+    let time = match body {
+        Body::Genesis(_) => now,
+        _ => time_of_next(state, now)?,
+    };
+    seal_system(state, body, time, out)
 }
 
 /// Expires the reservation that is overdue first, if one is at `now`; `None` if none is. The sequencer
@@ -88,6 +156,74 @@ pub fn expire_due(
     now: Timestamp,
     out: &mut Vec<u8>,
 ) -> Result<Option<Effects>, CommandError> {
-    let _ = (state, now, out);
-    Ok(None)
+    let time = state.next_time(now).ok_or(CommandError::Exhausted)?;
+    let Some(due) = state.due(time) else {
+        return Ok(None);
+    };
+    let pending = EntryRef {
+        id: due.id.clone(),
+        seq: due.seq,
+    };
+    seal_system(state, Body::Expire { pending }, time, out).map(Some)
+}
+
+/// The next entry's time, once nothing is overdue at it.
+fn time_of_next(state: &State, now: Timestamp) -> Result<Timestamp, CommandError> {
+    if state.book().is_none() {
+        let needed = "this needs a genesis";
+        return Err(CommandError::Book {
+            found: state.size(),
+            needed,
+        });
+    }
+    let time = state.next_time(now).ok_or(CommandError::Exhausted)?;
+    match state.due(time) {
+        Some(due) => Err(CommandError::Overdue {
+            request: due.id.as_str().into(),
+        }),
+        None => Ok(time),
+    }
+}
+
+fn seal_system(
+    state: &mut State,
+    body: Body,
+    time: Timestamp,
+    out: &mut Vec<u8>,
+) -> Result<Effects, CommandError> {
+    let seq = state.next_seq();
+    let id = system_id::make(&body, seq).ok_or(CommandError::Exhausted)?;
+    let entry = Entry {
+        seq,
+        time,
+        id,
+        by: None,
+        request: None,
+        body,
+    };
+    seal(state, &entry, out).map_err(|error| match error {
+        // Keys come from outside, so a bad one is a refusal and no broken invariant.
+        CommandError::Invariant(fault) if matches!(fault.check, Check::Key | Check::Genesis) => {
+            CommandError::Key {
+                reason: fault.to_string().into(),
+            }
+        }
+        other => other,
+    })
+}
+
+/// INVARIANT(fold): what is sealed has passed the fold.
+fn seal(state: &mut State, entry: &Entry, out: &mut Vec<u8>) -> Result<Effects, CommandError> {
+    entry.seq.next().ok_or(CommandError::Exhausted)?;
+    let start = out.len();
+    entry.encode(out);
+    let found = out.len().saturating_sub(start);
+    if found > ENTRY_BYTES_MAX {
+        out.truncate(start);
+        return Err(CommandError::EntryTooLarge { found });
+    }
+    state.apply(entry).map_err(|fault| {
+        out.truncate(start);
+        CommandError::Invariant(fault)
+    })
 }

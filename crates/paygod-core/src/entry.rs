@@ -320,6 +320,13 @@ pub struct Window {
     pub transfer: u32,
 }
 
+impl Window {
+    /// What windows of an entry ascend by: the transfer, then the token.
+    pub(crate) const fn place(&self) -> (u32, WindowToken) {
+        (self.transfer, self.token)
+    }
+}
+
 /// A new checkpoint key, vouched for by the old one and by itself.
 ///
 /// Both signatures are over [`KeyRotation::message`].

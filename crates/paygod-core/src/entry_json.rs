@@ -1,9 +1,19 @@
 //! Entries as canonical JSON: the bytes that are sealed, hashed and verified.
+//!
+//! INVARIANT(one-spelling): decoding is strict (canonical bytes, known keys, nothing spelled that is
+//! implied), so what decodes encodes to the same bytes. Formats: `docs/internals/entry.md`.
+
+mod read;
+mod write;
 
 use paygod_types::canonical::CanonicalError;
-use paygod_types::{Code, code};
+use paygod_types::{Code, RequestId, Seq, Timestamp, code};
 
-use crate::entry::Entry;
+use crate::command::Action;
+use crate::entry::{Entry, RequestRef};
+
+/// The version of the entry format.
+pub const ENTRY_VERSION: u64 = 1;
 
 /// Why bytes are not an entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +23,7 @@ pub enum EntryError {
     #[error("the entry cannot be read: {0}")]
     Json(#[from] CanonicalError),
     /// A value is not one that entries have.
-    #[error("byte {offset}: `{key}` is not {expected}")]
+    #[error("byte {offset}: the value of `{key}` before it is not {expected}")]
     Value {
         /// Of which key.
         key: &'static str,
@@ -35,10 +45,35 @@ impl EntryError {
     }
 }
 
+/// An entry without its body: what indexes and look-ups need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryHead {
+    /// What it does.
+    pub action: Action,
+    /// The request id.
+    pub id: RequestId,
+    /// What it commits to of the request.
+    pub request: Option<RequestRef>,
+    /// The leaf index.
+    pub seq: Seq,
+    /// When it was sealed.
+    pub time: Timestamp,
+}
+
+impl EntryHead {
+    /// Reads the head of an entry; its body is checked to be canonical and otherwise passed over.
+    ///
+    /// # Errors
+    /// [`EntryError`]: not an entry.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        read::head(bytes)
+    }
+}
+
 impl Entry {
     /// Appends the entry's canonical bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let _ = out;
+        write::entry(self, out);
     }
 
     /// Reads the canonical bytes of an entry. Strict: what decodes encodes to the same bytes.
@@ -46,11 +81,6 @@ impl Entry {
     /// # Errors
     /// [`EntryError`]: any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
-        let _ = bytes;
-        Err(EntryError::Value {
-            key: "v",
-            expected: "1",
-            offset: 0,
-        })
+        read::entry(bytes)
     }
 }

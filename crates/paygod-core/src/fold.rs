@@ -342,13 +342,7 @@ impl Checker<'_> {
             Layer::Posted
         };
         self.read_legs(postings, layer, &mut scratch.legs)?;
-        let legs = scratch.legs.len();
-        for window in windows {
-            if usize::try_from(window.transfer).is_ok_and(|transfer| transfer >= legs) {
-                let found = format!("a window of transfer {}", window.transfer);
-                return Err(self.fail(Check::Verdict, format!("one of {legs} transfers"), found));
-            }
-        }
+        self.check_windows(windows, scratch.legs.len())?;
         let step = if reserves { Step::Reserve } else { Step::Post };
         let planned = scratch.legs.iter().map(|leg| (*leg, step));
         scratch
@@ -359,6 +353,19 @@ impl Checker<'_> {
             return Ok(Change::Nothing);
         }
         self.reserve(decision, terms, &scratch.legs)
+    }
+
+    /// A window twice would count a transfer twice.
+    fn check_windows(&self, windows: &[Window], transfers: usize) -> Checked<()> {
+        let last = windows
+            .last()
+            .map(|window| usize::try_from(window.transfer));
+        let within = last.is_none_or(|last| last.is_ok_and(|last| last < transfers));
+        if within && windows.is_sorted_by(|a, b| a.place() < b.place()) {
+            return Ok(());
+        }
+        let expected = format!("windows of {transfers} transfers, ascending, each once");
+        Err(self.fail(Check::Verdict, expected, "others"))
     }
 
     fn reserve(&self, decision: &Decision, terms: &Terms, legs: &[Leg]) -> Checked<Change> {

@@ -5,6 +5,14 @@
 
 use core::fmt;
 
+use paygod_types::canonical::{self, Limits};
+
+use crate::request_error::RequestError;
+use crate::request_json;
+
+/// Longest text of a payment's details, in bytes: twice the longest of ISO 20022 in four-byte letters.
+pub const PAYMENT_TEXT_BYTES_MAX: usize = 1_024;
+
 /// A payment's details as one canonical JSON object, every field known and within its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -12,6 +20,17 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// Reads details from JSON, any spelling of them.
+    ///
+    /// # Errors
+    /// [`RequestError`]: not JSON, an unknown key, or a text too long.
+    pub fn from_json(document: &[u8]) -> Result<Self, RequestError> {
+        let mut bytes = Vec::new();
+        canonical::canonicalize(document, &Limits::REQUEST, &mut bytes)?;
+        request_json::check_payment(&bytes)?;
+        Ok(Self::from_checked(&bytes))
+    }
+
     /// The canonical JSON.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
@@ -50,6 +69,19 @@ pub struct PaymentDetails {
     pub reference: Option<String>,
     /// The unstructured remittance text.
     pub remittance: Option<String>,
+}
+
+impl PaymentDetails {
+    /// Writes the details in canonical form.
+    ///
+    /// # Errors
+    /// [`RequestError`]: a text is too long.
+    pub fn to_payment(&self) -> Result<Payment, RequestError> {
+        let mut bytes = Vec::new();
+        request_json::write_payment(self, &mut bytes);
+        request_json::check_payment(&bytes)?;
+        Ok(Payment::from_checked(&bytes))
+    }
 }
 
 /// One side of a payment. All optional.

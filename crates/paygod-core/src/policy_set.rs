@@ -14,14 +14,19 @@ impl PolicySet {
         ordered(&self.lists) && ordered(&self.packs)
     }
 
+    /// The canonical JSON: `{"lists":[{"digest","name","version"}…],"packs":[…]}`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.begin_object();
+        self.write_members(&mut writer);
+        writer.end_object();
+    }
+
     /// SHA-256 of `{"lists":[{"digest","name","version"}…],"packs":[…]}` in canonical JSON.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes);
-        writer.begin_object();
-        self.write_members(&mut writer);
-        writer.end_object();
+        self.write(&mut bytes);
         Digest::sha256(&bytes)
     }
 

@@ -9,7 +9,7 @@ use paygod_policy::WindowToken;
 use paygod_types::Digest;
 
 use crate::command::Request;
-use crate::entry::RequestRef;
+use crate::entry::{RequestRef, Window};
 use crate::judge::Judge;
 use crate::ports::{CommitmentKey, WindowKey};
 use crate::request_error::RequestError;
@@ -24,8 +24,10 @@ pub struct Prepared<P> {
     pub(crate) policy: Digest,
     /// One a transfer.
     pub(crate) judged: Vec<P>,
-    /// Of all transfers, in order.
+    /// What is asked of history, for all transfers in order.
     pub(crate) windows: Vec<PreparedWindow>,
+    /// What the entry is counted in: ascending, each once, however often it is asked.
+    pub(crate) indexed: Vec<Window>,
 }
 
 /// A window query whose key is already a token.
@@ -136,6 +138,7 @@ impl<'a, J: Judge> Preparer<'a, J> {
             policy: self.judge.policy(),
             judged: Vec::with_capacity(spans.len()),
             windows: Vec::new(),
+            indexed: Vec::new(),
             canonical,
         };
         for (transfer, span) in (0_u32..).zip(spans) {
@@ -155,6 +158,14 @@ impl<'a, J: Judge> Preparer<'a, J> {
                 }));
             prepared.judged.push(judged);
         }
+        let windows = prepared.windows.iter();
+        let windows = windows.map(|window| Window {
+            token: window.token,
+            transfer: window.transfer,
+        });
+        prepared.indexed.extend(windows);
+        prepared.indexed.sort_unstable_by_key(Window::place);
+        prepared.indexed.dedup();
         if !prepared.is_personal() {
             prepared.reference = Some(RequestRef::Digest(Digest::sha256(&prepared.canonical)));
         }

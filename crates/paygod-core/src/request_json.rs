@@ -1,4 +1,11 @@
-//! Requests as JSON: strict, canonical, every key known.
+//! Requests as JSON: strict, every key known, one canonical form that is committed to.
+//!
+//! Clients may send any JSON spelling; it is brought to canonical form first and read from that. What is
+//! checked here needs no state: shape, counts, orders, signs.
+
+mod check;
+mod read;
+mod write;
 
 use core::ops::Range;
 
@@ -7,22 +14,16 @@ use paygod_types::canonical::{self, Limits};
 use crate::command::Request;
 use crate::request_error::RequestError;
 
+pub(crate) use read::{check_payment, request as read};
+pub(crate) use write::payment as write_payment;
+pub(crate) use write::request as write;
+
 /// Where each element of a request's `transfers` stands in its canonical bytes.
 pub(crate) type Spans = Vec<Range<usize>>;
 
 /// Appends the canonical form of a request document.
 pub(crate) fn canonicalize(document: &[u8], out: &mut Vec<u8>) -> Result<(), RequestError> {
     Ok(canonical::canonicalize(document, &Limits::REQUEST, out)?)
-}
-
-pub(crate) fn read(canonical: &[u8]) -> Result<(Request, Spans), RequestError> {
-    let _ = canonical;
-    Err(RequestError::Commands { found: 0 })
-}
-
-pub(crate) fn write(request: &Request, out: &mut Vec<u8>) -> Result<Spans, RequestError> {
-    let _ = (request, out);
-    Err(RequestError::Commands { found: 0 })
 }
 
 impl Request {
@@ -45,13 +46,5 @@ impl Request {
         let mut out = Vec::new();
         write(self, &mut out)?;
         Ok(out)
-    }
-
-    /// Checks what types alone do not: counts, orders, signs.
-    ///
-    /// # Errors
-    /// [`RequestError`] names the first thing wrong.
-    pub fn check(&self) -> Result<(), RequestError> {
-        Ok(())
     }
 }

@@ -1,0 +1,240 @@
+//! Judging a request that moves money: packs first, then the ledger's own rules.
+//!
+//! INVARIANT(fail-closed): every doubt ends in a deny, sealed with its reason.
+
+use core::mem;
+
+use paygod_policy::{Reason, Verdict, WindowFact};
+use paygod_types::Timestamp;
+use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
+
+use super::Context;
+use super::ledger_rules::{self, Rule};
+use crate::accounts::AccountIx;
+use crate::command::Transfer;
+use crate::engine_error::CommandError;
+use crate::entry::{Decision, Layer, Posting, Side, Window};
+use crate::judge::Judge;
+use crate::movement::Step;
+use crate::pendings::Leg;
+use crate::ports::{History, WindowLookup};
+use crate::prepare::Prepared;
+use crate::state::State;
+
+/// A verdict and what follows from it.
+pub(super) struct Judged {
+    pub(super) decision: Decision,
+    pub(super) postings: Vec<Posting>,
+    pub(super) windows: Vec<Window>,
+}
+
+/// Judges the transfers of a request that is sealed at `time`.
+pub(super) fn judge<J: Judge, H: History + ?Sized>(
+    state: &mut State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+    two_phase: bool,
+) -> Result<Judged, CommandError> {
+    let active = state.policy.digest;
+    for policy in [prepared.policy(), context.judge.policy()] {
+        if policy != active {
+            return Err(CommandError::PolicyChanged {
+                prepared: policy,
+                active,
+            });
+        }
+    }
+    let transfers = prepared.request().command.transfers();
+    let mut scratch = mem::take(&mut state.scratch);
+    scratch.legs.clear();
+    let resolved = resolve(state, transfers, &mut scratch.legs);
+    let outcome = resolved.and_then(|()| {
+        let mut decision = decide(state, context, prepared, time)?;
+        let reserves = two_phase || decision.verdict == Verdict::Review;
+        if decision.verdict != Verdict::Deny {
+            let step = if reserves { Step::Reserve } else { Step::Post };
+            let planned = scratch.legs.iter().map(|leg| (*leg, step));
+            if let Err(refusal) = scratch.movement.plan(state, planned) {
+                deny(&mut decision, Some(ledger_rules::refused(state, &refusal)?));
+            }
+        }
+        Ok((decision, reserves))
+    });
+    state.scratch = scratch;
+    let (decision, reserves) = outcome?;
+    if decision.verdict == Verdict::Deny {
+        return Ok(Judged {
+            decision,
+            postings: Vec::new(),
+            windows: Vec::new(),
+        });
+    }
+    let layer = if reserves {
+        Layer::Pending
+    } else {
+        Layer::Posted
+    };
+    Ok(Judged {
+        decision,
+        postings: postings(transfers, layer),
+        windows: prepared.indexed.clone(),
+    })
+}
+
+fn resolve(state: &State, transfers: &[Transfer], legs: &mut Vec<Leg>) -> Result<(), CommandError> {
+    for transfer in transfers {
+        legs.push(Leg {
+            debit: account(state, transfer.debit.as_str(), transfer)?,
+            credit: account(state, transfer.credit.as_str(), transfer)?,
+            money: transfer.money,
+        });
+    }
+    Ok(())
+}
+
+fn account(state: &State, id: &str, transfer: &Transfer) -> Result<AccountIx, CommandError> {
+    let ix = state.accounts.find(id);
+    let Some((ix, info)) = ix.and_then(|ix| Some((ix, state.accounts.info(ix)?))) else {
+        return Err(CommandError::AccountUnknown { account: id.into() });
+    };
+    if info.currency != transfer.money.currency {
+        return Err(CommandError::CurrencyMismatch {
+            account: id.into(),
+            expected: info.currency.code(),
+            found: transfer.money.currency.code(),
+        });
+    }
+    Ok(ix)
+}
+
+/// What the packs say, and what of it the ledger can carry out.
+fn decide<J: Judge, H: History + ?Sized>(
+    state: &State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+) -> Result<Decision, CommandError> {
+    let policy = state.policy.digest;
+    let nothing = Decision {
+        verdict: Verdict::Deny,
+        policy,
+        fuel: 0,
+        approvals: 0,
+        reasons: Vec::new(),
+    };
+    if state.policy.set.packs.is_empty() {
+        let mut decision = nothing;
+        deny(&mut decision, ledger_rules::reason(&Rule::NoActivePolicy));
+        return Ok(decision);
+    }
+    let Some(judgement) = ask(context, prepared, time)? else {
+        return Ok(nothing);
+    };
+    let mut decision = Decision {
+        verdict: judgement.verdict,
+        policy,
+        fuel: judgement.fuel,
+        approvals: 0,
+        reasons: judgement.reasons,
+    };
+    tidy(&mut decision.reasons);
+    let strictest = decision
+        .reasons
+        .iter()
+        .map(|reason| reason.rule.decision)
+        .max();
+    if strictest.unwrap_or(Verdict::Allow) != decision.verdict {
+        deny(
+            &mut decision,
+            ledger_rules::reason(&Rule::InconsistentJudgement),
+        );
+    }
+    if decision.verdict == Verdict::Review {
+        decision.approvals = judgement.approvals_required.max(1);
+        if prepared.request().by.is_none() {
+            deny(&mut decision, ledger_rules::reason(&Rule::RequesterUnknown));
+        } else if decision.approvals > APPROVALS_MAX {
+            deny(&mut decision, ledger_rules::reason(&Rule::TooManyApprovals));
+        }
+    }
+    Ok(decision)
+}
+
+/// Asks history and then the judge, transfer by transfer; `None` if there is nothing to judge.
+fn ask<J: Judge, H: History + ?Sized>(
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+) -> Result<Option<paygod_policy::Decision>, CommandError> {
+    let mut decided: Option<paygod_policy::Decision> = None;
+    let mut facts: Vec<WindowFact> = Vec::new();
+    let mut windows = prepared.windows.iter().peekable();
+    for (transfer, judged) in (0_u32..).zip(&prepared.judged) {
+        facts.clear();
+        while let Some(window) = windows.next_if(|window| window.transfer == transfer) {
+            facts.push(if window.asked {
+                let since = time.checked_sub(window.window).unwrap_or(Timestamp::EPOCH);
+                let (token, sum_used) = (window.token, window.sum_used);
+                context.history.window(WindowLookup {
+                    token,
+                    since,
+                    sum_used,
+                })?
+            } else {
+                WindowFact::default()
+            });
+        }
+        let decision = context.judge.decide(context.scratch, judged, &facts);
+        match &mut decided {
+            Some(decided) => decided.merge(decision),
+            None => decided = Some(decision),
+        }
+    }
+    Ok(decided)
+}
+
+fn deny(decision: &mut Decision, reason: Option<Reason>) {
+    decision.verdict = Verdict::Deny;
+    decision.approvals = 0;
+    decision
+        .reasons
+        .truncate(REASONS_PER_ENTRY_MAX.saturating_sub(1));
+    decision.reasons.extend(reason);
+}
+
+/// Within the limit, the gravest kept; facts in canonical order.
+fn tidy(reasons: &mut Vec<Reason>) {
+    if reasons.len() > REASONS_PER_ENTRY_MAX {
+        reasons.sort_by_key(|reason| core::cmp::Reverse(reason.rule.decision));
+        reasons.truncate(REASONS_PER_ENTRY_MAX);
+    }
+    for reason in reasons {
+        let ordered = |a: &str, b: &str| a.encode_utf16().lt(b.encode_utf16());
+        if !reason.facts.is_sorted_by(|(a, _), (b, _)| ordered(a, b)) {
+            reason
+                .facts
+                .sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            reason.facts.dedup_by(|(a, _), (b, _)| a == b);
+        }
+    }
+}
+
+/// A debit and a credit a transfer, in the request's order.
+fn postings(transfers: &[Transfer], layer: Layer) -> Vec<Posting> {
+    let mut postings = Vec::with_capacity(transfers.len().saturating_mul(2));
+    for transfer in transfers {
+        for (account, side) in [
+            (&transfer.debit, Side::Debit),
+            (&transfer.credit, Side::Credit),
+        ] {
+            postings.push(Posting {
+                account: account.clone(),
+                money: transfer.money,
+                side,
+                layer,
+            });
+        }
+    }
+    postings
+}

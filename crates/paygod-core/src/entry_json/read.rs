@@ -1,0 +1,571 @@
+//! Reads entries: one pass, strict, total.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paygod_policy::{Named, Reason, RuleInfo, Verdict, WindowToken};
+use paygod_types::canonical::{Kind, Limits, Reader};
+use paygod_types::{
+    AccountId, ActorId, Amount, Currency, Digest, IdError, Money, Name, RequestId, Seq, Timestamp,
+};
+
+use super::{ENTRY_VERSION, EntryError, EntryHead};
+use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
+use crate::entry::{
+    Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRotation, Layer, Posting, RequestRef,
+    Side, SnapshotClaim, TransferBody, Window,
+};
+
+type Read<T> = Result<T, EntryError>;
+
+pub(super) fn entry(bytes: &[u8]) -> Read<Entry> {
+    let mut from = From(Reader::new(bytes, &Limits::ENTRY)?);
+    from.0.object_begin()?;
+    let action = from.action()?;
+    from.key("body")?;
+    let body = from.body(action)?;
+    let tail = from.tail()?;
+    from.0.finish()?;
+    let Tail {
+        by,
+        id,
+        request,
+        seq,
+        time,
+    } = tail;
+    Ok(Entry {
+        seq,
+        time,
+        id,
+        by,
+        request,
+        body,
+    })
+}
+
+pub(super) fn head(bytes: &[u8]) -> Read<EntryHead> {
+    let mut from = From(Reader::new(bytes, &Limits::ENTRY)?);
+    from.0.object_begin()?;
+    let action = from.action()?;
+    from.key("body")?;
+    from.0.skip()?;
+    let tail = from.tail()?;
+    from.0.finish()?;
+    let Tail {
+        id,
+        request,
+        seq,
+        time,
+        ..
+    } = tail;
+    Ok(EntryHead {
+        action,
+        id,
+        request,
+        seq,
+        time,
+    })
+}
+
+/// What follows the body.
+struct Tail {
+    by: Option<ActorId>,
+    id: RequestId,
+    request: Option<RequestRef>,
+    seq: Seq,
+    time: Timestamp,
+}
+
+/// Reads values of entries.
+struct From<'a>(Reader<'a>);
+
+impl<'a> From<'a> {
+    #[cold]
+    fn refuse(&self, key: &'static str, expected: &'static str) -> EntryError {
+        EntryError::Value {
+            key,
+            expected,
+            offset: self.0.offset(),
+        }
+    }
+
+    #[inline]
+    fn key(&mut self, key: &'static str) -> Read<()> {
+        Ok(self.0.expect_key(key)?)
+    }
+
+    #[inline]
+    fn has(&mut self, key: &'static str) -> Read<bool> {
+        Ok(self.0.key_if(key)?)
+    }
+
+    #[inline]
+    fn end(&mut self) -> Read<()> {
+        Ok(self.0.object_end()?)
+    }
+
+    /// Passes `key` and reads its string.
+    #[inline]
+    fn string(&mut self, key: &'static str) -> Read<Cow<'a, str>> {
+        self.key(key)?;
+        Ok(self.0.string()?)
+    }
+
+    #[inline]
+    fn id<T>(&mut self, key: &'static str, parse: fn(&str) -> Result<T, IdError>) -> Read<T> {
+        let text = self.string(key)?;
+        parse(&text).map_err(|_| self.refuse(key, "an identifier"))
+    }
+
+    fn text(&mut self, key: &'static str) -> Read<Arc<str>> {
+        Ok(self.string(key)?.into())
+    }
+
+    #[inline]
+    fn number(&mut self, key: &'static str) -> Read<u64> {
+        self.key(key)?;
+        Ok(self.0.u64()?)
+    }
+
+    fn small(&mut self, key: &'static str) -> Read<u32> {
+        let number = self.number(key)?;
+        u32::try_from(number).map_err(|_| self.refuse(key, "a number of 32 bits"))
+    }
+
+    #[inline]
+    fn digest(&mut self, key: &'static str) -> Read<Digest> {
+        let text = self.string(key)?;
+        Digest::parse(&text).map_err(|_| self.refuse(key, "a digest"))
+    }
+
+    #[inline]
+    fn time(&mut self, key: &'static str) -> Read<Timestamp> {
+        let text = self.string(key)?;
+        Timestamp::parse_canonical(&text).map_err(|_| self.refuse(key, "a time"))
+    }
+
+    #[inline]
+    fn currency(&mut self, key: &'static str) -> Read<Currency> {
+        let text = self.string(key)?;
+        Currency::parse(&text).map_err(|_| self.refuse(key, "a currency"))
+    }
+
+    #[inline]
+    fn money(&self, key: &'static str, text: &str, currency: Currency) -> Read<Money> {
+        Money::parse(text, currency).map_err(|_| self.refuse(key, "an amount of its currency"))
+    }
+
+    /// The sixteen bytes of a string of hexadecimal digits.
+    fn hex16(&self, key: &'static str, text: &str) -> Read<[u8; 16]> {
+        crate::hex::sixteen(text).ok_or_else(|| self.refuse(key, "32 hexadecimal digits"))
+    }
+
+    fn action(&mut self) -> Read<Action> {
+        let word = self.string("action")?;
+        Action::parse(&word).ok_or_else(|| self.refuse("action", "an action"))
+    }
+
+    fn tail(&mut self) -> Read<Tail> {
+        let by = if self.has("by")? {
+            let text = self.0.string()?;
+            Some(ActorId::parse(&text).map_err(|_| self.refuse("by", "an identifier"))?)
+        } else {
+            None
+        };
+        let id = self.id("id", RequestId::parse_any)?;
+        let request = if self.has("request")? {
+            Some(self.request_ref()?)
+        } else {
+            None
+        };
+        let seq = Seq(self.number("seq")?);
+        let time = self.time("time")?;
+        if self.number("v")? != ENTRY_VERSION {
+            return Err(self.refuse("v", "1"));
+        }
+        self.end()?;
+        Ok(Tail {
+            by,
+            id,
+            request,
+            seq,
+            time,
+        })
+    }
+
+    fn request_ref(&mut self) -> Read<RequestRef> {
+        self.0.object_begin()?;
+        let reference = if self.has("commitment")? {
+            let text = self.0.string()?;
+            let digest = Digest::parse(&text);
+            RequestRef::Commitment(digest.map_err(|_| self.refuse("commitment", "a digest"))?)
+        } else {
+            RequestRef::Digest(self.digest("digest")?)
+        };
+        self.end()?;
+        Ok(reference)
+    }
+
+    fn body(&mut self, action: Action) -> Read<Body> {
+        self.0.object_begin()?;
+        let body = match action {
+            Action::Transfer => Body::Transfer(self.transfer()?),
+            Action::Correct => Body::Correct(self.correct()?),
+            Action::Post => {
+                let pending = self.reference("pending")?;
+                self.key("postings")?;
+                Body::Post {
+                    pending,
+                    postings: self.postings()?,
+                }
+            }
+            Action::Void => Body::Void {
+                pending: self.reference("pending")?,
+            },
+            Action::Expire => Body::Expire {
+                pending: self.reference("pending")?,
+            },
+            Action::Approve => self.approve()?,
+            Action::Reject => Body::Reject {
+                request: self.reference("request")?,
+            },
+            Action::EvidenceErase => Body::EvidenceErase {
+                request: self.reference("request")?,
+            },
+            Action::AccountOpen => Body::AccountOpen(self.account_open()?),
+            Action::AccountClose => Body::AccountClose {
+                account: self.id("account", AccountId::parse)?,
+            },
+            Action::Freeze => Body::Freeze(self.scope()?),
+            Action::Unfreeze => Body::Unfreeze(self.scope()?),
+            Action::PolicyActivate => {
+                let lists = self.named("lists")?;
+                let packs = self.named("packs")?;
+                let set = PolicySet { lists, packs };
+                Body::PolicyActivate {
+                    set,
+                    policy: self.digest("policy")?,
+                }
+            }
+            Action::Genesis => Body::Genesis(self.genesis()?),
+            Action::KeyRotate => Body::KeyRotate(KeyRotation {
+                new: self.text("new")?,
+                old: self.text("old")?,
+                signature_new: self.signature("signature_new")?,
+                signature_old: self.signature("signature_old")?,
+            }),
+            Action::Snapshot => Body::Snapshot(SnapshotClaim {
+                accounts: self.number("accounts")?,
+                digest: self.digest("digest")?,
+                of: Seq(self.number("of")?),
+            }),
+        };
+        self.end()?;
+        Ok(body)
+    }
+
+    fn transfer(&mut self) -> Read<TransferBody> {
+        self.key("decision")?;
+        let decision = self.decision()?;
+        self.key("postings")?;
+        let postings = self.postings()?;
+        let timeout = if self.has("timeout")? {
+            let text = self.0.string()?;
+            let time = Timestamp::parse_canonical(&text);
+            Some(time.map_err(|_| self.refuse("timeout", "a time"))?)
+        } else {
+            None
+        };
+        let two_phase = self.has("two_phase")?;
+        if two_phase && !self.0.boolean()? {
+            return Err(self.refuse("two_phase", "true"));
+        }
+        let windows = self.windows()?;
+        Ok(TransferBody {
+            decision,
+            postings,
+            timeout,
+            two_phase,
+            windows,
+        })
+    }
+
+    fn correct(&mut self) -> Read<CorrectBody> {
+        let corrects = self.reference("corrects")?;
+        self.key("decision")?;
+        let decision = self.decision()?;
+        self.key("postings")?;
+        let postings = self.postings()?;
+        let reason = self.id("reason", Name::parse)?;
+        let windows = self.windows()?;
+        Ok(CorrectBody {
+            corrects,
+            reason,
+            decision,
+            postings,
+            windows,
+        })
+    }
+
+    fn decision(&mut self) -> Read<Decision> {
+        self.0.object_begin()?;
+        let approvals = if self.has("approvals")? {
+            let number = self.0.u64()?;
+            let few = u32::try_from(number).ok().filter(|number| *number > 0);
+            Some(few.ok_or_else(|| self.refuse("approvals", "a number of 32 bits above zero"))?)
+        } else {
+            None
+        };
+        let fuel = self.number("fuel")?;
+        let policy = self.digest("policy")?;
+        let mut reasons = Vec::new();
+        if self.has("reasons")? {
+            self.0.array_begin()?;
+            while self.0.array_next()? {
+                reasons.push(self.reason()?);
+            }
+            self.not_empty("reasons", reasons.len())?;
+        }
+        let verdict = self.verdict("verdict")?;
+        if approvals.is_some() != (verdict == Verdict::Review) {
+            return Err(self.refuse("approvals", "there exactly on a review"));
+        }
+        self.end()?;
+        Ok(Decision {
+            verdict,
+            policy,
+            fuel,
+            approvals: approvals.unwrap_or(0),
+            reasons,
+        })
+    }
+
+    fn verdict(&mut self, key: &'static str) -> Read<Verdict> {
+        let word = self.string(key)?;
+        Verdict::parse(&word).ok_or_else(|| self.refuse(key, "a verdict"))
+    }
+
+    fn reason(&mut self) -> Read<Reason> {
+        self.0.object_begin()?;
+        let decision = self.verdict("decision")?;
+        let mut facts = Vec::new();
+        if self.has("facts")? {
+            self.0.object_begin()?;
+            while let Some(key) = self.0.next_key()? {
+                facts.push((key.into_owned(), self.0.string()?.into_owned()));
+            }
+            self.not_empty("facts", facts.len())?;
+        }
+        let pack = self.id("pack", Name::parse)?;
+        let reason = self.string("reason")?.into_owned();
+        let rule = self.id("rule", Name::parse)?;
+        let version = self.string("version")?.into_owned();
+        self.end()?;
+        let rule = Arc::new(RuleInfo {
+            pack,
+            version,
+            rule,
+            decision,
+            reason,
+        });
+        Ok(Reason { rule, facts })
+    }
+
+    /// An empty array or object would be a second spelling of none.
+    fn not_empty(&self, key: &'static str, length: usize) -> Read<()> {
+        if length > 0 {
+            Ok(())
+        } else {
+            Err(self.refuse(key, "without its key when empty"))
+        }
+    }
+
+    fn postings(&mut self) -> Read<Vec<Posting>> {
+        self.0.array_begin()?;
+        let mut postings = Vec::new();
+        while self.0.array_next()? {
+            if postings.is_empty() {
+                postings.reserve_exact(2);
+            }
+            postings.push(self.posting()?);
+        }
+        Ok(postings)
+    }
+
+    #[inline]
+    fn posting(&mut self) -> Read<Posting> {
+        self.0.object_begin()?;
+        let account = self.id("account", AccountId::parse)?;
+        let amount = self.string("amount")?;
+        let currency = self.currency("currency")?;
+        let money = self.money("amount", &amount, currency)?;
+        let layer = if self.has("layer")? {
+            if self.0.string()? != "pending" {
+                return Err(self.refuse("layer", "`pending`"));
+            }
+            Layer::Pending
+        } else {
+            Layer::Posted
+        };
+        let side = match &*self.string("side")? {
+            "debit" => Side::Debit,
+            "credit" => Side::Credit,
+            _ => return Err(self.refuse("side", "`debit` or `credit`")),
+        };
+        self.end()?;
+        Ok(Posting {
+            account,
+            money,
+            side,
+            layer,
+        })
+    }
+
+    fn windows(&mut self) -> Read<Vec<Window>> {
+        let mut windows = Vec::new();
+        if !self.has("windows")? {
+            return Ok(windows);
+        }
+        self.0.array_begin()?;
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            let text = self.string("token")?;
+            let token = WindowToken(self.hex16("token", &text)?);
+            let mut transfer = 0;
+            if self.has("transfer")? {
+                let number = self.0.u64()?;
+                let place = u32::try_from(number).ok().filter(|number| *number > 0);
+                transfer = place.ok_or_else(|| self.refuse("transfer", "a place above zero"))?;
+            }
+            self.end()?;
+            windows.push(Window { token, transfer });
+        }
+        self.not_empty("windows", windows.len())?;
+        Ok(windows)
+    }
+
+    fn reference(&mut self, key: &'static str) -> Read<EntryRef> {
+        self.key(key)?;
+        self.0.object_begin()?;
+        let id = self.id("id", RequestId::parse_any)?;
+        let seq = Seq(self.number("seq")?);
+        self.end()?;
+        Ok(EntryRef { id, seq })
+    }
+
+    fn approve(&mut self) -> Read<Body> {
+        let approvals = self.small("approvals")?;
+        let mut postings = Vec::new();
+        if self.has("postings")? {
+            postings = self.postings()?;
+            self.not_empty("postings", postings.len())?;
+        }
+        let request = self.reference("request")?;
+        Ok(Body::Approve {
+            request,
+            approvals,
+            postings,
+        })
+    }
+
+    fn account_open(&mut self) -> Read<AccountOpen> {
+        let account = self.id("account", AccountId::parse)?;
+        let mut aliases = Vec::new();
+        if self.has("aliases")? {
+            self.0.array_begin()?;
+            while self.0.array_next()? {
+                let text = self.0.string()?;
+                aliases.push(Alias(self.hex16("aliases", &text)?));
+            }
+            self.not_empty("aliases", aliases.len())?;
+        }
+        let currency = self.currency("currency")?;
+        let max_balance = self.limit("max_balance", currency)?;
+        let min_balance = self.limit("min_balance", currency)?;
+        Ok(AccountOpen {
+            account,
+            currency,
+            aliases,
+            min_balance,
+            max_balance,
+        })
+    }
+
+    fn limit(&mut self, key: &'static str, currency: Currency) -> Read<Option<Amount>> {
+        if !self.has(key)? {
+            return Ok(None);
+        }
+        let text = self.0.string()?;
+        Ok(Some(self.money(key, &text, currency)?.amount))
+    }
+
+    fn scope(&mut self) -> Read<FreezeScope> {
+        self.key("scope")?;
+        if self.0.peek()? == Kind::String {
+            if self.0.string()? == "book" {
+                return Ok(FreezeScope::Book);
+            }
+            return Err(self.refuse("scope", "`book`"));
+        }
+        self.0.object_begin()?;
+        let scope = if self.has("account")? {
+            let text = self.0.string()?;
+            let account = AccountId::parse(&text);
+            FreezeScope::Account(account.map_err(|_| self.refuse("account", "an identifier"))?)
+        } else {
+            FreezeScope::Currency(self.currency("currency")?)
+        };
+        self.end()?;
+        Ok(scope)
+    }
+
+    fn named(&mut self, key: &'static str) -> Read<Vec<Named>> {
+        self.key(key)?;
+        self.0.array_begin()?;
+        let mut named = Vec::new();
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            let digest = self.digest("digest")?;
+            let name = self.id("name", Name::parse)?;
+            let version = self.string("version")?.into_owned();
+            self.end()?;
+            named.push(Named {
+                name,
+                version,
+                digest,
+            });
+        }
+        Ok(named)
+    }
+
+    fn genesis(&mut self) -> Read<Genesis> {
+        let checkpoint_key = self.text("checkpoint_key")?;
+        let origin = self.text("origin")?;
+        self.key("root_keys")?;
+        self.0.object_begin()?;
+        self.key("keys")?;
+        self.0.array_begin()?;
+        let mut root_keys = Vec::new();
+        while self.0.array_next()? {
+            root_keys.push(self.0.string()?.into());
+        }
+        let root_threshold = self.small("threshold")?;
+        self.end()?;
+        Ok(Genesis {
+            origin,
+            checkpoint_key,
+            root_keys,
+            root_threshold,
+        })
+    }
+
+    fn signature(&mut self, key: &'static str) -> Read<[u8; 64]> {
+        let text = self.string(key)?;
+        // The standard engine refuses missing padding and stray trailing bits: one spelling.
+        let bytes = STANDARD.decode(text.as_bytes()).ok();
+        let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+        bytes.ok_or_else(|| self.refuse(key, "64 bytes in base64"))
+    }
+}
