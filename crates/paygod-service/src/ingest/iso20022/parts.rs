@@ -1,0 +1,427 @@
+//! The components that both messages are made of: parties, accounts, agents, amounts, remittance, dates.
+//!
+//! A fault that spoils one payment goes to the list passed in; what makes the file unreadable is the
+//! error returned.
+
+use paygod_types::{Currency, Money, Timestamp};
+
+use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
+use super::model::Agent;
+use super::xml::{Cursor, Element, shorten};
+use crate::ingest::account::AccountRef;
+use crate::ingest::bic::Bic;
+use crate::ingest::decimal::Decimal;
+use crate::ingest::iban::Iban;
+use crate::ingest::reference::ReferenceKind;
+
+/// `Max35Text`.
+pub(super) const ID_CHARS_MAX: usize = 35;
+/// `Max140Text`.
+pub(super) const NAME_CHARS_MAX: usize = 140;
+/// Unstructured remittance of one payment, all lines together.
+const REMITTANCE_CHARS_MAX: usize = 1_024;
+/// Longest code or date of those read.
+const CODE_CHARS_MAX: usize = 35;
+
+pub(super) type FaultList = Vec<LocatedFault>;
+
+/// A text that may be absent.
+pub(super) fn optional(
+    cursor: &mut Cursor<'_>,
+    slot: &mut Option<String>,
+    element: &'static str,
+    chars_max: usize,
+) -> Result<(), ReadError> {
+    match cursor.text(chars_max)? {
+        Some(text) => cursor.put(slot, text, element),
+        None => Ok(()),
+    }
+}
+
+/// What a mandatory element gave.
+pub(super) fn required<T>(
+    cursor: &mut Cursor<'_>,
+    slot: Option<T>,
+    element: &'static str,
+) -> Result<T, ReadError> {
+    slot.ok_or_else(|| cursor.fail(ReadFault::Missing { element }))
+}
+
+/// Name and country of a party.
+#[derive(Debug, Default)]
+pub(super) struct PartyPart {
+    pub(super) name: Option<String>,
+    pub(super) country: Option<String>,
+}
+
+pub(super) fn party(cursor: &mut Cursor<'_>) -> Result<PartyPart, ReadError> {
+    let (mut name, mut address_country, mut residence) = (None, None, None);
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "Nm" => optional(cursor, &mut name, "Nm", NAME_CHARS_MAX)?,
+            "CtryOfRes" => optional(cursor, &mut residence, "CtryOfRes", CODE_CHARS_MAX)?,
+            "PstlAdr" => {
+                while let Some(line) = cursor.child()? {
+                    match line.local() {
+                        "Ctry" => optional(cursor, &mut address_country, "Ctry", CODE_CHARS_MAX)?,
+                        _ => cursor.skip()?,
+                    }
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    let country = address_country.or(residence);
+    let is_country =
+        |text: &String| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    match country {
+        Some(found) if !is_country(&found) => Err(cursor.fail(ReadFault::Value {
+            found: shorten(&found),
+            expected: "a two-letter country code",
+        })),
+        country => Ok(PartyPart { name, country }),
+    }
+}
+
+/// An account before the dialect of its payment is known.
+#[derive(Debug, Clone)]
+pub(super) enum AccountPart {
+    Named(AccountRef),
+    /// `Othr/Id` without a scheme: a postal account in Swiss payment types 1 and 2.
+    Unnamed(String),
+    /// Its fault is in the list.
+    Unusable,
+}
+
+pub(super) fn account(
+    cursor: &mut Cursor<'_>,
+    faults: &mut FaultList,
+) -> Result<Option<AccountPart>, ReadError> {
+    let mut found = None;
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "Id" => {
+                while let Some(choice) = cursor.child()? {
+                    let part = match choice.local() {
+                        "IBAN" => iban(cursor, faults)?,
+                        "Othr" => other_account(cursor, faults)?,
+                        name => {
+                            let fault = ReadFault::Unexpected {
+                                found: shorten(name),
+                                expected: "`IBAN` or `Othr`",
+                            };
+                            return Err(cursor.fail(fault));
+                        }
+                    };
+                    cursor.put(&mut found, part, "IBAN or Othr")?;
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    Ok(found)
+}
+
+fn iban(cursor: &mut Cursor<'_>, faults: &mut FaultList) -> Result<AccountPart, ReadError> {
+    let text = cursor
+        .text(ID_CHARS_MAX.saturating_mul(2))?
+        .unwrap_or_default();
+    Ok(match Iban::parse(&text) {
+        Ok(iban) => AccountPart::Named(AccountRef::Iban(iban)),
+        Err(error) => {
+            faults.push(cursor.fault(error.into()));
+            AccountPart::Unusable
+        }
+    })
+}
+
+fn other_account(
+    cursor: &mut Cursor<'_>,
+    faults: &mut FaultList,
+) -> Result<AccountPart, ReadError> {
+    let (mut id, mut scheme) = (None, None);
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "Id" => optional(cursor, &mut id, "Id", ID_CHARS_MAX)?,
+            "SchmeNm" => {
+                let code = code_or_proprietary(cursor)?;
+                if let Some(code) = code {
+                    cursor.put(&mut scheme, code, "SchmeNm")?;
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    let id = required(cursor, id, "Othr/Id")?;
+    let Some(scheme) = scheme else {
+        return Ok(AccountPart::Unnamed(id));
+    };
+    Ok(match AccountRef::other(&scheme, &id) {
+        Some(account) => AccountPart::Named(account),
+        None => {
+            faults.push(cursor.fault(PaymentFault::Account {
+                detail: "its scheme holds a colon",
+            }));
+            AccountPart::Unusable
+        }
+    })
+}
+
+/// The choice `Cd` or `Prtry`.
+pub(super) fn code_or_proprietary(cursor: &mut Cursor<'_>) -> Result<Option<String>, ReadError> {
+    let mut code = None;
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "Cd" | "Prtry" => optional(cursor, &mut code, "Cd or Prtry", CODE_CHARS_MAX)?,
+            _ => cursor.skip()?,
+        }
+    }
+    Ok(code)
+}
+
+/// A bank: `FinInstnId` with `BIC` (2009 versions), `BICFI`, or a clearing system's member.
+pub(super) fn agent(
+    cursor: &mut Cursor<'_>,
+    faults: &mut FaultList,
+) -> Result<Option<Agent>, ReadError> {
+    let (mut bic, mut member) = (None, None);
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "FinInstnId" => {
+                while let Some(part) = cursor.child()? {
+                    match part.local() {
+                        "BIC" | "BICFI" => {
+                            let found = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+                            match Bic::parse(&found) {
+                                Some(read) => cursor.put(&mut bic, read, "BIC or BICFI")?,
+                                None => faults.push(cursor.fault(PaymentFault::Bic { found })),
+                            }
+                        }
+                        "ClrSysMmbId" => {
+                            let read = clearing_member(cursor)?;
+                            cursor.put(&mut member, read, "ClrSysMmbId")?;
+                        }
+                        _ => cursor.skip()?,
+                    }
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    Ok(bic.map(Agent::Bic).or(member))
+}
+
+fn clearing_member(cursor: &mut Cursor<'_>) -> Result<Agent, ReadError> {
+    let (mut system, mut member) = (None, None);
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "ClrSysId" => {
+                if let Some(code) = code_or_proprietary(cursor)? {
+                    cursor.put(&mut system, code, "ClrSysId")?;
+                }
+            }
+            "MmbId" => optional(cursor, &mut member, "MmbId", ID_CHARS_MAX)?,
+            _ => cursor.skip()?,
+        }
+    }
+    let member = required(cursor, member, "MmbId")?;
+    Ok(Agent::Member {
+        system: system.unwrap_or_default(),
+        member,
+    })
+}
+
+/// An amount as it stands, and the money it is, unless a fault says why it is none.
+#[derive(Debug)]
+pub(super) struct AmountPart {
+    pub(super) number: Decimal,
+    pub(super) currency: String,
+    pub(super) money: Option<Money>,
+}
+
+pub(super) fn amount(
+    cursor: &mut Cursor<'_>,
+    element: &Element<'_>,
+    faults: &mut FaultList,
+) -> Result<AmountPart, ReadError> {
+    let currency = required(cursor, element.attribute("Ccy"), "Ccy")?;
+    let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+    let number = match Decimal::parse(&text) {
+        Some(number) if !number.is_negative() => number,
+        _ => {
+            return Err(cursor.fail(ReadFault::Value {
+                found: shorten(&text),
+                expected: "an amount: digits with a point and no sign",
+            }));
+        }
+    };
+    let money = match Currency::parse(&currency) {
+        Err(_) => Err(PaymentFault::Currency {
+            found: shorten(&currency),
+        }),
+        Ok(known) => match Money::parse_relaxed(&text, known) {
+            Err(error) => Err(PaymentFault::Amount(error)),
+            Ok(money) if money.amount.is_zero() => Err(PaymentFault::ZeroAmount),
+            Ok(money) => Ok(money),
+        },
+    };
+    let money = money.map_err(|fault| faults.push(cursor.fault(fault))).ok();
+    Ok(AmountPart {
+        number,
+        currency,
+        money,
+    })
+}
+
+/// What a payment is for.
+#[derive(Debug, Default)]
+pub(super) struct Remittance {
+    pub(super) text: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) declared: Option<ReferenceKind>,
+}
+
+pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadError> {
+    let mut found = Remittance::default();
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "Ustrd" => {
+                let Some(line) = cursor.text(NAME_CHARS_MAX)? else {
+                    continue;
+                };
+                let text = found.text.get_or_insert_default();
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(&line);
+                if text.len() > REMITTANCE_CHARS_MAX {
+                    let what = "bytes of unstructured remittance";
+                    return Err(cursor.fail(ReadFault::Limit {
+                        what,
+                        allowed: REMITTANCE_CHARS_MAX,
+                    }));
+                }
+            }
+            "Strd" => structured(cursor, &mut found)?,
+            _ => cursor.skip()?,
+        }
+    }
+    Ok(found)
+}
+
+/// The first structured reference counts; further `Strd` blocks detail the same payment.
+fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), ReadError> {
+    let (mut reference, mut code) = (None, None);
+    while let Some(element) = cursor.child()? {
+        match element.local() {
+            "CdtrRefInf" => {
+                while let Some(part) = cursor.child()? {
+                    match part.local() {
+                        "Ref" => optional(cursor, &mut reference, "Ref", ID_CHARS_MAX)?,
+                        "Tp" => {
+                            while let Some(kind) = cursor.child()? {
+                                match kind.local() {
+                                    "CdOrPrtry" => code = code_or_proprietary(cursor)?.or(code),
+                                    _ => cursor.skip()?,
+                                }
+                            }
+                        }
+                        _ => cursor.skip()?,
+                    }
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    if found.reference.is_none() && reference.is_some() {
+        found.declared = code.map(|code| match code.as_str() {
+            "QRR" => ReferenceKind::Qr,
+            "SCOR" => ReferenceKind::Scor,
+            _ => ReferenceKind::Other,
+        });
+        // References are printed in groups; the groups are no part of them.
+        found.reference = reference.map(|text| match found.declared {
+            Some(ReferenceKind::Qr | ReferenceKind::Scor) => text.replace(' ', ""),
+            _ => text,
+        });
+    }
+    Ok(())
+}
+
+/// `ISODate`: the first ten characters are kept, a zone after them is not.
+pub(super) fn date(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
+    let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+    let day = text.get(..10).unwrap_or_default();
+    let zone = text
+        .get(10..)
+        .filter(|zone| !zone.is_empty())
+        .unwrap_or("Z");
+    match Timestamp::parse_rfc3339(&format!("{day}T00:00:00{zone}")) {
+        Ok(_) => Ok(day.to_owned()),
+        Err(_) => Err(cursor.fail(ReadFault::Value {
+            found: shorten(&text),
+            expected: "a date such as `2026-11-22`",
+        })),
+    }
+}
+
+/// `ISODateTime`, with or without a zone, as written.
+pub(super) fn date_time(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
+    let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+    let read =
+        Timestamp::parse_rfc3339(&text).or_else(|_| Timestamp::parse_rfc3339(&format!("{text}Z")));
+    match read {
+        Ok(_) => Ok(text),
+        Err(_) => {
+            let expected = "a date and time such as `2026-11-22T09:40:05`";
+            Err(cursor.fail(ReadFault::Value {
+                found: shorten(&text),
+                expected,
+            }))
+        }
+    }
+}
+
+/// `DateAndDateTime2Choice` of the 2019 versions: `Dt` or `DtTm`; gives the date.
+pub(super) fn date_choice(cursor: &mut Cursor<'_>) -> Result<Option<String>, ReadError> {
+    let mut found = None;
+    while let Some(element) = cursor.child()? {
+        let day = match element.local() {
+            "Dt" => date(cursor)?,
+            "DtTm" => date_time(cursor)?.chars().take(10).collect(),
+            name => {
+                let fault = ReadFault::Unexpected {
+                    found: shorten(name),
+                    expected: "`Dt` or `DtTm`",
+                };
+                return Err(cursor.fail(fault));
+            }
+        };
+        cursor.put(&mut found, day, "Dt or DtTm")?;
+    }
+    Ok(found)
+}
+
+/// A declared count or sum.
+pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Decimal, ReadError> {
+    let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+    Decimal::parse(&text).ok_or_else(|| {
+        cursor.fail(ReadFault::Value {
+            found: shorten(&text),
+            expected: "a decimal number of at most 18 digits",
+        })
+    })
+}
+
+/// `Max15NumericText`.
+pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<u64, ReadError> {
+    let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+    let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(count) if digits => Ok(count),
+        _ => Err(cursor.fail(ReadFault::Value {
+            found: shorten(&text),
+            expected: "a count of at most 15 digits",
+        })),
+    }
+}

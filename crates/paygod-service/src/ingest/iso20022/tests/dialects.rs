@@ -1,0 +1,281 @@
+//! Spellings of one file that banks and customers really send.
+
+use super::*;
+
+fn payments(text: &str) -> Vec<Payment> {
+    read(text.as_bytes())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .payments
+}
+
+/// The payments without their places, which move when the spelling does.
+fn placeless(text: &str) -> Vec<Payment> {
+    let mut payments = payments(text);
+    for payment in &mut payments {
+        payment.place = Place {
+            index: payment.place.index,
+            line: 0,
+            column: 0,
+        };
+    }
+    payments
+}
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_change_nothing() {
+    assert_eq!(
+        payments(&format!("\u{FEFF}{TWO_PAYMENTS}")),
+        payments(TWO_PAYMENTS)
+    );
+    assert_eq!(
+        payments(&TWO_PAYMENTS.replace('\n', "\r\n")),
+        payments(TWO_PAYMENTS)
+    );
+}
+
+#[test]
+fn prefixed_names_read_as_plain_ones() {
+    let mut prefixed = String::new();
+    let mut rest = TWO_PAYMENTS;
+    while let Some((before, after)) = rest.split_once('<') {
+        prefixed.push_str(before);
+        prefixed.push('<');
+        let after = match after.strip_prefix('/') {
+            Some(name) => {
+                prefixed.push('/');
+                name
+            }
+            None => after,
+        };
+        if !after.starts_with('?') {
+            prefixed.push_str("p:");
+        }
+        rest = after;
+    }
+    prefixed.push_str(rest);
+    let prefixed = prefixed.replace("xmlns=", "xmlns:p=");
+    assert_eq!(placeless(&prefixed), placeless(TWO_PAYMENTS));
+}
+
+#[test]
+fn every_namespace_of_the_messages_is_known_and_no_other() {
+    let known = |namespace: &str| MessageKind::of_namespace(namespace);
+    for kind in MessageKind::ALL {
+        assert_eq!(
+            known(&format!("urn:iso:std:iso:20022:tech:xsd:{kind}")),
+            Some((kind, Dialect::Iso))
+        );
+        let six = format!("http://www.six-interbank-clearing.com/de/{kind}.ch.02.xsd");
+        assert_eq!(known(&six), Some((kind, Dialect::Swiss)));
+    }
+    for other in [
+        "",
+        "pain.001.001.09",
+        "urn:iso:std:iso:20022:tech:xsd:pain.001.001.099",
+        "urn:iso:std:iso:20022:tech:xsd:pain.001.001.03.ch.02.xsd",
+        "http://www.six-interbank-clearing.com/de/pain.001.001.03.xsd",
+        "http://example.org/pain.001.001.03.ch.02.xsd",
+    ] {
+        assert_eq!(known(other), None, "{other}");
+    }
+}
+
+#[test]
+fn envelopes_round_the_document_are_seen_through() {
+    let (declaration, body) = TWO_PAYMENTS.split_once('\n').unwrap();
+    for (open, close) in [
+        ("<Envelope>", "</Envelope>"),
+        (
+            "<BusMsg><AppHdr><MsgDefIdr>pain.001.001.09</MsgDefIdr></AppHdr>",
+            "</BusMsg>",
+        ),
+        (
+            "<s:DataPDU xmlns:s=\"urn:swift:saa:xsd:saa.2.0\"><s:Header><s:Message/></s:Header><s:Body>",
+            "</s:Body></s:DataPDU>",
+        ),
+    ] {
+        assert_eq!(
+            placeless(&format!("{declaration}{open}{body}{close}")),
+            placeless(TWO_PAYMENTS),
+            "{open}"
+        );
+    }
+    let two = format!("<Envelope>{body}{body}</Envelope>");
+    assert_eq!(
+        read(two.as_bytes()).unwrap_err().fault,
+        ReadFault::Repeated {
+            element: "Document"
+        }
+    );
+    let deep = format!("<Body><Body><Body><Body>{body}</Body></Body></Body></Body>");
+    assert_eq!(
+        read(deep.as_bytes()).unwrap_err().code().as_str(),
+        "ingest.limit"
+    );
+}
+
+#[test]
+fn text_is_the_same_however_it_is_escaped() {
+    let plain = payments(&TWO_PAYMENTS.replacen("Muster Software GmbH", "Muster &amp; Söhne", 1));
+    assert_eq!(plain[0].creditor.name.as_deref(), Some("Muster & Söhne"));
+    for spelling in [
+        "Muster &#38; S&#xF6;hne",
+        "<![CDATA[Muster & Söhne]]>",
+        "Muster <!-- split -->&amp; Söhne",
+        "\n  Muster\t&amp;\n  Söhne ",
+    ] {
+        let spelt = placeless(&TWO_PAYMENTS.replacen("Muster Software GmbH", spelling, 1));
+        assert_eq!(spelt[0].creditor.name, plain[0].creditor.name, "{spelling}");
+    }
+}
+
+#[test]
+fn an_equivalent_amount_moves_in_the_debtors_currency() {
+    let text = TWO_PAYMENTS.replace(
+        "<InstdAmt Ccy=\"EUR\">10.50</InstdAmt>",
+        "<EqvtAmt><Amt Ccy=\"CHF\">10.5</Amt><CcyOfTrf>EUR</CcyOfTrf></EqvtAmt>",
+    );
+    let payment = &payments(&text)[1];
+    assert_eq!(payment.amount.to_string(), "10.50 CHF");
+    assert_eq!(
+        payment.counter_currency.map(|currency| currency.code()),
+        Some("EUR")
+    );
+}
+
+#[test]
+fn a_payments_own_values_stand_before_those_of_its_batch() {
+    let text = TWO_PAYMENTS
+        .replace("<ReqdExctnDt>", "<PmtTpInf><SvcLvl><Cd>NURG</Cd></SvcLvl><CtgyPurp><Cd>SUPP</Cd></CtgyPurp></PmtTpInf><ReqdExctnDt>")
+        .replace("</DbtrAgt>", "</DbtrAgt><UltmtDbtr><Nm>Muster Holding AG</Nm></UltmtDbtr><ChrgBr>SLEV</ChrgBr>")
+        .replace(
+            "<EndToEndId>E-2</EndToEndId></PmtId>",
+            "<EndToEndId>E-2</EndToEndId></PmtId><PmtTpInf><SvcLvl><Cd>SEPA</Cd></SvcLvl></PmtTpInf><ChrgBr>DEBT</ChrgBr>\
+             <UltmtDbtr><Nm>Muster Werke AG</Nm></UltmtDbtr><Purp><Cd>RENT</Cd></Purp>",
+        );
+    let payments = payments(&text);
+    let values: Vec<_> = payments
+        .iter()
+        .map(|p| {
+            [
+                &p.service_level,
+                &p.charge_bearer,
+                &p.ultimate_debtor,
+                &p.purpose,
+            ]
+            .map(|value| value.as_deref().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(values[0], ["NURG", "SLEV", "Muster Holding AG", "SUPP"]);
+    assert_eq!(values[1], ["SEPA", "DEBT", "Muster Werke AG", "RENT"]);
+}
+
+#[test]
+fn execution_dates_come_with_and_without_a_time() {
+    let with_time = TWO_PAYMENTS.replace(
+        "<Dt>2026-11-25</Dt>",
+        "<DtTm>2026-11-25T08:00:00+01:00</DtTm>",
+    );
+    assert_eq!(
+        payments(&with_time)[0].execution_date.as_deref(),
+        Some("2026-11-25")
+    );
+    let both = TWO_PAYMENTS.replace(
+        "<Dt>2026-11-25</Dt>",
+        "<Dt>2026-11-25</Dt><DtTm>2026-11-26T08:00:00Z</DtTm>",
+    );
+    assert_eq!(
+        read(both.as_bytes()).unwrap_err().code().as_str(),
+        "iso20022.structure"
+    );
+}
+
+#[test]
+fn accounts_beside_ibans_are_keyed_by_their_scheme() {
+    let named = |account: &str| {
+        let text = TWO_PAYMENTS.replacen("<IBAN>DE89370400440532013000</IBAN>", account, 1);
+        payments(&text)[0]
+            .creditor
+            .account
+            .as_ref()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(
+        named("<Othr><Id>539007547034</Id></Othr>"),
+        "OTHR:539007547034"
+    );
+    assert_eq!(
+        named("<Othr><Id>1</Id><SchmeNm><Cd>BBAN</Cd></SchmeNm></Othr>"),
+        "BBAN:1"
+    );
+    assert_eq!(
+        named("<Othr><Id>1</Id><SchmeNm><Prtry>IN-HOUSE</Prtry></SchmeNm><Issr>x</Issr></Othr>"),
+        "IN-HOUSE:1"
+    );
+    assert_eq!(
+        named("<IBAN>de89 3704 0044 0532 0130 00</IBAN>"),
+        "DE89370400440532013000"
+    );
+}
+
+#[test]
+fn postal_accounts_are_read_in_swiss_payment_types_only() {
+    let with = |account: &str| {
+        TWO_PAYMENTS
+            .replacen(
+                "<Amt>",
+                "<PmtTpInf><LclInstrm><Prtry>CH02</Prtry></LclInstrm></PmtTpInf><Amt>",
+                1,
+            )
+            .replacen(
+                "<IBAN>DE89370400440532013000</IBAN>",
+                &format!("<Othr><Id>{account}</Id></Othr>"),
+                1,
+            )
+    };
+    let first = |text: &str| {
+        payments(text)[0]
+            .creditor
+            .account
+            .as_ref()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(first(&with("01-429580-3")), "CH-POST:014295803");
+    assert_eq!(first(&with("014295803")), "CH-POST:014295803");
+    let file = read(with("014295804").as_bytes()).unwrap();
+    assert_eq!(
+        file.refused[0].faults[0].fault.code().as_str(),
+        "payment.account"
+    );
+}
+
+#[test]
+fn a_bank_may_be_named_by_its_clearing_number() {
+    let text = TWO_PAYMENTS.replacen(
+        "<Cdtr>",
+        "<CdtrAgt><FinInstnId><ClrSysMmbId><ClrSysId><Cd>CHBCC</Cd></ClrSysId><MmbId>09000</MmbId></ClrSysMmbId>\
+         </FinInstnId></CdtrAgt><Cdtr>",
+        1,
+    );
+    assert_eq!(
+        payments(&text)[0]
+            .creditor
+            .agent
+            .as_ref()
+            .unwrap()
+            .to_string(),
+        "CHBCC:09000"
+    );
+}
+
+#[test]
+fn supplementary_data_of_any_namespace_is_passed_over() {
+    let text = TWO_PAYMENTS.replacen(
+        "</CdtTrfTxInf>",
+        "<SplmtryData><Envlp><x:Any xmlns:x=\"urn:x\" a=\"1\">text &amp; <x:More/></x:Any></Envlp></SplmtryData></CdtTrfTxInf>",
+        1,
+    );
+    assert_eq!(placeless(&text), placeless(TWO_PAYMENTS));
+}

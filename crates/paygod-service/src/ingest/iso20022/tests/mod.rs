@@ -1,0 +1,278 @@
+//! What the reader makes of real, hostile and damaged files.
+
+mod dialects;
+mod property;
+mod refusals;
+
+use super::*;
+
+/// A bank's published sample. It declares 7 payments and holds 8.
+const BANK_SAMPLE: &str =
+    include_str!("../../../../../../contracts/vectors/iso20022/postfinance-pain.001.001.03.xml");
+const TWO_PAYMENTS: &str =
+    include_str!("../../../../../../contracts/vectors/iso20022/two-payments.pain.001.001.09.xml");
+const MONTH_END: &str =
+    include_str!("../../../../../../examples/payments/payroll-and-suppliers.pain.001.001.09.xml");
+const INCOMING: &str =
+    include_str!("../../../../../../examples/payments/incoming.pacs.008.001.08.xml");
+
+fn counted_bank_sample() -> String {
+    BANK_SAMPLE.replace("<NbOfTxs>7</NbOfTxs>", "<NbOfTxs>8</NbOfTxs>")
+}
+
+#[test]
+fn the_bank_sample_is_refused_because_it_miscounts_its_payments() {
+    let error = read(BANK_SAMPLE.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.fault,
+        ReadFault::Count {
+            level: "group header",
+            expected: 7,
+            found: 8
+        }
+    );
+    assert_eq!(error.code().as_str(), "iso20022.count");
+    assert_eq!(
+        error.to_string(),
+        "line 7, column 4, at /Document/CstmrCdtTrfInitn/GrpHdr/NbOfTxs: `NbOfTxs` of the group header declares \
+         7 payments, 8 were found; nothing of this file is taken in, ask the sender for a complete one"
+    );
+}
+
+#[test]
+fn the_bank_sample_with_its_count_put_right_reads() {
+    let file = read(counted_bank_sample().as_bytes()).unwrap();
+    assert_eq!(
+        (file.kind, file.dialect),
+        (MessageKind::Pain001V03, Dialect::Swiss)
+    );
+    assert_eq!(
+        (file.message_id.as_str(), file.created.as_str()),
+        ("MsgId-001", "2020-06-24T14:42:44")
+    );
+    assert_eq!(file.total.to_string(), "38.00");
+    assert_eq!(file.control_sum, Some(file.total));
+
+    let refused: Vec<_> = file
+        .refused
+        .iter()
+        .map(|payment| (payment.place.index, payment.place.line))
+        .collect();
+    assert_eq!(
+        refused,
+        [(5, 197), (6, 242)],
+        "the sample's two IBANs whose check digits fail"
+    );
+    assert!(
+        file.refused
+            .iter()
+            .flat_map(|p| &p.faults)
+            .all(|f| f.fault.code().as_str() == "payment.iban")
+    );
+
+    let first = &file.payments[0];
+    assert_eq!(
+        first.request_id.as_str(),
+        "MsgId-001/PmtInfId-01/InstrId-01-01"
+    );
+    assert_eq!(first.amount.to_string(), "6.20 CHF");
+    assert_eq!(first.execution_date.as_deref(), Some("2020-07-28"));
+    assert_eq!(
+        first.creditor.account.as_ref().unwrap().to_string(),
+        "CH5109000000250092291"
+    );
+    assert_eq!(
+        first.debtor.agent.as_ref().unwrap().to_string(),
+        "POFICHBEXXX"
+    );
+
+    let slip = &file.payments[1];
+    assert_eq!(slip.local_instrument.as_deref(), Some("CH01"));
+    assert_eq!(
+        slip.creditor.account.as_ref().unwrap().to_string(),
+        "CH-POST:014295803"
+    );
+    assert_eq!(
+        slip.reference.as_deref(),
+        Some("120000000000234478943216899")
+    );
+
+    let salary = &file.payments[3];
+    assert_eq!(salary.purpose.as_deref(), Some("SALA"));
+    assert_eq!(salary.creditor.country.as_deref(), Some("CH"));
+    assert_eq!(
+        file.payments[4].reference.as_deref(),
+        Some("976471818744726494745968140")
+    );
+    assert_eq!(
+        file.payments[5].reference.as_deref(),
+        Some("RF18539007547034")
+    );
+}
+
+#[test]
+fn the_month_end_file_reads_whole() {
+    let file = read(MONTH_END.as_bytes()).unwrap();
+    assert_eq!(
+        (file.kind, file.dialect),
+        (MessageKind::Pain001V09, Dialect::Iso)
+    );
+    assert_eq!((file.payments.len(), file.refused.len()), (12, 0));
+    assert_eq!(
+        file.payments[6].creditor.name.as_deref(),
+        Some("Muster Papeterie & Druck AG")
+    );
+    assert_eq!(
+        file.payments[6]
+            .creditor
+            .account
+            .as_ref()
+            .unwrap()
+            .to_string(),
+        "BBAN:0079120000000303"
+    );
+    assert_eq!(file.payments[7].service_level.as_deref(), Some("SEPA"));
+    assert_eq!(file.payments[7].charge_bearer.as_deref(), Some("SLEV"));
+    assert_eq!(
+        file.payments[10].creditor.name.as_deref(),
+        Some("Aero-Caribbean")
+    );
+    assert_eq!(
+        file.payments[11].request_id.as_str(),
+        "MUSTER-2026-11-25/SUPPLIERS-EUR/INV-8005"
+    );
+    assert!(
+        file.payments
+            .iter()
+            .all(|payment| payment.debtor.name.as_deref() == Some("Muster Handels AG"))
+    );
+}
+
+#[test]
+fn an_incoming_message_in_its_envelope_reads() {
+    let file = read(INCOMING.as_bytes()).unwrap();
+    assert_eq!(file.kind, MessageKind::Pacs008V08);
+    assert!(!file.kind.is_outgoing());
+    let first = &file.payments[0];
+    assert_eq!(first.amount.to_string(), "12500.00 EUR");
+    assert_eq!(
+        first.request_id.as_str(),
+        "BEISDEFF-20261122-0001/TX-202611220001"
+    );
+    assert_eq!(first.execution_date.as_deref(), Some("2026-11-23"));
+    assert_eq!(
+        first.debtor.name.as_deref(),
+        Some("Beispiel Grosshandel GmbH")
+    );
+}
+
+#[test]
+fn the_newer_pacs_version_reads_alike() {
+    let newer = INCOMING.replace("pacs.008.001.08", "pacs.008.001.10");
+    let file = read(newer.as_bytes()).unwrap();
+    assert_eq!(file.kind, MessageKind::Pacs008V10);
+    assert_eq!(file.payments, read(INCOMING.as_bytes()).unwrap().payments);
+}
+
+#[test]
+fn a_settlement_total_that_does_not_hold_refuses_the_file() {
+    let wrong = INCOMING.replace("15900.00", "15900.01");
+    let error = read(wrong.as_bytes()).unwrap_err();
+    assert_eq!(error.code().as_str(), "iso20022.control-sum");
+    assert!(
+        error.to_string().contains("declares 15900.01 EUR"),
+        "{error}"
+    );
+    let mixed = INCOMING.replace("Ccy=\"EUR\">3400.00", "Ccy=\"CHF\">3400.00");
+    assert!(
+        read(mixed.as_bytes())
+            .unwrap_err()
+            .to_string()
+            .contains("1 are in another currency")
+    );
+}
+
+#[test]
+fn a_business_header_that_names_another_message_refuses_the_file() {
+    let wrong = INCOMING.replace(
+        "<head:MsgDefIdr>pacs.008.001.08",
+        "<head:MsgDefIdr>pacs.008.001.10",
+    );
+    assert_eq!(
+        read(wrong.as_bytes()).unwrap_err().fault,
+        ReadFault::Header {
+            header: "pacs.008.001.10".into(),
+            document: "pacs.008.001.08"
+        }
+    );
+}
+
+#[test]
+fn reading_twice_names_the_same_requests() {
+    let ids = |file: PaymentFile| {
+        file.payments
+            .into_iter()
+            .map(|payment| payment.request_id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(read(MONTH_END.as_bytes()).unwrap()),
+        ids(read(MONTH_END.as_bytes()).unwrap())
+    );
+}
+
+#[test]
+fn payments_of_one_id_are_named_apart_and_no_name_is_reused() {
+    let twins = TWO_PAYMENTS.replace("I-2", "I-1").replace("E-2", "E-1");
+    let file = read(twins.as_bytes()).unwrap();
+    let ids: Vec<&str> = file
+        .payments
+        .iter()
+        .map(|payment| payment.request_id.as_str())
+        .collect();
+    assert!(
+        ids.iter()
+            .all(|id| id.starts_with("iso:") && id.len() == 36),
+        "{ids:?}"
+    );
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn ids_that_are_no_identifier_are_hashed() {
+    for (from, to) in [
+        ("M-1", "M 1"),
+        ("M-1", "M/1"),
+        ("B-1", "É"),
+        ("M-1", "iso:0"),
+        ("M-1", "paygod:1"),
+    ] {
+        let file = read(TWO_PAYMENTS.replace(from, to).as_bytes()).unwrap();
+        assert!(
+            file.payments
+                .iter()
+                .all(|payment| payment.request_id.as_str().starts_with("iso:")),
+            "{to}"
+        );
+    }
+    let long = TWO_PAYMENTS
+        .replace("M-1", &"M".repeat(35))
+        .replace("B-1", &"B".repeat(35));
+    assert!(
+        read(long.as_bytes()).unwrap().payments[0]
+            .request_id
+            .as_str()
+            .starts_with("iso:")
+    );
+}
+
+#[test]
+fn without_an_instruction_id_the_end_to_end_id_names_the_request() {
+    let file = read(
+        TWO_PAYMENTS
+            .replace("<InstrId>I-1</InstrId>", "")
+            .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!(file.payments[0].request_id.as_str(), "M-1/B-1/E-1");
+}

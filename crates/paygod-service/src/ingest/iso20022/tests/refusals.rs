@@ -1,0 +1,167 @@
+//! Each bad file of `contracts/vectors/iso20022` is refused with its own code, at its own place.
+
+use super::*;
+
+macro_rules! vectors {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!("../../../../../../contracts/vectors/iso20022/", $folder, "/", $name, ".xml")).as_slice())),*]
+    };
+}
+
+#[test]
+fn every_bad_file_is_refused_with_its_code() {
+    let files = vectors!("refused":
+        "amount-negative", "amount-no-number", "amount-twice", "bad-date", "billion-laughs",
+        "control-character", "control-character-by-number", "declared-latin-1", "deep-nesting",
+        "element-of-another-namespace", "empty-doctype", "external-dtd", "external-entity", "latin-1", "long-text",
+        "many-attributes", "mismatched-tags", "missing-end", "mixed-content", "no-message-id", "not-utf-8",
+        "other-message", "quadratic-blowup", "second-document", "truncated", "two-amounts-in-one",
+        "undeclared-entity", "utf-16", "wrong-control-sum", "wrong-control-sum-of-a-batch", "wrong-count",
+        "wrong-count-of-a-batch", "wrong-namespace",
+    );
+    let seen: String = files
+        .iter()
+        .map(|(name, bytes)| {
+            let error = read(bytes).expect_err(name);
+            format!(
+                "{name}: {} {}:{}\n",
+                error.code(),
+                error.at.line,
+                error.at.column
+            )
+        })
+        .collect();
+    let expected =
+        include_str!("../../../../../../contracts/vectors/iso20022/refused/expected.txt");
+    assert_eq!(seen, expected, "\nfound:\n{seen}");
+}
+
+#[test]
+fn every_bad_payment_is_set_aside_with_its_code_and_the_other_stands() {
+    let files = vectors!("set-aside":
+        "bad-bic", "bad-iban-check-digits", "bad-iban-length", "cheque", "decimals-of-yen", "gold",
+        "iban-of-a-country-without", "no-creditor-account", "qr-iban-without-reference", "qr-reference-mistyped",
+        "too-many-decimals", "unknown-currency", "zero-amount",
+    );
+    let seen: String = files
+        .iter()
+        .map(|(name, bytes)| {
+            let file = read(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!((file.payments.len(), file.refused.len()), (1, 1), "{name}");
+            let faults: Vec<String> = file.refused[0]
+                .faults
+                .iter()
+                .map(|located| {
+                    format!(
+                        "{} {}:{}",
+                        located.fault.code(),
+                        located.at.line,
+                        located.at.column
+                    )
+                })
+                .collect();
+            format!("{name}: {}\n", faults.join(", "))
+        })
+        .collect();
+    let expected =
+        include_str!("../../../../../../contracts/vectors/iso20022/set-aside/expected.txt");
+    assert_eq!(seen, expected, "\nfound:\n{seen}");
+}
+
+#[test]
+fn a_wrong_control_sum_says_what_was_expected_and_found() {
+    let wrong = TWO_PAYMENTS.replacen("30.50", "30.51", 1);
+    let error = read(wrong.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 5, column 83, at /Document/CstmrCdtTrfInitn/GrpHdr/CtrlSum: `CtrlSum` of the group header declares \
+         30.51, the payments add up to 30.50; nothing of this file is taken in, ask the sender for a corrected one"
+    );
+}
+
+#[test]
+fn sums_are_compared_as_numbers_and_across_currencies() {
+    for spelling in ["30.5", "030.50", "+30.500", "30.50000000000"] {
+        read(
+            TWO_PAYMENTS
+                .replace(">30.50<", &format!(">{spelling}<"))
+                .as_bytes(),
+        )
+        .unwrap();
+    }
+    let two_currencies = TWO_PAYMENTS.replace("Ccy=\"EUR\">20.00", "Ccy=\"CHF\">20.00");
+    read(two_currencies.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_payment_set_aside_still_counts_in_the_totals() {
+    let bad = TWO_PAYMENTS.replacen("DE89370400440532013000", "DE88370400440532013000", 1);
+    let file = read(bad.as_bytes()).unwrap();
+    assert_eq!((file.payments.len(), file.refused.len()), (1, 1));
+    assert_eq!(file.total.to_string(), "30.50");
+}
+
+#[test]
+fn a_bad_debtor_account_sets_aside_its_whole_batch() {
+    let bad = TWO_PAYMENTS.replace("CH9300762011623852957", "CH9300762011623852958");
+    let file = read(bad.as_bytes()).unwrap();
+    assert_eq!((file.payments.len(), file.refused.len()), (0, 2));
+    assert!(file.refused.iter().all(|payment| payment.faults.len() == 1));
+}
+
+#[test]
+fn messages_hold_no_account_number_and_no_name() {
+    let bad = TWO_PAYMENTS.replace("DE89370400440532013000", "DE88370400440532013000");
+    let file = read(bad.as_bytes()).unwrap();
+    for located in file.refused.iter().flat_map(|payment| &payment.faults) {
+        let message = located.to_string();
+        assert!(
+            message.contains("`DE88…`")
+                && !message.contains("37040044")
+                && !message.contains("Muster"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_file_past_the_size_limit_is_refused_unread() {
+    let large = vec![b' '; FILE_BYTES_MAX + 1];
+    assert_eq!(read(&large).unwrap_err().code().as_str(), "ingest.limit");
+}
+
+#[test]
+fn an_empty_file_holds_no_document() {
+    assert_eq!(read(b"").unwrap_err().fault, ReadFault::NoDocument);
+    assert_eq!(
+        read(b"<?xml version=\"1.0\"?>\n").unwrap_err().fault,
+        ReadFault::NoDocument
+    );
+    assert_eq!(
+        read(b"<Envelope/>").unwrap_err().fault,
+        ReadFault::NoDocument
+    );
+}
+
+#[test]
+fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
+    // One line, so that columns are counted over all of it, and a fault in each payment.
+    let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
+        <CdtrAcct><Id><IBAN>X</IBAN></Id></CdtrAcct></CdtTrfTxInf>";
+    let count = 20_000;
+    let head = TWO_PAYMENTS
+        .split_once("<CdtTrfTxInf>")
+        .unwrap()
+        .0
+        .replace('\n', " ");
+    let head = head
+        .replace(">2<", &format!(">{count}<"))
+        .replace(">30.50<", ">0<");
+    let file = format!(
+        "{head}{}</PmtInf></CstmrCdtTrfInitn></Document>",
+        payment.repeat(count)
+    );
+    let read = read(file.as_bytes()).unwrap();
+    assert_eq!(read.refused.len(), count);
+    assert!(read.refused.iter().all(|payment| payment.faults.len() == 2));
+}

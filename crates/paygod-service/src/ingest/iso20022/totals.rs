@@ -1,0 +1,89 @@
+//! Counts and sums: what a file declares against what it holds, exactly.
+
+use super::error::{ReadError, ReadFault, Spot};
+use super::parts;
+use super::xml::Cursor;
+use crate::ingest::decimal::Decimal;
+
+/// What a header declares, and where.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    count: Option<(u64, Spot)>,
+    sum: Option<(Decimal, Spot)>,
+}
+
+/// What was found under it.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) count: u64,
+    pub(super) sum: Decimal,
+}
+
+impl Declared {
+    pub(super) fn read_count(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+        let count = parts::count(cursor)?;
+        let at = cursor.spot();
+        cursor.put(&mut self.count, (count, at), "NbOfTxs")
+    }
+
+    pub(super) fn read_sum(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+        let sum = parts::number(cursor)?;
+        let at = cursor.spot();
+        cursor.put(&mut self.sum, (sum, at), "CtrlSum")
+    }
+
+    pub(super) fn has_count(&self) -> bool {
+        self.count.is_some()
+    }
+
+    pub(super) fn sum(&self) -> Option<Decimal> {
+        self.sum.as_ref().map(|(sum, _)| *sum)
+    }
+
+    /// # Errors
+    /// The count or the sum is not the declared one. What is not declared is not checked.
+    pub(super) fn check(self, level: &'static str, found: Found) -> Result<(), ReadError> {
+        match self.count {
+            Some((expected, at)) if expected != found.count => {
+                return Err(ReadError {
+                    at,
+                    fault: ReadFault::Count {
+                        level,
+                        expected,
+                        found: found.count,
+                    },
+                });
+            }
+            _ => {}
+        }
+        match self.sum {
+            Some((expected, at)) if expected != found.sum => Err(ReadError {
+                at,
+                fault: ReadFault::ControlSum {
+                    level,
+                    expected,
+                    found: found.sum,
+                },
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Found {
+    pub(super) fn add(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        number: Decimal,
+    ) -> Result<(), ReadError> {
+        let sum = self.sum.checked_add(number);
+        self.sum = sum.ok_or_else(|| {
+            cursor.fail(ReadFault::Limit {
+                what: "bits of a sum",
+                allowed: 127,
+            })
+        })?;
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+}
