@@ -151,6 +151,12 @@ pub enum OpenError {
         /// Root of the book.
         found: String,
     },
+    /// A derived file could not be read or written.
+    #[error(transparent)]
+    Derived(DerivedError),
+    /// The vault could not be opened.
+    #[error(transparent)]
+    Vault(VaultError),
     /// An entry could not be folded again.
     #[error("entry {seq} could not be folded again: {fault}; run `paygod verify` on an export")]
     Fold {
@@ -175,6 +181,8 @@ impl OpenError {
             Self::BehindCheckpoint { .. } | Self::RootMismatch { .. } => {
                 code::STORE_CHECKPOINT_MISMATCH
             }
+            Self::Derived(fault) => fault.code(),
+            Self::Vault(fault) => fault.code(),
             Self::Fold { fault, .. } => fault.code,
         }
     }

@@ -8,11 +8,15 @@
 //!
 //! It does not know what an entry means, and it reads no clock.
 
+mod background;
 mod blob;
+mod book;
 mod checkpoints;
 mod disk;
 mod error;
 mod group;
+mod history;
+mod index;
 mod kek;
 mod marks;
 mod prefill;
@@ -21,12 +25,15 @@ mod recover;
 mod segment;
 mod siphash;
 mod snapshot;
+mod snapshotter;
+mod tiers;
 mod tree;
 mod vault;
 mod width;
 mod writer;
 
 pub use blob::{BLOB_BYTES_MAX, Blobs};
+pub use book::{Book, BookLock, Fold, Opening, Options, Record, is_book};
 pub use checkpoints::{Checkpoints, LogReader, append_record};
 pub use disk::{Access, DirLock, Disk, DiskFile, RealDisk};
 pub use error::{
@@ -34,10 +41,13 @@ pub use error::{
     FoldFault, IoFault, OpenError, ReadError, StageError, VaultError,
 };
 pub use group::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, SharedGroup};
+pub use history::{AccountNumber, BalanceHistory, BalancesAfter, HistoryWriter, Touch};
+pub use index::{Finder, Hits, IndexStats, IndexWriter, KEYS_PER_ENTRY_MAX, KeyMaker};
 pub use kek::{DATA_KEY_BYTES, FileKek, Kek, WRAPPED_KEY_BYTES};
 pub use reader::{Entry, EntryBuf, Reader};
 pub use segment::BookId;
 pub use snapshot::Snapshot;
+pub use snapshotter::Snapshotter;
 pub use tree::{TreeFiles, TreeSource};
 pub use vault::{DataKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
 pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

@@ -124,18 +124,6 @@ impl TreeFiles {
         self.tree.frontier()
     }
 
-    /// Makes everything appended so far durable.
-    ///
-    /// # Errors
-    /// The disk refused.
-    pub fn sync(&self) -> Result<(), DerivedError> {
-        for file in self.levels.files.iter().filter_map(OnceLock::get) {
-            file.sync()?;
-        }
-        self.levels.dir.sync()?;
-        Ok(())
-    }
-
     /// A reader of the tree's tiles, cheap to clone.
     #[must_use]
     pub fn source(&self) -> TreeSource {
@@ -156,6 +144,15 @@ impl TreeSource {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.levels.size.load(Ordering::Acquire)
+    }
+
+    /// Makes everything appended so far durable.
+    pub(crate) fn sync(&self) -> Result<(), DerivedError> {
+        for file in self.levels.files.iter().filter_map(OnceLock::get) {
+            file.sync()?;
+        }
+        self.levels.dir.sync()?;
+        Ok(())
     }
 
     /// The root of the first `size` leaves.

@@ -1,0 +1,427 @@
+//! Balance history: what an account's balances were after any entry.
+//!
+//! Each entry leaves, for each account it touched, the balances after it. They gather in memory; a full
+//! table becomes a run sorted by account and seq, and runs are merged in tiers of eight. As of an
+//! entry, the balances are those of the last touch at or before it.
+//!
+//! Derived: made anew from the entries. It does not know currencies or what the four balances mean.
+
+mod run;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use paygod_types::Seq;
+
+use crate::background::{Signal, Work, Worker};
+use crate::disk::Dir;
+use crate::error::{DerivedError, IoFault};
+use crate::segment::BookId;
+use crate::tiers::{self, Extent};
+use run::{Cursor, Run, RunWriter};
+
+/// An account's number: its place in the order of opening.
+pub type AccountNumber = u32;
+
+/// The four balances of an account, in minor units, in the order that the state keeps them.
+pub type BalancesAfter = [i128; 4];
+
+/// What an entry left of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The account.
+    pub account: AccountNumber,
+    /// Its balances after the entry.
+    pub balances: BalancesAfter,
+}
+
+/// A touch with the entry that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dated {
+    pub(crate) account: AccountNumber,
+    pub(crate) seq: u64,
+    pub(crate) balances: BalancesAfter,
+}
+
+/// How many touches a table takes: about five megabytes.
+const TABLE_TOUCHES: usize = 1 << 16;
+
+/// Most full tables that wait to become runs; past that the integrator waits.
+const FROZEN_MAX: usize = 4;
+
+/// After how many merged touches a merge looks whether a table waits.
+const MERGE_TOUCHES_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// Touches in the order of their entries.
+#[derive(Debug, Default)]
+struct Table {
+    first_seq: u64,
+    end_seq: u64,
+    touches: Vec<Dated>,
+}
+
+impl Table {
+    fn new(first_seq: u64) -> Self {
+        let touches = Vec::with_capacity(TABLE_TOUCHES);
+        Self {
+            first_seq,
+            end_seq: first_seq,
+            touches,
+        }
+    }
+
+    fn last(&self, account: AccountNumber, at: u64) -> Option<&Dated> {
+        self.touches
+            .iter()
+            .rev()
+            .find(|touch| touch.account == account && touch.seq <= at)
+    }
+}
+
+#[derive(Debug)]
+struct View {
+    active: Table,
+    /// Oldest first.
+    frozen: Vec<Arc<Table>>,
+    /// Oldest first.
+    runs: Vec<Arc<Run>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    dir: Dir,
+    book: BookId,
+    view: RwLock<View>,
+    signal: Signal,
+}
+
+impl Shared {
+    fn look<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        look(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut View) -> T) -> T {
+        change(&mut self.view.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn seal_oldest(&self) -> Result<bool, DerivedError> {
+        let Some(table) = self.look(|view| view.frozen.first().cloned()) else {
+            return Ok(false);
+        };
+        let extent = Extent {
+            seqs: table.first_seq..table.end_seq,
+            level: 0,
+        };
+        let mut writer = RunWriter::begin(&self.dir, &self.book, extent)?;
+        let mut order: Vec<&Dated> = table.touches.iter().collect();
+        // Stable: touches of one entry keep their order.
+        order.sort_by_key(|touch| (touch.account, touch.seq));
+        for touch in order {
+            writer.push(touch)?;
+        }
+        let run = Arc::new(writer.finish()?);
+        self.change(|view| {
+            view.frozen.remove(0);
+            view.runs.push(run);
+        });
+        self.signal.progress();
+        Ok(true)
+    }
+
+    fn merge_one(&self) -> Result<bool, DerivedError> {
+        let runs = self.look(|view| view.runs.clone());
+        let Some((inputs, extent)) = tiers::mergeable(&runs) else {
+            return Ok(false);
+        };
+        let Some(merged) = self.merge(inputs, extent)? else {
+            return Ok(false);
+        };
+        self.change(|view| tiers::replace(&mut view.runs, inputs, merged));
+        tiers::remove(&self.dir, inputs)?;
+        Ok(true)
+    }
+
+    /// Merges runs into one; `None` when told to stop.
+    fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
+        let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
+        let mut cursors: Vec<Cursor> = inputs.iter().map(|_| Cursor::default()).collect();
+        let mut until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
+        loop {
+            let mut least = None;
+            for (cursor, run) in cursors.iter_mut().zip(inputs) {
+                if let Some(touch) = cursor.peek(run)? {
+                    let key = (touch.account, touch.seq);
+                    if least.as_ref().is_none_or(|(other, _)| key < *other) {
+                        least = Some((key, cursor));
+                    }
+                }
+            }
+            let Some((_, cursor)) = least else {
+                return Ok(Some(writer.finish()?));
+            };
+            if let Some(touch) = cursor.take() {
+                writer.push(&touch)?;
+            }
+            until_look = until_look.saturating_sub(1);
+            if until_look == 0 {
+                if self.signal.is_stopping() {
+                    return Ok(None);
+                }
+                while self.seal_oldest()? {}
+                until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
+            }
+        }
+    }
+}
+
+impl Work for Shared {
+    fn work(&self) -> Result<bool, DerivedError> {
+        Ok(self.seal_oldest()? || self.merge_one()?)
+    }
+
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+}
+
+/// Adds touches. There is one; it belongs to whoever integrates committed entries.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    shared: Arc<Shared>,
+    worker: Option<Worker<Shared>>,
+    next: u64,
+}
+
+/// Reads balances of the past. Cheap to clone; any thread may read.
+#[derive(Clone, Debug)]
+pub struct BalanceHistory {
+    shared: Arc<Shared>,
+}
+
+impl HistoryWriter {
+    pub(crate) fn open(
+        dir: Dir,
+        book: BookId,
+        size: u64,
+        write: bool,
+        background: bool,
+    ) -> Result<Self, IoFault> {
+        let runs = tiers::load(&dir, size, write, |name| Run::open(&dir, name, &book))?;
+        let next = runs.last().map_or(0, |run| run.extent.seqs.end);
+        let view = View {
+            active: Table::new(next),
+            frozen: Vec::new(),
+            runs,
+        };
+        let signal = Signal::default();
+        let shared = Arc::new(Shared {
+            dir,
+            book,
+            view: RwLock::new(view),
+            signal,
+        });
+        let worker =
+            write.then(|| Worker::start(Arc::clone(&shared), "paygod-history", background));
+        Ok(Self {
+            shared,
+            worker,
+            next,
+        })
+    }
+
+    /// The next entry to add.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        Seq(self.next)
+    }
+
+    /// Adds the touches of the next entry, none or several.
+    ///
+    /// # Errors
+    /// The entry is not the next, or the background work has stopped.
+    pub fn apply(&mut self, seq: Seq, touches: &[Touch]) -> Result<(), DerivedError> {
+        self.apply_all(std::iter::once((seq, touches)))
+    }
+
+    /// Adds the touches of the next entries, in order: cheaper than one by one.
+    ///
+    /// # Errors
+    /// An entry is not the next, or the background work has stopped.
+    pub fn apply_all<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = (Seq, &'a [Touch])>,
+    ) -> Result<(), DerivedError> {
+        let mut next = self.next;
+        let full = self.shared.change(|view| {
+            let mut full = false;
+            for (seq, touches) in entries {
+                if seq.get() != next {
+                    return Err(DerivedError::OutOfOrder {
+                        expected: next,
+                        found: seq.get(),
+                    });
+                }
+                let room = TABLE_TOUCHES.saturating_sub(view.active.touches.len());
+                if touches.len() > room && !view.active.touches.is_empty() {
+                    let active = std::mem::replace(&mut view.active, Table::new(next));
+                    view.frozen.push(Arc::new(active));
+                    full = true;
+                }
+                view.active
+                    .touches
+                    .extend(touches.iter().map(|touch| Dated {
+                        account: touch.account,
+                        seq: next,
+                        balances: touch.balances,
+                    }));
+                next = next.saturating_add(1);
+                view.active.end_seq = next;
+            }
+            Ok(full)
+        });
+        self.next = next;
+        if full? { self.ask_and_wait() } else { Ok(()) }
+    }
+
+    fn ask_and_wait(&self) -> Result<(), DerivedError> {
+        let Some(worker) = &self.worker else {
+            return Ok(());
+        };
+        worker.ask();
+        let shared = &self.shared;
+        shared
+            .signal
+            .wait(|| shared.look(|view| view.frozen.len() <= FROZEN_MAX))
+    }
+
+    /// Has the table made a run as it is, for a snapshot; [`BalanceHistory::wait_sealed`] waits for it.
+    ///
+    /// # Errors
+    /// The background work has stopped.
+    pub fn seal(&mut self) -> Result<Seq, DerivedError> {
+        let next = self.next;
+        let frozen = self.shared.change(|view| {
+            if view.active.first_seq == next {
+                return false;
+            }
+            let active = std::mem::replace(&mut view.active, Table::new(next));
+            view.frozen.push(Arc::new(active));
+            true
+        });
+        if frozen {
+            self.ask_and_wait()?;
+        }
+        Ok(Seq(next))
+    }
+
+    /// A handle to read with.
+    #[must_use]
+    pub fn reader(&self) -> BalanceHistory {
+        BalanceHistory {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl BalanceHistory {
+    /// An account's balances after the entry `at`, with the entry that last touched it; `None` when
+    /// nothing had touched it by then.
+    ///
+    /// # Errors
+    /// A run cannot be read.
+    pub fn as_of(
+        &self,
+        account: AccountNumber,
+        at: Seq,
+    ) -> Result<Option<(Seq, BalancesAfter)>, DerivedError> {
+        let given = |touch: &Dated| (Seq(touch.seq), touch.balances);
+        let (found, runs) = self.shared.look(|view| {
+            let tables = view.frozen.iter().rev().map(Arc::as_ref);
+            let found = std::iter::once(&view.active)
+                .chain(tables)
+                .find_map(|table| table.last(account, at.get()).map(given));
+            let runs = if found.is_none() {
+                view.runs.clone()
+            } else {
+                Vec::new()
+            };
+            (found, runs)
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+        for run in runs
+            .iter()
+            .rev()
+            .filter(|run| run.extent.seqs.start <= at.get())
+        {
+            if let Some(touch) = run.last(account, at.get())? {
+                return Ok(Some(given(&touch)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An account's touches from `from` up to but not including `to`, oldest first, until `visit` says
+    /// `false`.
+    ///
+    /// # Errors
+    /// A run cannot be read.
+    pub fn touches(
+        &self,
+        account: AccountNumber,
+        from: Seq,
+        to: Seq,
+        mut visit: impl FnMut(Seq, BalancesAfter) -> bool,
+    ) -> Result<(), DerivedError> {
+        let range = from.get()..to.get();
+        let (runs, recent) = self.shared.look(|view| {
+            let tables = view
+                .frozen
+                .iter()
+                .map(Arc::as_ref)
+                .chain(std::iter::once(&view.active));
+            let touches = tables.flat_map(|table| &table.touches);
+            let recent: Vec<Dated> = touches
+                .filter(|touch| touch.account == account && range.contains(&touch.seq))
+                .copied()
+                .collect();
+            (view.runs.clone(), recent)
+        });
+        for run in &runs {
+            if run.extent.seqs.end <= range.start || run.extent.seqs.start >= range.end {
+                continue;
+            }
+            let go_on = run.touches(account, range.clone(), &mut |touch| {
+                visit(Seq(touch.seq), touch.balances)
+            })?;
+            if !go_on {
+                return Ok(());
+            }
+        }
+        for touch in recent {
+            if !visit(Seq(touch.seq), touch.balances) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the touches of all entries before `next` are in durable runs. Call
+    /// [`HistoryWriter::seal`] first.
+    ///
+    /// # Errors
+    /// They are not even on their way there, or the background work has stopped.
+    pub fn wait_sealed(&self, next: Seq) -> Result<(), DerivedError> {
+        let shared = &self.shared;
+        let active_from = shared.look(|view| view.active.first_seq);
+        if active_from < next.get() {
+            return Err(DerivedError::OutOfOrder {
+                expected: active_from,
+                found: next.get(),
+            });
+        }
+        let _busy = shared.signal.busy();
+        while shared.seal_oldest()? {}
+        shared.signal.failure()
+    }
+}

@@ -1,0 +1,451 @@
+//! A run of touches, in order of account and seq, in pages of 4 KiB.
+//!
+//! A page of header, then pages: `crc32c u32 | length u16 | touches`, filled up with zeros. A touch is
+//! `account − previous account, varint | seq, varint | which balances, a byte | those balances, zigzag
+//! varints`. The first touch of a page, and of an account, is absolute (its seq counted from the run's
+//! first; balances that are not zero); the others say what changed since the one before. The account
+//! and seq that each page begins with are kept in memory.
+
+use std::ops::Range;
+
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{DerivedError, IoFault};
+use crate::history::{AccountNumber, BalancesAfter, Dated};
+use crate::segment::BookId;
+use crate::tiers::{self, Extent, HEAD_BYTES, Tiered, seqs_of};
+use crate::width::{to_u64, to_usize, u32_at};
+
+const PAGE_BYTES: usize = 4096;
+const PAGE_HEAD_BYTES: usize = 6;
+
+/// Longest touch: two varints of 5 and 10 bytes, a byte, four varints of 19 bytes.
+const TOUCH_BYTES_MAX: usize = 5 + 10 + 1 + 4 * 19;
+
+const MAGIC: [u8; 8] = *b"PGHIST\r\x01";
+const UNFINISHED_NAME: &str = "unfinished";
+const UNFINISHED_MERGE_NAME: &str = "unfinished-merge";
+const PIECE_PAGES: usize = 64;
+const FLUSH_PIECES: u64 = 16;
+
+/// A run, open for reading.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) extent: Extent,
+    file: OpenFile,
+    /// The account and seq of the first touch of each page.
+    fences: Vec<(AccountNumber, u64)>,
+}
+
+impl Tiered for Run {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+}
+
+impl Run {
+    /// Opens a run; `None` when it is damaged, unfinished or another book's.
+    pub(crate) fn open(dir: &Dir, name: &str, book: &BookId) -> Result<Option<Self>, IoFault> {
+        let file = dir.open(name, Access::Read)?;
+        let mut head = [0_u8; HEAD_BYTES];
+        if file.read_at(&mut head, 0)? != HEAD_BYTES {
+            return Ok(None);
+        }
+        let Some((extent, pages)) = tiers::decode_head(&head, &MAGIC, book) else {
+            return Ok(None);
+        };
+        let bytes = pages.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES));
+        if file.len()? != bytes || seqs_of(name).as_ref() != Some(&extent.seqs) {
+            return Ok(None);
+        }
+        let mut run = Self {
+            extent,
+            file,
+            fences: Vec::with_capacity(to_usize(pages)),
+        };
+        let mut piece = vec![0_u8; PAGE_BYTES.saturating_mul(PIECE_PAGES)];
+        let mut page = 0_u64;
+        while page < pages {
+            let count = to_usize(pages.saturating_sub(page)).min(PIECE_PAGES);
+            let span = piece
+                .get_mut(..count.saturating_mul(PAGE_BYTES))
+                .unwrap_or(&mut []);
+            run.file.read_exact_at(span, page_offset(page))?;
+            for bytes in span.chunks_exact(PAGE_BYTES) {
+                let first = body_of(bytes).and_then(|body| Decoder::new(body, run.first()).next());
+                let Some(first) = first else {
+                    return Ok(None);
+                };
+                run.fences.push((first.account, first.seq));
+            }
+            page = page.saturating_add(to_u64(count));
+        }
+        Ok(Some(run))
+    }
+
+    const fn first(&self) -> u64 {
+        self.extent.seqs.start
+    }
+
+    /// The last touch of an account at or before `at`.
+    pub(crate) fn last(
+        &self,
+        account: AccountNumber,
+        at: u64,
+    ) -> Result<Option<Dated>, DerivedError> {
+        let Some(page) = self.page_of(account, at) else {
+            return Ok(None);
+        };
+        let mut last = None;
+        self.read_page(page, |touch| {
+            if touch.account == account && touch.seq <= at {
+                last = Some(*touch);
+            }
+            (touch.account, touch.seq) <= (account, at)
+        })?;
+        Ok(last)
+    }
+
+    /// Visits an account's touches in a range, oldest first; says whether to go on.
+    pub(crate) fn touches(
+        &self,
+        account: AccountNumber,
+        range: Range<u64>,
+        visit: &mut impl FnMut(&Dated) -> bool,
+    ) -> Result<bool, DerivedError> {
+        let mut page = self.page_of(account, range.start).unwrap_or(0);
+        let end = (account, range.end);
+        while self
+            .fences
+            .get(to_usize(page))
+            .is_some_and(|fence| *fence < end)
+        {
+            let mut go_on = true;
+            self.read_page(page, |touch| {
+                let wanted = touch.account == account && range.contains(&touch.seq);
+                go_on = go_on && (!wanted || visit(touch));
+                go_on && (touch.account, touch.seq) < end
+            })?;
+            if !go_on {
+                return Ok(false);
+            }
+            page = page.saturating_add(1);
+        }
+        Ok(true)
+    }
+
+    /// The last page that begins at or before an account's touch at `seq`.
+    fn page_of(&self, account: AccountNumber, seq: u64) -> Option<u64> {
+        self.fences
+            .partition_point(|fence| *fence <= (account, seq))
+            .checked_sub(1)
+            .map(to_u64)
+    }
+
+    fn read_page(
+        &self,
+        page: u64,
+        mut visit: impl FnMut(&Dated) -> bool,
+    ) -> Result<(), DerivedError> {
+        let mut bytes = [0_u8; PAGE_BYTES];
+        let offset = page_offset(page);
+        self.file.read_exact_at(&mut bytes, offset)?;
+        let body = body_of(&bytes).ok_or_else(|| self.corrupt(offset))?;
+        let mut decoder = Decoder::new(body, self.first());
+        while decoder.next().is_some() {
+            if decoder.last.as_ref().is_some_and(|touch| !visit(touch)) {
+                return Ok(());
+            }
+        }
+        if decoder.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.corrupt(offset))
+        }
+    }
+
+    fn corrupt(&self, offset: u64) -> DerivedError {
+        let what = "a page's checksum or coding is wrong";
+        DerivedError::Corrupt {
+            path: self.file.path().to_path_buf(),
+            offset,
+            what,
+        }
+    }
+}
+
+fn page_offset(page: u64) -> u64 {
+    page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
+}
+
+/// The touches of a page, if its checksum is right.
+fn body_of(page: &[u8]) -> Option<&[u8]> {
+    let rest = page.get(4..)?;
+    if u32_at(page, 0)? != crc32c::crc32c(rest) {
+        return None;
+    }
+    let length = rest
+        .first_chunk::<2>()
+        .map(|length| u16::from_le_bytes(*length))?;
+    page.get(PAGE_HEAD_BYTES..)?.get(..usize::from(length))
+}
+
+/// Reads the touches of a page. Stops at the first that does not decode.
+struct Decoder<'a> {
+    rest: &'a [u8],
+    first: u64,
+    last: Option<Dated>,
+}
+
+impl<'a> Decoder<'a> {
+    const fn new(rest: &'a [u8], first: u64) -> Self {
+        Self {
+            rest,
+            first,
+            last: None,
+        }
+    }
+
+    fn next(&mut self) -> Option<Dated> {
+        let mut rest = self.rest;
+        let step = u32::try_from(varint(&mut rest)?).ok()?;
+        let seq_step = u64::try_from(varint(&mut rest)?).ok()?;
+        let (mask, after) = rest.split_first()?;
+        rest = after;
+        let (account, seq, mut balances) = match &self.last {
+            Some(last) if step == 0 => {
+                (last.account, last.seq.checked_add(seq_step)?, last.balances)
+            }
+            last => {
+                let before = last.as_ref().map_or(0, |last| last.account);
+                (
+                    before.checked_add(step)?,
+                    self.first.checked_add(seq_step)?,
+                    [0; 4],
+                )
+            }
+        };
+        for (bit, balance) in balances.iter_mut().enumerate() {
+            if mask & (1 << bit) != 0 {
+                *balance = balance.wrapping_add(unzigzag(varint(&mut rest)?));
+            }
+        }
+        self.rest = rest;
+        self.last = Some(Dated {
+            account,
+            seq,
+            balances,
+        });
+        self.last
+    }
+}
+
+/// Reads a run from its first touch to its last.
+#[derive(Default)]
+pub(crate) struct Cursor {
+    page: u64,
+    /// Touches read and not yet taken, last first.
+    touches: Vec<Dated>,
+}
+
+impl Cursor {
+    /// The next touch without taking it; `None` at the end.
+    pub(crate) fn peek(&mut self, run: &Run) -> Result<Option<&Dated>, DerivedError> {
+        if self.touches.is_empty() && self.page < to_u64(run.fences.len()) {
+            let touches = &mut self.touches;
+            run.read_page(self.page, |touch| {
+                touches.push(*touch);
+                true
+            })?;
+            self.touches.reverse();
+            self.page = self.page.saturating_add(1);
+        }
+        Ok(self.touches.last())
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Dated> {
+        self.touches.pop()
+    }
+}
+
+/// Writes a run; it has its name only once it is whole and durable.
+pub(crate) struct RunWriter<'a> {
+    dir: &'a Dir,
+    book: &'a BookId,
+    unfinished: &'static str,
+    extent: Extent,
+    file: OpenFile,
+    last: Option<Dated>,
+    page: Vec<u8>,
+    piece: Vec<u8>,
+    fences: Vec<(AccountNumber, u64)>,
+    offset: u64,
+    pieces: u64,
+}
+
+impl<'a> RunWriter<'a> {
+    pub(crate) fn begin(dir: &'a Dir, book: &'a BookId, extent: Extent) -> Result<Self, IoFault> {
+        Self::begin_as(UNFINISHED_NAME, dir, book, extent)
+    }
+
+    /// Begins a merged run; a first run may be written while it is under way.
+    pub(crate) fn begin_merge(
+        dir: &'a Dir,
+        book: &'a BookId,
+        extent: Extent,
+    ) -> Result<Self, IoFault> {
+        Self::begin_as(UNFINISHED_MERGE_NAME, dir, book, extent)
+    }
+
+    fn begin_as(
+        unfinished: &'static str,
+        dir: &'a Dir,
+        book: &'a BookId,
+        extent: Extent,
+    ) -> Result<Self, IoFault> {
+        let file = dir.open(unfinished, Access::CreateAnew)?;
+        Ok(Self {
+            dir,
+            book,
+            unfinished,
+            extent,
+            file,
+            last: None,
+            page: Vec::with_capacity(PAGE_BYTES),
+            piece: Vec::with_capacity(PAGE_BYTES.saturating_mul(PIECE_PAGES)),
+            fences: Vec::new(),
+            offset: to_u64(PAGE_BYTES),
+            pieces: 0,
+        })
+    }
+
+    /// Appends a touch; touches come in order.
+    pub(crate) fn push(&mut self, touch: &Dated) -> Result<(), IoFault> {
+        if self.page.len().saturating_add(TOUCH_BYTES_MAX) > PAGE_BYTES {
+            self.end_page()?;
+        }
+        if self.page.is_empty() {
+            self.page.extend_from_slice(&[0; PAGE_HEAD_BYTES]);
+            self.fences.push((touch.account, touch.seq));
+            self.last = None;
+        }
+        encode(
+            &mut self.page,
+            self.extent.seqs.start,
+            self.last.as_ref(),
+            touch,
+        );
+        self.last = Some(*touch);
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<(), IoFault> {
+        let length = self.page.len().saturating_sub(PAGE_HEAD_BYTES);
+        self.page.resize(PAGE_BYTES, 0);
+        let length = u16::try_from(length).unwrap_or(u16::MAX);
+        if let Some(slot) = self.page.get_mut(4..6) {
+            slot.copy_from_slice(&length.to_le_bytes());
+        }
+        let crc = crc32c::crc32c(self.page.get(4..).unwrap_or(&[]));
+        if let Some(slot) = self.page.first_chunk_mut::<4>() {
+            *slot = crc.to_le_bytes();
+        }
+        self.piece.extend_from_slice(&self.page);
+        self.page.clear();
+        if self.piece.len() >= PAGE_BYTES.saturating_mul(PIECE_PAGES) {
+            self.write_piece()?;
+        }
+        Ok(())
+    }
+
+    fn write_piece(&mut self) -> Result<(), IoFault> {
+        self.file.write_at(&self.piece, self.offset)?;
+        self.offset = self.offset.saturating_add(to_u64(self.piece.len()));
+        self.piece.clear();
+        self.pieces = self.pieces.saturating_add(1);
+        if self.pieces.is_multiple_of(FLUSH_PIECES) {
+            self.file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the run durable, then visible.
+    pub(crate) fn finish(mut self) -> Result<Run, IoFault> {
+        if !self.page.is_empty() {
+            self.end_page()?;
+        }
+        self.write_piece()?;
+        let mut head =
+            tiers::encode_head(&MAGIC, &self.extent, to_u64(self.fences.len()), self.book);
+        head.resize(PAGE_BYTES, 0);
+        self.file.write_at(&head, 0)?;
+        self.file.sync()?;
+        let name = self.extent.file_name();
+        self.dir.rename(self.unfinished, &name)?;
+        self.dir.sync()?;
+        let file = self.dir.open(&name, Access::Read)?;
+        Ok(Run {
+            extent: self.extent,
+            file,
+            fences: self.fences,
+        })
+    }
+}
+
+fn encode(out: &mut Vec<u8>, first: u64, last: Option<&Dated>, touch: &Dated) {
+    let before = last.map_or(0, |last| last.account);
+    let same = last.filter(|last| last.account == touch.account);
+    let base: BalancesAfter = same.map_or([0; 4], |last| last.balances);
+    let seq_base = same.map_or(first, |last| last.seq);
+    put_varint(out, u128::from(touch.account.saturating_sub(before)));
+    put_varint(out, u128::from(touch.seq.saturating_sub(seq_base)));
+    let mask_at = out.len();
+    out.push(0);
+    let mut mask = 0_u8;
+    for (bit, (balance, base)) in touch.balances.iter().zip(base).enumerate() {
+        let change = balance.wrapping_sub(base);
+        if change != 0 {
+            mask |= 1 << bit;
+            put_varint(out, zigzag(change));
+        }
+    }
+    if let Some(slot) = out.get_mut(mask_at) {
+        *slot = mask;
+    }
+}
+
+/// Small magnitudes of either sign become small numbers.
+fn zigzag(value: i128) -> u128 {
+    ((value << 1) ^ (value >> 127)).cast_unsigned()
+}
+
+fn unzigzag(value: u128) -> i128 {
+    (value >> 1).cast_signed() ^ (value & 1).cast_signed().wrapping_neg()
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u128) {
+    while value > 0x7f {
+        let [low, ..] = value.to_le_bytes();
+        out.push(low | 0x80);
+        value >>= 7;
+    }
+    let [low, ..] = value.to_le_bytes();
+    out.push(low);
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u128> {
+    let mut value = 0_u128;
+    let mut shift = 0_u32;
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u128::from(byte & 0x7f);
+        if shift >= u128::BITS || (part << shift) >> shift != part {
+            return None;
+        }
+        value |= part << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+        shift = shift.saturating_add(7);
+    }
+}

@@ -1,0 +1,150 @@
+//! The newest keys of the index, in memory: a hash table that one thread fills while others read.
+//!
+//! A slot holds a key and the head of the chain of its seqs, newest first, so a key that comes a
+//! hundred thousand times costs no more than one that comes once. Slots are in the order of the
+//! hashes, so that writing a sorted run needs little sorting.
+//!
+//! INVARIANT(publish-after-write): a slot's head is stored (release) after everything it leads to, and
+//! loaded (acquire) before any of it is read.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::index::run::Key;
+use crate::width::{to_u64, to_usize};
+
+/// How many keys a table takes. Small enough for the processor's cache, large enough that ten million
+/// entries make about 150 first runs.
+pub(crate) const MEMTABLE_KEYS: usize = 1 << 17;
+
+/// Twice as many slots as keys, so that chains of probes stay short.
+const SLOT_BITS: u32 = 18;
+
+/// Room behind the last slot, instead of going round to the first: that would break the order.
+const SLOTS_BEHIND: usize = 1 << 12;
+
+#[derive(Debug, Default)]
+#[repr(align(16))]
+struct Slot {
+    key: AtomicU64,
+    /// One more than the place in the log; zero when the slot is free.
+    head: AtomicU64,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Memtable {
+    pub(crate) first_seq: u64,
+    slots: Vec<Slot>,
+    /// For each key inserted: how far its seq is from the first (high half), and one more than the
+    /// place of the previous of the same key (low half).
+    log: Vec<AtomicU64>,
+    len: AtomicU32,
+    /// The seq after the last entry; set when the table is full and no more is inserted.
+    end_seq: AtomicU64,
+}
+
+/// The table takes no more keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Memtable {
+    pub(crate) fn new(first_seq: u64) -> Self {
+        let slots = (1_usize << SLOT_BITS).saturating_add(SLOTS_BEHIND);
+        Self {
+            first_seq,
+            slots: std::iter::repeat_with(Slot::default).take(slots).collect(),
+            log: std::iter::repeat_with(AtomicU64::default)
+                .take(MEMTABLE_KEYS)
+                .collect(),
+            len: AtomicU32::new(0),
+            end_seq: AtomicU64::new(first_seq),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        to_usize(u64::from(self.len.load(Ordering::Acquire)))
+    }
+
+    pub(crate) fn end_seq(&self) -> u64 {
+        self.end_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn freeze(&self, end_seq: u64) {
+        self.end_seq.store(end_seq, Ordering::Release);
+    }
+
+    fn probe(&self, hash: u64) -> impl Iterator<Item = &Slot> {
+        let start = to_usize(hash >> (u64::BITS - SLOT_BITS));
+        self.slots.get(start..).unwrap_or(&[]).iter()
+    }
+
+    /// Inserts a key. Only ever called by one thread, with seqs that never fall.
+    pub(crate) fn insert(&self, hash: u64, seq: u64) -> Result<(), Full> {
+        let len = self.len.load(Ordering::Relaxed);
+        let cell = self.log.get(to_usize(u64::from(len))).ok_or(Full)?;
+        let delta = seq.checked_sub(self.first_seq).ok_or(Full)?;
+        let delta = u32::try_from(delta).map_err(|_| Full)?;
+        let mut free = None;
+        for slot in self.probe(hash) {
+            let head = slot.head.load(Ordering::Relaxed);
+            if head == 0 || slot.key.load(Ordering::Relaxed) == hash {
+                free = Some((slot, head));
+                break;
+            }
+        }
+        let (slot, previous) = free.ok_or(Full)?;
+        cell.store((u64::from(delta) << 32) | previous, Ordering::Relaxed);
+        slot.key.store(hash, Ordering::Relaxed);
+        let next = len.saturating_add(1);
+        slot.head.store(u64::from(next), Ordering::Release);
+        self.len.store(next, Ordering::Release);
+        Ok(())
+    }
+
+    /// Where the chain of a key begins; zero when the table has not the key.
+    pub(crate) fn head(&self, hash: u64) -> u64 {
+        for slot in self.probe(hash) {
+            let head = slot.head.load(Ordering::Acquire);
+            if head == 0 {
+                return 0;
+            }
+            if slot.key.load(Ordering::Relaxed) == hash {
+                return head;
+            }
+        }
+        0
+    }
+
+    /// The seq at a place of a chain, and the next place; `None` at its end.
+    pub(crate) fn follow(&self, place: u64) -> Option<(u64, u64)> {
+        let cell = self
+            .log
+            .get(to_usize(place.checked_sub(1)?))?
+            .load(Ordering::Relaxed);
+        Some((
+            self.first_seq.saturating_add(cell >> 32),
+            cell & 0xffff_ffff,
+        ))
+    }
+
+    /// All keys, in the order of a run.
+    pub(crate) fn sorted(&self) -> Vec<Key> {
+        let mut keys = Vec::with_capacity(self.len());
+        for slot in &self.slots {
+            let mut place = slot.head.load(Ordering::Acquire);
+            let hash = slot.key.load(Ordering::Relaxed);
+            while let Some((seq, next)) = self.follow(place) {
+                keys.push(Key { hash, seq });
+                place = next;
+            }
+        }
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn bytes(&self) -> u64 {
+        to_u64(self.slots.len().saturating_mul(16))
+            .saturating_add(to_u64(self.log.len().saturating_mul(8)))
+    }
+}

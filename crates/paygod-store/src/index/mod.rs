@@ -1,0 +1,547 @@
+//! The index: from the hash of a key (a request id, a window token) to the entries that hold it,
+//! newest first.
+//!
+//! Keys go into a table in memory; a full table becomes a sorted run in the background, and runs are
+//! merged in tiers of eight. A Bloom filter over all keys answers for absent ones. A hit is only a
+//! hint: two keys may share a hash, so the caller confirms each by reading the entry.
+//!
+//! INVARIANT(contiguous): tables and runs cover the entries from 0 to the next, in order, without a
+//! gap; each entry's keys are in exactly one of them.
+//!
+//! Derived: what is missing or damaged is made anew from the entries when the book is opened.
+
+mod filter;
+mod memtable;
+mod run;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use paygod_types::{Seq, code};
+
+use crate::background::{Signal, Work, Worker};
+use crate::disk::Dir;
+use crate::error::{DerivedError, IoFault};
+use crate::reader::Segments;
+use crate::segment::BookId;
+use crate::siphash::{self, siphash24};
+use crate::tiers::{self, Extent};
+use filter::Filter;
+use memtable::{MEMTABLE_KEYS, Memtable};
+use run::{Cursor, Run, RunWriter};
+
+/// Most keys of one entry.
+pub const KEYS_PER_ENTRY_MAX: usize = 4096;
+
+const _: () = assert!(KEYS_PER_ENTRY_MAX < MEMTABLE_KEYS);
+
+/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB.
+const FROZEN_MAX: usize = 8;
+
+/// After how many merged keys a merge looks whether a table waits.
+const MERGE_KEYS_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// What a look-up sees: it stays as it is while newer ones take its place.
+#[derive(Clone, Debug)]
+struct View {
+    active: Arc<Memtable>,
+    /// Oldest first.
+    frozen: Vec<Arc<Memtable>>,
+    /// Oldest first.
+    runs: Vec<Arc<Run>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    dir: Dir,
+    book: BookId,
+    keys: KeyMaker,
+    filter: Filter,
+    view: RwLock<Arc<View>>,
+    segments: Arc<Segments>,
+    signal: Signal,
+}
+
+impl Shared {
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_view(&self, change: impl FnOnce(&mut View)) {
+        let mut slot = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let mut view = View::clone(&slot);
+        change(&mut view);
+        *slot = Arc::new(view);
+    }
+
+    /// The seq before which every entry's keys are in durable runs.
+    fn sealed_to(&self) -> u64 {
+        self.view().runs.last().map_or(0, |run| run.extent.seqs.end)
+    }
+
+    /// Whether the oldest full table may become a run.
+    fn can_seal(&self) -> bool {
+        let durable = self.segments.durable();
+        self.view()
+            .frozen
+            .first()
+            .is_some_and(|table| table.end_seq() <= durable)
+    }
+
+    /// Makes the oldest full table a run, once its entries are durable: a run of entries that a crash
+    /// took would not be believed, nor one merged with it.
+    fn seal_oldest(&self) -> Result<bool, DerivedError> {
+        let Some(table) = self
+            .view()
+            .frozen
+            .first()
+            .cloned()
+            .filter(|_| self.can_seal())
+        else {
+            return Ok(false);
+        };
+        let seqs = table.first_seq..table.end_seq();
+        let mut writer = RunWriter::begin(&self.dir, &self.book, Extent { seqs, level: 0 })?;
+        for key in table.sorted() {
+            writer.push(key)?;
+        }
+        let run = Arc::new(writer.finish()?);
+        self.change_view(|view| {
+            view.frozen.remove(0);
+            view.runs.push(run);
+        });
+        self.signal.progress();
+        self.filter.prepare();
+        Ok(true)
+    }
+
+    fn merge_one(&self) -> Result<bool, DerivedError> {
+        let view = self.view();
+        let Some((inputs, extent)) = tiers::mergeable(&view.runs) else {
+            return Ok(false);
+        };
+        let Some(merged) = self.merge(inputs, extent)? else {
+            return Ok(false);
+        };
+        self.change_view(|view| tiers::replace(&mut view.runs, inputs, merged));
+        tiers::remove(&self.dir, inputs)?;
+        Ok(true)
+    }
+
+    /// Merges runs into one; `None` when told to stop.
+    fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
+        let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
+        let mut cursors: Vec<Cursor> = inputs.iter().map(|_| Cursor::new(0)).collect();
+        let mut until_look = MERGE_KEYS_BETWEEN_LOOKS;
+        loop {
+            let mut least = None;
+            for (cursor, run) in cursors.iter_mut().zip(inputs) {
+                if let Some(key) = cursor.peek(run)?
+                    && least.as_ref().is_none_or(|(other, _)| key < *other)
+                {
+                    least = Some((key, cursor));
+                }
+            }
+            let Some((key, cursor)) = least else {
+                return Ok(Some(writer.finish()?));
+            };
+            writer.push(key)?;
+            cursor.take();
+            until_look = until_look.saturating_sub(1);
+            if until_look == 0 {
+                if self.signal.is_stopping() {
+                    return Ok(None);
+                }
+                // A long merge must not keep full tables waiting.
+                while self.seal_oldest()? {}
+                until_look = MERGE_KEYS_BETWEEN_LOOKS;
+            }
+        }
+    }
+}
+
+impl Work for Shared {
+    fn work(&self) -> Result<bool, DerivedError> {
+        Ok(self.seal_oldest()? || self.merge_one()?)
+    }
+
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+}
+
+/// Adds keys to the index. There is one; it belongs to the sequencer, who must find at once what it
+/// has just added.
+#[derive(Debug)]
+pub struct IndexWriter {
+    shared: Arc<Shared>,
+    active: Arc<Memtable>,
+    next: u64,
+    worker: Option<Worker<Shared>>,
+}
+
+/// Finds keys. Cheap to clone; any thread may look.
+#[derive(Clone, Debug)]
+pub struct Finder {
+    shared: Arc<Shared>,
+}
+
+/// How an index is opened.
+pub(crate) struct IndexOptions {
+    pub(crate) book: BookId,
+    pub(crate) keys: KeyMaker,
+    /// The entries: runs that cover more than are durable are not believed.
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) write: bool,
+    pub(crate) background: bool,
+}
+
+impl IndexWriter {
+    pub(crate) fn open(dir: Dir, options: &IndexOptions) -> Result<Self, IoFault> {
+        let filter = Filter::new();
+        let runs = tiers::load(&dir, options.segments.durable(), options.write, |name| {
+            Run::open(&dir, name, &options.book, |hash| filter.insert(hash))
+        })?;
+        let next = runs.last().map_or(0, |run| run.extent.seqs.end);
+        let active = Arc::new(Memtable::new(next));
+        let view = View {
+            active: Arc::clone(&active),
+            frozen: Vec::new(),
+            runs,
+        };
+        let shared = Arc::new(Shared {
+            dir,
+            book: options.book,
+            keys: options.keys,
+            filter,
+            view: RwLock::new(Arc::new(view)),
+            segments: Arc::clone(&options.segments),
+            signal: Signal::default(),
+        });
+        let worker = options
+            .write
+            .then(|| Worker::start(Arc::clone(&shared), "paygod-index", options.background));
+        Ok(Self {
+            shared,
+            active,
+            next,
+            worker,
+        })
+    }
+
+    /// The next entry to add.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        Seq(self.next)
+    }
+
+    /// Adds the keys of the next entry, none or several. Called before the entry is committed, so that
+    /// the next request finds it; if the commit fails, the writer is poisoned and the index is made
+    /// anew from what is durable.
+    ///
+    /// # Errors
+    /// The entry is not the next, has too many keys, or the background work has stopped.
+    pub fn apply(&mut self, seq: Seq, keys: &[u64]) -> Result<(), DerivedError> {
+        if seq.get() != self.next || keys.len() > KEYS_PER_ENTRY_MAX {
+            return Err(DerivedError::OutOfOrder {
+                expected: self.next,
+                found: seq.get(),
+            });
+        }
+        if self.active.len().saturating_add(keys.len()) > MEMTABLE_KEYS {
+            self.roll()?;
+        }
+        self.next = self.next.saturating_add(1);
+        let mut rest = keys;
+        while let Some((key, later)) = rest.split_first() {
+            self.shared.filter.insert(*key);
+            if self.active.insert(*key, seq.get()).is_err() {
+                // The keys of an entry may be parted between tables: each finds it.
+                self.split(seq)?;
+                self.active
+                    .insert(*key, seq.get())
+                    .map_err(|_| DerivedError::OutOfOrder {
+                        expected: self.next,
+                        found: seq.get(),
+                    })?;
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Begins a new table in the middle of an entry, because a cluster of hashes has filled the old.
+    fn split(&mut self, seq: Seq) -> Result<(), DerivedError> {
+        self.freeze(seq.get())
+    }
+
+    /// Begins a new table; the full one becomes a run in the background.
+    fn roll(&mut self) -> Result<(), DerivedError> {
+        self.freeze(self.next)
+    }
+
+    fn freeze(&mut self, end: u64) -> Result<(), DerivedError> {
+        self.active.freeze(end);
+        let active = Arc::new(Memtable::new(end));
+        self.shared.change_view(|view| {
+            let full = std::mem::replace(&mut view.active, Arc::clone(&active));
+            view.frozen.push(full);
+        });
+        self.active = active;
+        let Some(worker) = &self.worker else {
+            return Ok(());
+        };
+        worker.ask();
+        self.shared
+            .signal
+            .wait(|| self.shared.view().frozen.len() <= FROZEN_MAX)
+    }
+
+    /// Has the table made a run as it is, for a snapshot; [`Finder::wait_sealed`] waits for it.
+    ///
+    /// # Errors
+    /// The background work has stopped.
+    pub fn seal(&mut self) -> Result<Seq, DerivedError> {
+        if self.active.first_seq < self.next {
+            self.roll()?;
+        }
+        Ok(Seq(self.next))
+    }
+
+    /// A look-up handle.
+    #[must_use]
+    pub fn finder(&self) -> Finder {
+        Finder {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// Makes keys of the index.
+#[derive(Clone, Copy)]
+pub struct KeyMaker(siphash::Key);
+
+impl std::fmt::Debug for KeyMaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyMaker(secret)")
+    }
+}
+
+impl KeyMaker {
+    pub(crate) const fn new(key: siphash::Key) -> Self {
+        Self(key)
+    }
+
+    /// The key of a request id: its hash under a secret of the book.
+    #[must_use]
+    pub fn id(&self, id: &[u8]) -> u64 {
+        siphash24(self.0, id)
+    }
+
+    /// The key of a window token, which is a keyed hash already.
+    #[must_use]
+    pub const fn token(&self, token: &[u8; 16]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = *token;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl Finder {
+    /// What makes the keys to look for.
+    #[must_use]
+    pub fn keys(&self) -> KeyMaker {
+        self.shared.keys
+    }
+
+    /// Whether a key may be in the index; `false` is certain. The cheapest question.
+    #[must_use]
+    pub fn may_contain(&self, key: u64) -> bool {
+        self.shared.filter.may_contain(key)
+    }
+
+    /// The entries from `since` on that may hold a key, newest first, each once. The caller confirms
+    /// each by reading it, and may stop at any.
+    #[must_use]
+    pub fn hits(&self, key: u64, since: Seq) -> Hits {
+        let view = self.may_contain(key).then(|| self.shared.view());
+        let tables = view
+            .as_ref()
+            .map_or(0, |view| view.frozen.len().saturating_add(1));
+        let runs = view.as_ref().map_or(0, |view| view.runs.len());
+        Hits {
+            view,
+            key,
+            since: since.get(),
+            tables,
+            runs,
+            table: None,
+            page: None,
+            seqs: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// The newest entry from `since` on that may hold a key.
+    ///
+    /// # Errors
+    /// A run cannot be read.
+    pub fn last(&self, key: u64, since: Seq) -> Result<Option<Seq>, DerivedError> {
+        self.hits(key, since).next().transpose()
+    }
+
+    /// Waits until the keys of all entries before `next` are in durable runs. Call
+    /// [`IndexWriter::seal`] first.
+    ///
+    /// # Errors
+    /// They are not even on their way there, the writer of the segments is poisoned, or the
+    /// background work has stopped.
+    pub fn wait_sealed(&self, next: Seq) -> Result<(), DerivedError> {
+        let shared = &self.shared;
+        loop {
+            let active_from = shared.view().active.first_seq;
+            if active_from < next.get() {
+                return Err(DerivedError::OutOfOrder {
+                    expected: active_from,
+                    found: next.get(),
+                });
+            }
+            {
+                let _busy = shared.signal.busy();
+                while shared.seal_oldest()? {}
+            }
+            if shared.sealed_to() >= next.get() {
+                return Ok(());
+            }
+            if shared.segments.is_poisoned() {
+                let cause = "an earlier write failed".to_owned();
+                return Err(DerivedError::Stopped {
+                    code: code::STORE_POISONED,
+                    cause,
+                });
+            }
+            let seen = shared.segments.durable();
+            shared.signal.wait(|| {
+                shared.segments.durable() > seen
+                    || shared.segments.is_poisoned()
+                    || shared.sealed_to() >= next.get()
+            })?;
+        }
+    }
+
+    /// What the index holds in memory and on disk.
+    #[must_use]
+    pub fn stats(&self) -> IndexStats {
+        let view = self.shared.view();
+        let tables = std::iter::once(&view.active).chain(&view.frozen);
+        IndexStats {
+            runs: view.runs.len(),
+            keys_in_runs: view.runs.iter().map(|run| run.count).sum(),
+            waiting_tables: view.frozen.len(),
+            memory_bytes: tables
+                .map(|table| table.bytes())
+                .sum::<u64>()
+                .saturating_add(self.shared.filter.bytes()),
+        }
+    }
+}
+
+/// What an index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexStats {
+    /// Sorted runs on disk.
+    pub runs: usize,
+    /// Keys in them.
+    pub keys_in_runs: u64,
+    /// Full tables that wait to become runs.
+    pub waiting_tables: usize,
+    /// Bytes of memory that the tables and the filter hold.
+    pub memory_bytes: u64,
+}
+
+/// The entries that may hold a key, newest first.
+#[derive(Debug)]
+pub struct Hits {
+    view: Option<Arc<View>>,
+    key: u64,
+    since: u64,
+    /// Tables not looked at yet; the newest is looked at first.
+    tables: usize,
+    /// Runs not looked at yet; the newest is looked at first.
+    runs: usize,
+    /// The table looked at, and where in the key's chain.
+    table: Option<(Arc<Memtable>, u64)>,
+    /// The run looked at, and the page to read next.
+    page: Option<(Arc<Run>, u64)>,
+    /// Seqs read from a page, oldest first.
+    seqs: Vec<u64>,
+    /// The seq given last: an entry that holds a key twice is one hit.
+    last: Option<u64>,
+}
+
+impl Iterator for Hits {
+    type Item = Result<Seq, DerivedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let view = self.view.clone()?;
+        let mut found = self.advance(&view);
+        while matches!(found, Ok(Some(seq)) if Some(seq) == self.last) {
+            found = self.advance(&view);
+        }
+        match found {
+            Ok(Some(seq)) if seq >= self.since => {
+                self.last = Some(seq);
+                Some(Ok(Seq(seq)))
+            }
+            // What follows is older still.
+            Ok(_) => {
+                self.view = None;
+                None
+            }
+            Err(fault) => {
+                self.view = None;
+                Some(Err(fault))
+            }
+        }
+    }
+}
+
+impl Hits {
+    fn advance(&mut self, view: &View) -> Result<Option<u64>, DerivedError> {
+        loop {
+            if let Some(seq) = self.seqs.pop() {
+                return Ok(Some(seq));
+            }
+            if let Some((table, place)) = &mut self.table {
+                if let Some((seq, next)) = table.follow(*place) {
+                    *place = next;
+                    return Ok(Some(seq));
+                }
+                self.table = None;
+            }
+            if let Some((run, page)) = self.page.take() {
+                let more = run.seqs_in(page, self.key, &mut self.seqs)?;
+                if more && let Some(before) = page.checked_sub(1) {
+                    self.page = Some((run, before));
+                }
+            } else if let Some(left) = self.tables.checked_sub(1) {
+                self.tables = left;
+                // All but the newest are in the list, oldest first.
+                let table = view.frozen.get(left).unwrap_or(&view.active);
+                let head = table.head(self.key);
+                self.table = Some((Arc::clone(table), head));
+            } else if let Some(left) = self.runs.checked_sub(1) {
+                self.runs = left;
+                let Some(run) = view.runs.get(left) else {
+                    return Ok(None);
+                };
+                if run.extent.seqs.end <= self.since {
+                    return Ok(None);
+                }
+                self.page = run
+                    .last_page_of(self.key)
+                    .map(|page| (Arc::clone(run), page));
+            } else {
+                return Ok(None);
+            }
+        }
+    }
+}

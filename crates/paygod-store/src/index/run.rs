@@ -1,0 +1,343 @@
+//! A run: keys in order of (hash, seq), in a file that is written once.
+//!
+//! A page of header, then pages of keys: `crc32c u32`, then 341 times `hash u64 | seq − first seq u32`.
+//! The last page is filled up with zeros. The first hash of each page is kept in memory (a fifth of a
+//! bit a key), so that finding a key is one read of one page.
+//!
+//! A run says which entries it covers: `[first_seq, end_seq)`, with or without keys.
+
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{DerivedError, IoFault};
+use crate::segment::BookId;
+use crate::tiers::{self, Extent, HEAD_BYTES, Tiered, seqs_of};
+use crate::width::{to_u64, to_usize, u32_at, u64_at};
+
+pub(crate) const PAGE_BYTES: usize = 4096;
+const KEY_BYTES: usize = 12;
+const KEYS_PER_PAGE: usize = (PAGE_BYTES - 4) / KEY_BYTES;
+const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
+const UNFINISHED_NAME: &str = "unfinished";
+const UNFINISHED_MERGE_NAME: &str = "unfinished-merge";
+
+/// How many pages are written or read at once by a merge, and flushed as soon as they are written, so
+/// that no long flush stands in the way of a commit's.
+const PIECE_PAGES: usize = 64;
+const FLUSH_PIECES: u64 = 16;
+
+/// A key and the entry that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) hash: u64,
+    pub(crate) seq: u64,
+}
+
+/// A run, open for reading.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) extent: Extent,
+    pub(crate) count: u64,
+    file: OpenFile,
+    /// The first hash of each page.
+    fences: Vec<u64>,
+}
+
+impl Tiered for Run {
+    fn extent(&self) -> &Extent {
+        &self.extent
+    }
+}
+
+impl Run {
+    /// Opens a run and gives every hash to `visit`, in order. `None` when the file is damaged,
+    /// unfinished or another book's.
+    pub(crate) fn open(
+        dir: &Dir,
+        name: &str,
+        book: &BookId,
+        mut visit: impl FnMut(u64),
+    ) -> Result<Option<Self>, IoFault> {
+        let file = dir.open(name, Access::Read)?;
+        let mut head = [0_u8; HEAD_BYTES];
+        if file.read_at(&mut head, 0)? != HEAD_BYTES {
+            return Ok(None);
+        }
+        let Some((extent, count)) = tiers::decode_head(&head, &MAGIC, book) else {
+            return Ok(None);
+        };
+        let pages = count.div_ceil(to_u64(KEYS_PER_PAGE));
+        let bytes = pages.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES));
+        if file.len()? != bytes || seqs_of(name).as_ref() != Some(&extent.seqs) {
+            return Ok(None);
+        }
+        let mut run = Self {
+            extent,
+            count,
+            file,
+            fences: Vec::with_capacity(to_usize(pages)),
+        };
+        let mut cursor = Cursor::new(0);
+        while cursor.page < pages {
+            if cursor.fill(&run).is_err() {
+                return Ok(None);
+            }
+            for page in cursor.pages() {
+                run.fences.push(hash_at(page, 0).unwrap_or(0));
+            }
+            for key in &cursor.keys {
+                visit(key.hash);
+            }
+            cursor.keys.clear();
+        }
+        Ok(Some(run))
+    }
+
+    /// How many keys a page holds.
+    fn keys_in(&self, page: u64) -> usize {
+        let before = page.saturating_mul(to_u64(KEYS_PER_PAGE));
+        to_usize(self.count.saturating_sub(before)).min(KEYS_PER_PAGE)
+    }
+
+    /// The last page that can hold a hash.
+    pub(crate) fn last_page_of(&self, hash: u64) -> Option<u64> {
+        let after = self.fences.partition_point(|fence| *fence <= hash);
+        after.checked_sub(1).map(to_u64)
+    }
+
+    /// Appends the seqs of a hash in a page to `out`, oldest first. Says whether the page before may
+    /// hold more of them.
+    pub(crate) fn seqs_in(
+        &self,
+        page: u64,
+        hash: u64,
+        out: &mut Vec<u64>,
+    ) -> Result<bool, DerivedError> {
+        let mut bytes = [0_u8; PAGE_BYTES];
+        let offset = page_offset(page);
+        self.file.read_exact_at(&mut bytes, offset)?;
+        if !is_whole(&bytes) {
+            return Err(self.corrupt(offset));
+        }
+        let (_, body) = bytes.split_at(4);
+        let (keys, _) = body.as_chunks::<KEY_BYTES>();
+        let keys = keys.get(..self.keys_in(page)).unwrap_or(&[]);
+        let from = keys.partition_point(|key| decode_hash(key) < hash);
+        let hits = keys.get(from..).unwrap_or(&[]);
+        for key in hits.iter().take_while(|key| decode_hash(key) == hash) {
+            out.push(self.extent.seqs.start.saturating_add(decode_delta(key)));
+        }
+        Ok(from == 0)
+    }
+
+    fn corrupt(&self, offset: u64) -> DerivedError {
+        let what = "a page's checksum is wrong";
+        DerivedError::Corrupt {
+            path: self.file.path().to_path_buf(),
+            offset,
+            what,
+        }
+    }
+}
+
+fn page_offset(page: u64) -> u64 {
+    page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
+}
+
+fn is_whole(page: &[u8]) -> bool {
+    u32_at(page, 0) == page.get(4..).map(crc32c::crc32c)
+}
+
+fn decode_hash(key: &[u8; KEY_BYTES]) -> u64 {
+    let [h0, h1, h2, h3, h4, h5, h6, h7, ..] = *key;
+    u64::from_le_bytes([h0, h1, h2, h3, h4, h5, h6, h7])
+}
+
+fn decode_delta(key: &[u8; KEY_BYTES]) -> u64 {
+    let [.., d0, d1, d2, d3] = *key;
+    u64::from(u32::from_le_bytes([d0, d1, d2, d3]))
+}
+
+fn hash_at(page: &[u8], index: usize) -> Option<u64> {
+    u64_at(page, index.checked_mul(KEY_BYTES)?.checked_add(4)?)
+}
+
+/// Reads a run from its first key to its last.
+pub(crate) struct Cursor {
+    /// The next page to read.
+    page: u64,
+    bytes: Vec<u8>,
+    /// Keys read and not yet taken, in order, from `at`.
+    keys: Vec<Key>,
+    at: usize,
+}
+
+impl Cursor {
+    pub(crate) const fn new(page: u64) -> Self {
+        Self {
+            page,
+            bytes: Vec::new(),
+            keys: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// The next key without taking it; `None` at the end.
+    pub(crate) fn peek(&mut self, run: &Run) -> Result<Option<Key>, DerivedError> {
+        if let Some(key) = self.keys.get(self.at) {
+            return Ok(Some(*key));
+        }
+        if self.page.saturating_mul(to_u64(KEYS_PER_PAGE)) >= run.count {
+            return Ok(None);
+        }
+        self.keys.clear();
+        self.at = 0;
+        self.fill(run)?;
+        Ok(self.keys.first().copied())
+    }
+
+    pub(crate) const fn take(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn pages(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(PAGE_BYTES)
+    }
+
+    fn fill(&mut self, run: &Run) -> Result<(), DerivedError> {
+        let pages = run.count.div_ceil(to_u64(KEYS_PER_PAGE));
+        let count = to_usize(pages.saturating_sub(self.page)).min(PIECE_PAGES);
+        self.bytes.resize(count.saturating_mul(PAGE_BYTES), 0);
+        run.file
+            .read_exact_at(&mut self.bytes, page_offset(self.page))?;
+        for page in self.bytes.chunks_exact(PAGE_BYTES) {
+            if !is_whole(page) {
+                return Err(run.corrupt(page_offset(self.page)));
+            }
+            let (_, body) = page.split_at_checked(4).unwrap_or((&[], &[]));
+            let (keys, _) = body.as_chunks::<KEY_BYTES>();
+            let keys = keys.get(..run.keys_in(self.page)).unwrap_or(&[]);
+            self.keys.extend(keys.iter().map(|key| Key {
+                hash: decode_hash(key),
+                seq: run.extent.seqs.start.saturating_add(decode_delta(key)),
+            }));
+            self.page = self.page.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+/// Writes a run; it has its name only once it is whole and durable.
+pub(crate) struct RunWriter<'a> {
+    dir: &'a Dir,
+    book: &'a BookId,
+    unfinished: &'static str,
+    extent: Extent,
+    file: OpenFile,
+    page: Vec<u8>,
+    piece: Vec<u8>,
+    fences: Vec<u64>,
+    count: u64,
+    offset: u64,
+    pieces: u64,
+}
+
+impl<'a> RunWriter<'a> {
+    pub(crate) fn begin(dir: &'a Dir, book: &'a BookId, extent: Extent) -> Result<Self, IoFault> {
+        Self::begin_as(UNFINISHED_NAME, dir, book, extent)
+    }
+
+    /// Begins a merged run; a first run may be written while it is under way.
+    pub(crate) fn begin_merge(
+        dir: &'a Dir,
+        book: &'a BookId,
+        extent: Extent,
+    ) -> Result<Self, IoFault> {
+        Self::begin_as(UNFINISHED_MERGE_NAME, dir, book, extent)
+    }
+
+    fn begin_as(
+        unfinished: &'static str,
+        dir: &'a Dir,
+        book: &'a BookId,
+        extent: Extent,
+    ) -> Result<Self, IoFault> {
+        let file = dir.open(unfinished, Access::CreateAnew)?;
+        Ok(Self {
+            dir,
+            book,
+            unfinished,
+            extent,
+            file,
+            page: Vec::with_capacity(PAGE_BYTES),
+            piece: Vec::with_capacity(PAGE_BYTES.saturating_mul(PIECE_PAGES)),
+            fences: Vec::new(),
+            count: 0,
+            offset: to_u64(PAGE_BYTES),
+            pieces: 0,
+        })
+    }
+
+    /// Appends a key; keys come in order.
+    pub(crate) fn push(&mut self, key: Key) -> Result<(), IoFault> {
+        if self.page.is_empty() {
+            self.fences.push(key.hash);
+            self.page.extend_from_slice(&[0; 4]);
+        }
+        let delta = key.seq.saturating_sub(self.extent.seqs.start);
+        self.page.extend_from_slice(&key.hash.to_le_bytes());
+        // A merge never covers more entries than 32 bits can tell apart (see `merge`).
+        self.page
+            .extend_from_slice(&u32::try_from(delta).unwrap_or(u32::MAX).to_le_bytes());
+        self.count = self.count.saturating_add(1);
+        if self.page.len() == PAGE_BYTES {
+            self.end_page()?;
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<(), IoFault> {
+        self.page.resize(PAGE_BYTES, 0);
+        let crc = crc32c::crc32c(self.page.get(4..).unwrap_or(&[]));
+        if let Some(slot) = self.page.first_chunk_mut::<4>() {
+            *slot = crc.to_le_bytes();
+        }
+        self.piece.extend_from_slice(&self.page);
+        self.page.clear();
+        if self.piece.len() >= PAGE_BYTES.saturating_mul(PIECE_PAGES) {
+            self.write_piece()?;
+        }
+        Ok(())
+    }
+
+    fn write_piece(&mut self) -> Result<(), IoFault> {
+        self.file.write_at(&self.piece, self.offset)?;
+        self.offset = self.offset.saturating_add(to_u64(self.piece.len()));
+        self.piece.clear();
+        self.pieces = self.pieces.saturating_add(1);
+        if self.pieces.is_multiple_of(FLUSH_PIECES) {
+            self.file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the run durable, then visible.
+    pub(crate) fn finish(mut self) -> Result<Run, IoFault> {
+        if !self.page.is_empty() {
+            self.end_page()?;
+        }
+        self.write_piece()?;
+        let mut head = tiers::encode_head(&MAGIC, &self.extent, self.count, self.book);
+        head.resize(PAGE_BYTES, 0);
+        self.file.write_at(&head, 0)?;
+        self.file.sync()?;
+        let name = self.extent.file_name();
+        self.dir.rename(self.unfinished, &name)?;
+        self.dir.sync()?;
+        let file = self.dir.open(&name, Access::Read)?;
+        Ok(Run {
+            extent: self.extent,
+            count: self.count,
+            file,
+            fences: self.fences,
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Runs in tiers: files that each cover a range of entries, merged eight at a time.
+//!
+//! The name of a run says what it covers. Which runs are the present ones follows from the names alone:
+//! from entry 0 on, the longest that begins where the last one ended. So a merge that a crash
+//! interrupts before it has removed its inputs needs no repair.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::disk::Dir;
+use crate::error::IoFault;
+use crate::segment::BookId;
+use crate::width::{u32_at, u64_at};
+
+/// How many runs of a level are merged into one of the next.
+const FANOUT: usize = 8;
+
+/// What a run covers and how often it was merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) seqs: Range<u64>,
+    pub(crate) level: u32,
+}
+
+impl Extent {
+    pub(crate) fn file_name(&self) -> String {
+        format!("{:020}-{:020}.run", self.seqs.start, self.seqs.end)
+    }
+}
+
+/// The entries that a run file's name says it covers.
+pub(crate) fn seqs_of(name: &str) -> Option<Range<u64>> {
+    let (first, end) = name.strip_suffix(".run")?.split_once('-')?;
+    let number = |text: &str| {
+        (text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| text.parse::<u64>().ok())
+            .flatten()
+    };
+    Some(number(first)?..number(end)?)
+}
+
+/// Length of what a run's first page says, in bytes.
+pub(crate) const HEAD_BYTES: usize = 56;
+
+/// `magic 8 | crc32c u32 over what follows | book 16 | first seq u64 | end seq u64 | count u64 | level u32`
+pub(crate) fn encode_head(magic: &[u8; 8], extent: &Extent, count: u64, book: &BookId) -> Vec<u8> {
+    let mut body = Vec::with_capacity(HEAD_BYTES);
+    body.extend_from_slice(book);
+    for number in [extent.seqs.start, extent.seqs.end, count] {
+        body.extend_from_slice(&number.to_le_bytes());
+    }
+    body.extend_from_slice(&extent.level.to_le_bytes());
+    let mut head = magic.to_vec();
+    head.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+    head.extend_from_slice(&body);
+    head
+}
+
+/// What a run covers and its count, if the head is whole, of this kind and this book's.
+pub(crate) fn decode_head(
+    head: &[u8; HEAD_BYTES],
+    magic: &[u8; 8],
+    book: &BookId,
+) -> Option<(Extent, u64)> {
+    let body = head.get(12..)?;
+    let right = head.get(..8)? == magic
+        && u32_at(head, 8)? == crc32c::crc32c(body)
+        && body.get(..16)? == book;
+    let seqs = u64_at(body, 16)?..u64_at(body, 24)?;
+    right.then_some((
+        Extent {
+            seqs,
+            level: u32_at(body, 40)?,
+        },
+        u64_at(body, 32)?,
+    ))
+}
+
+/// A run of some kind.
+pub(crate) trait Tiered {
+    /// What it covers.
+    fn extent(&self) -> &Extent;
+}
+
+/// Of runs, oldest first: the oldest [`FANOUT`] of the first group of that many neighbours of one
+/// level, looked for from the newest, and what they become.
+pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>]) -> Option<(&[Arc<R>], Extent)> {
+    let mut end = runs.len();
+    while end > 0 {
+        let rest = runs.get(..end)?;
+        let level = rest.last()?.extent().level;
+        let group = rest
+            .iter()
+            .rev()
+            .take_while(|run| run.extent().level == level)
+            .count();
+        let start = end.checked_sub(group)?;
+        if group >= FANOUT {
+            let inputs = runs.get(start..start.checked_add(FANOUT)?)?;
+            let seqs = inputs.first()?.extent().seqs.start..inputs.last()?.extent().seqs.end;
+            // A run numbers its entries with 32 bits.
+            let narrow = seqs.end.saturating_sub(seqs.start) <= u64::from(u32::MAX);
+            return narrow.then(|| {
+                (
+                    inputs,
+                    Extent {
+                        seqs,
+                        level: level.saturating_add(1),
+                    },
+                )
+            });
+        }
+        end = start;
+    }
+    None
+}
+
+/// Puts a merged run in the place of those that it was made of.
+pub(crate) fn replace<R: Tiered>(runs: &mut Vec<Arc<R>>, inputs: &[Arc<R>], merged: R) {
+    let start = merged.extent().seqs.start;
+    let at = runs
+        .iter()
+        .position(|run| run.extent().seqs.start == start)
+        .unwrap_or(runs.len());
+    runs.retain(|run| !inputs.iter().any(|input| Arc::ptr_eq(run, input)));
+    runs.insert(at.min(runs.len()), Arc::new(merged));
+}
+
+/// Removes the files of runs that were merged.
+pub(crate) fn remove<R: Tiered>(dir: &Dir, runs: &[Arc<R>]) -> Result<(), IoFault> {
+    runs.iter()
+        .try_for_each(|run| dir.remove(&run.extent().file_name()))
+}
+
+/// Opens the runs that cover the entries from 0 on without a gap and no entry at or after `size`;
+/// removes the others, when it may.
+pub(crate) fn load<R: Tiered>(
+    dir: &Dir,
+    size: u64,
+    write: bool,
+    mut open: impl FnMut(&str) -> Result<Option<R>, IoFault>,
+) -> Result<Vec<Arc<R>>, IoFault> {
+    let names = dir.list()?;
+    let mut found: Vec<(Range<u64>, &String)> = names
+        .iter()
+        .filter_map(|name| Some((seqs_of(name)?, name)))
+        .collect();
+    // A merged run before the runs that it was made of.
+    found.sort_by_key(|(seqs, _)| (seqs.start, Reverse(seqs.end)));
+    let mut runs: Vec<Arc<R>> = Vec::new();
+    for (seqs, name) in found {
+        let next = runs.last().map_or(0, |run| run.extent().seqs.end);
+        let fits = seqs.start == next && seqs.end > next && seqs.end <= size;
+        match if fits { open(name)? } else { None } {
+            Some(run) => runs.push(Arc::new(run)),
+            None if write => dir.remove(name)?,
+            None => {}
+        }
+    }
+    Ok(runs)
+}
