@@ -310,11 +310,7 @@ pub(super) struct Content {
 
 /// The faults of a payment together with those of its batch.
 pub(super) fn all_faults(batch: &[Arc<LocatedFault>], own: FaultList) -> Faults {
-    batch
-        .iter()
-        .cloned()
-        .chain(own.into_iter().map(Arc::new))
-        .collect()
+    batch.iter().cloned().chain(own.into_faults()).collect()
 }
 
 impl Parsed {

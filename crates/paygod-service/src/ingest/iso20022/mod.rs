@@ -6,7 +6,7 @@
 //! nothing can be sealed. A payment that cannot be right (an IBAN whose check digits fail) is set aside
 //! with its reasons, as a bank reports it in pain.002; the others stand.
 //!
-//! INVARIANT(bounded-parser): see `xml`. Elements not needed here are passed over, within the same
+//! INVARIANT(bounded-parser): see the modules `source` and `xml`. Elements not needed here are passed over, within the same
 //! bounds. What it does not do: validate against the XML schemas, check signatures, or load anything
 //! the file points to.
 
@@ -17,6 +17,7 @@ mod pacs008;
 mod pain001;
 mod parts;
 mod request_id;
+mod source;
 mod totals;
 mod xml;
 
@@ -27,7 +28,7 @@ use paygod_types::Digest;
 
 pub use error::{Faults, LocatedFault, PaymentFault, ReadError, ReadFault, Spot};
 pub use model::{Agent, Dialect, MessageKind, Party, Payment, PaymentFile, Place, RefusedPayment};
-pub use xml::FILE_BYTES_MAX;
+pub use source::FILE_BYTES_MAX;
 
 use crate::ingest::decimal::Decimal;
 use draft::Parsed;
@@ -45,7 +46,7 @@ const ENVELOPE_DEPTH_MAX: u32 = 3;
 /// The file is too large, not UTF-8, not well-formed, tries to declare or load entities, is none of the
 /// messages read here, misses or repeats an element, or declares other totals than it holds.
 pub fn read(bytes: &[u8]) -> Result<PaymentFile, ReadError> {
-    let text = xml::document_text(bytes)?;
+    let text = source::document_text(bytes)?;
     let mut cursor = Cursor::new(text);
     let Some(root) = cursor.child()? else {
         return Err(cursor.fail(ReadFault::NoDocument));
@@ -63,7 +64,7 @@ pub fn read(bytes: &[u8]) -> Result<PaymentFile, ReadError> {
     )?;
     cursor.require_namespace(None);
     if let Some(extra) = cursor.child()? {
-        let found = xml::shorten(extra.local());
+        let found = source::shorten(extra.local());
         return Err(cursor.fail(ReadFault::Unexpected {
             found,
             expected: "the end of the file",
@@ -138,7 +139,7 @@ fn document(
     let namespace = cursor.namespace_of(element).to_owned();
     let Some((kind, dialect)) = MessageKind::of_namespace(&namespace) else {
         return Err(cursor.fail(ReadFault::Namespace {
-            found: xml::shorten(&namespace),
+            found: source::shorten(&namespace),
         }));
     };
     cursor.require_namespace(Some(namespace));
@@ -150,7 +151,7 @@ fn document(
     let mut message = None;
     while let Some(body) = cursor.child()? {
         if body.local() != due {
-            let found = xml::shorten(body.local());
+            let found = source::shorten(body.local());
             return Err(cursor.fail(ReadFault::Unexpected {
                 found,
                 expected: due,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::draft::{Content, Draft, Parsed, TypeInfo, all_faults, check_reference};
 use super::error::{LocatedFault, ReadError, ReadFault, Spot};
 use super::model::Place;
-use super::parts::{self, AmountPart};
+use super::parts::{self, AmountPart, FaultList};
 use super::totals::{Declared, Found};
 use super::xml::Cursor;
 use super::{Header, Message, PAYMENTS_MAX};
@@ -71,7 +71,7 @@ impl GroupHeader {
             match element.local() {
                 "TtlIntrBkSttlmAmt" => {
                     // A total that is no money of its currency shows as a wrong total.
-                    let read = parts::amount(cursor, element, &mut Vec::new())?;
+                    let read = parts::amount(cursor, element, &mut FaultList::default())?;
                     let at = cursor.spot();
                     cursor.put(&mut total, (read, at), "TtlIntrBkSttlmAmt")?;
                 }
@@ -110,7 +110,7 @@ fn check_total(total: &AmountPart, at: Spot, drafts: &[(Place, Draft)]) -> Resul
     }
     let fault = ReadFault::SettlementTotal {
         expected: total.number,
-        currency: super::xml::shorten(&total.currency),
+        currency: super::source::shorten(&total.currency),
         found,
         other: u64::try_from(other.len()).unwrap_or(u64::MAX),
     };

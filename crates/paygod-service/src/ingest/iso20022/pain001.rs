@@ -9,8 +9,9 @@ use super::draft::{Content, Draft, Parsed, Side, TypeInfo, all_faults, check_ref
 use super::error::{Faults, LocatedFault, PaymentFault, ReadError, ReadFault};
 use super::model::{MessageKind, Party, Place};
 use super::parts::{self, FaultList, ID_CHARS_MAX, PartyPart};
+use super::source::shorten;
 use super::totals::{Declared, Found};
-use super::xml::{Cursor, Element, shorten};
+use super::xml::{Cursor, Element};
 use super::{Message, PAYMENTS_MAX};
 
 /// Reads the content of `CstmrCdtTrfInitn`, entered.

@@ -3,11 +3,14 @@
 //! A fault that spoils one payment goes to the list passed in; what makes the file unreadable is the
 //! error returned.
 
+use std::sync::Arc;
+
 use paygod_types::{Currency, Money, Timestamp};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
 use super::model::Agent;
-use super::xml::{Cursor, Element, shorten};
+use super::source::shorten;
+use super::xml::{Cursor, Element};
 use crate::ingest::account::AccountRef;
 use crate::ingest::bic::Bic;
 use crate::ingest::decimal::Decimal;
@@ -23,7 +26,24 @@ const REMITTANCE_CHARS_MAX: usize = 1_024;
 /// Longest code or date of those read.
 const CODE_CHARS_MAX: usize = 35;
 
-pub(super) type FaultList = Vec<LocatedFault>;
+/// Faults kept of one payment, and of one batch; those beyond add nothing its sender can use.
+const FAULTS_MAX: usize = 16;
+
+/// The faults of one payment or batch, at most [`FAULTS_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct FaultList(Vec<LocatedFault>);
+
+impl FaultList {
+    pub(super) fn push(&mut self, fault: LocatedFault) {
+        if self.0.len() < FAULTS_MAX {
+            self.0.push(fault);
+        }
+    }
+
+    pub(super) fn into_faults(self) -> impl Iterator<Item = Arc<LocatedFault>> {
+        self.0.into_iter().map(Arc::new)
+    }
+}
 
 /// A text that may be absent.
 pub(super) fn optional(

@@ -123,3 +123,17 @@ fn a_file_cut_at_any_byte_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_payment_keeps_a_bounded_number_of_faults() {
+    let many = "<CdtrAgt><FinInstnId>".to_owned()
+        + &"<BICFI>x</BICFI>".repeat(1_000)
+        + "</FinInstnId></CdtrAgt>";
+    let file = read(
+        TWO_PAYMENTS
+            .replacen("<Cdtr>", &format!("{many}<Cdtr>"), 1)
+            .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!(file.refused[0].faults.len(), 16);
+}
