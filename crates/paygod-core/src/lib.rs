@@ -34,14 +34,17 @@ mod request_error;
 mod request_json;
 pub mod snapshot;
 mod state;
+mod step_over;
 mod system_id;
+#[cfg(test)]
+mod tests;
 
 pub use accounts::{AccountFlags, AccountInfo, AccountIx, AccountView, Balances};
 pub use command::{Action, Command, Request, Transfer};
 pub use effects::{Effects, Touched, WindowHit};
 pub use engine::{Context, Outcome, SystemCommand};
 pub use engine_error::CommandError;
-pub use entry::{Body, Entry, EntryRef, RequestRef};
+pub use entry::{Body, Entry, EntryRef, Layer, RequestRef, Side};
 pub use entry_json::{ENTRY_VERSION, EntryError, EntryHead};
 pub use fold_book::{ALIASES_PER_ACCOUNT_MAX, ROOT_KEYS_MAX};
 pub use fold_error::{Check, FoldError};

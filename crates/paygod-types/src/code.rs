@@ -390,4 +390,23 @@ codes! {
     LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
     LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";
     LIST_ENTRY = "list.entry", Input, "an entry cannot stand in a list", "correct or leave out the entry named";
+
+    // verify: what an auditor's check of an export finds.
+    VERIFY_SOURCE = "verify.source", System, "a file of the export cannot be read", "check the disk and the permissions";
+    VERIFY_SCRATCH = "verify.scratch", System, "the temporary folder refused", "free space there or name another folder";
+    VERIFY_KEPT_FORM = "verify.kept-form", Input, "what the auditor kept cannot be read", "check the file";
+    VERIFY_MISSING = "verify.missing", Failed, "a file that the log must have is not there", "ask for the whole export";
+    VERIFY_BUNDLE = "verify.bundle", Failed, "an entry bundle is malformed", "take the export as damaged or changed";
+    VERIFY_ENTRY = "verify.entry", Failed, "an entry is not the canonical bytes of an entry", "take the export as changed";
+    VERIFY_GENESIS = "verify.genesis", Failed, "the first entry is not the one whose fingerprint was given", "take it as another book";
+    VERIFY_TILE = "verify.tile", Failed, "a tile does not hold the hashes of what is below it", "take the export as changed";
+    VERIFY_CHECKPOINT = "verify.checkpoint", Failed, "a checkpoint is malformed", "take the export as damaged or changed";
+    VERIFY_ORDER = "verify.order", Failed, "published checkpoints do not only grow", "take the log as rolled back";
+    VERIFY_FORK = "verify.fork", Failed, "there are two checkpoints of one size", "take the log as forked; both notes are the evidence";
+    VERIFY_SIGNATURE = "verify.signature", Failed, "a checkpoint is not signed by the key in force", "take the checkpoint as forged";
+    VERIFY_ROOT = "verify.root", Failed, "the entries are not those that a checkpoint signed", "take the export as changed before that checkpoint";
+    VERIFY_KEPT = "verify.kept", Failed, "the log is not the one that the auditor kept something of", "take history as rewritten";
+    VERIFY_DUPLICATE_ID = "verify.duplicate-id", Failed, "an id is used twice", "take the later entry as forged or replayed";
+    VERIFY_BLOB = "verify.blob", Failed, "a pack or list is not the one that was activated", "take the pack or list as swapped";
+    VERIFY_SNAPSHOT = "verify.snapshot", Failed, "a snapshot entry does not tell the state as rebuilt", "take the entry or those before it as changed";
 }

@@ -1,0 +1,328 @@
+//! The work that needs order: the tree grows, the state is rebuilt, and each checkpoint is checked when
+//! the tree has its size. One thread at a time does it.
+
+use paygod_tlog::limits::TILE_HEIGHT;
+use paygod_tlog::{
+    CheckpointError, Hash, NoteError, NoteVerifier, Rows, SignedCheckpoint, TlogProof, TreeHead,
+    TreeWriter,
+};
+
+use crate::batch::{Batch, Bundle, Read, Reader};
+use crate::checkpoints::{Checkpoints, Due, Origin};
+use crate::error::VerifyError;
+use crate::failure::{Check, Failure, Failures, Place};
+use crate::keys::Keys;
+use crate::levels::Levels;
+use crate::options::{Depth, Options};
+use crate::rebuild::Rebuild;
+use crate::report::Report;
+
+/// Everything known about the log up to some entry.
+pub(crate) struct Audit<'a> {
+    reader: &'a Reader<'a>,
+    options: &'a Options<'a>,
+    failures: Failures,
+    tree: TreeWriter,
+    rows: Rows,
+    levels: Levels,
+    checkpoints: Checkpoints<'a>,
+    /// The auditor's proofs, the highest index first.
+    proofs: Vec<TlogProof>,
+    keys: Keys,
+    rebuild: Option<Rebuild>,
+    genesis: Option<Hash>,
+    /// Size of the last checkpoint that stands, and whether a published one has failed.
+    stands: u64,
+    broken: bool,
+    checkpoints_checked: u64,
+    kept_checked: u64,
+}
+
+impl<'a> Audit<'a> {
+    pub(crate) fn new(
+        reader: &'a Reader<'a>,
+        options: &'a Options<'a>,
+        checkpoints: Checkpoints<'a>,
+        mut proofs: Vec<TlogProof>,
+        failures: Failures,
+    ) -> Self {
+        proofs.sort_by_key(|proof| std::cmp::Reverse(proof.index));
+        Self {
+            reader,
+            options,
+            failures,
+            tree: TreeWriter::default(),
+            rows: Rows::new(),
+            levels: Levels::default(),
+            checkpoints,
+            proofs,
+            keys: Keys::default(),
+            rebuild: (options.depth == Depth::Whole).then(|| Rebuild::new(options)),
+            genesis: None,
+            stands: 0,
+            broken: false,
+            checkpoints_checked: 0,
+            kept_checked: 0,
+        }
+    }
+
+    /// Takes the next batch.
+    pub(crate) fn take(&mut self, batch: &mut Batch) -> Result<(), VerifyError> {
+        batch
+            .failures
+            .drain(..)
+            .for_each(|failure| self.failures.push(failure));
+        batch
+            .bundles
+            .iter()
+            .try_for_each(|bundle| self.take_bundle(bundle))
+    }
+
+    /// Enough failures were found.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.failures.is_enough()
+    }
+
+    pub(crate) const fn entries_done(&self) -> u64 {
+        self.tree.size()
+    }
+
+    fn take_bundle(&mut self, bundle: &Bundle) -> Result<(), VerifyError> {
+        if bundle.first == 0 {
+            self.check_genesis(bundle.leaves.first().copied())?;
+        }
+        self.check_proofs(bundle);
+        let end = bundle
+            .first
+            .saturating_add(u64::try_from(bundle.leaves.len()).unwrap_or(0));
+        let mut entries = bundle.entries.as_slice();
+        // A checkpoint is checked with the key in force at its size: after the entries before it.
+        while let Some(size) = self.checkpoints.next_size().filter(|size| *size < end) {
+            let before = entries.partition_point(|read| read.index < size);
+            let (now, later) = entries.split_at_checked(before).unwrap_or((entries, &[]));
+            self.take_entries(now)?;
+            entries = later;
+            let leaves = usize::try_from(size.saturating_sub(bundle.first)).unwrap_or(usize::MAX);
+            let mut frontier = self.tree.frontier().clone();
+            frontier.append_batch(bundle.leaves.get(..leaves).unwrap_or(&[]));
+            self.check_checkpoints(frontier.head())?;
+        }
+        self.take_entries(entries)?;
+        match bundle
+            .root
+            .map(|root| self.tree.append_subtree(TILE_HEIGHT, root, &mut self.rows))
+        {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => self.tree.append(&bundle.leaves, &mut self.rows),
+        }
+        self.levels
+            .extend(&self.rows, self.reader.source, &mut self.failures)?;
+        if self.checkpoints.next_size() == Some(end) {
+            self.check_checkpoints(self.tree.head())?;
+        }
+        Ok(())
+    }
+
+    fn take_entries(&mut self, entries: &[Read]) -> Result<(), VerifyError> {
+        for read in entries {
+            if let Some(rebuild) = &mut self.rebuild {
+                rebuild.take(read, self.reader, &mut self.keys, &mut self.failures)?;
+            } else if let Some(entry) = &read.entry
+                && let Err(failure) = self.keys.apply(entry, read.index)
+            {
+                self.failures.push(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_genesis(&mut self, leaf: Option<Hash>) -> Result<(), VerifyError> {
+        self.genesis = leaf;
+        let Some(found) = leaf else { return Ok(()) };
+        if let Some(expected) = self.options.genesis
+            && expected != found
+        {
+            let expected = format!("the fingerprint {expected}");
+            let place = Place::Entry(0);
+            self.failures.push(Failure::new(
+                Check::Genesis,
+                place,
+                expected,
+                found.to_string(),
+            ));
+        }
+        let mut text = Vec::new();
+        if self.reader.source.read("genesis", 0..65, &mut text)? {
+            let says = text.strip_suffix(b"\n").unwrap_or(&text);
+            if says != found.to_string().as_bytes() {
+                let expected = format!("the fingerprint of entry 0, {found}");
+                let place = Place::File("genesis".to_owned());
+                self.failures.push(Failure::new(
+                    Check::Genesis,
+                    place,
+                    expected,
+                    "another text",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A kept proof names its entry exactly: its root was signed, so if the entry's hash leads to
+    /// another root now, the entry was changed.
+    fn check_proofs(&mut self, bundle: &Bundle) {
+        while let Some(proof) = self.proofs.pop_if(|proof| {
+            let at = usize::try_from(proof.index.saturating_sub(bundle.first));
+            at.is_ok_and(|at| at < bundle.leaves.len())
+        }) {
+            let at = usize::try_from(proof.index.saturating_sub(bundle.first)).unwrap_or(0);
+            let Some(leaf) = bundle.leaves.get(at) else {
+                continue;
+            };
+            self.kept_checked = self.kept_checked.saturating_add(1);
+            if let Err(error) = inclusion(&proof).verify(*leaf, proof.checkpoint.head()) {
+                let place = Place::Entry(proof.index);
+                let expected = "the entry that the kept proof is of";
+                self.failures.push(Failure::new(
+                    Check::Kept,
+                    place,
+                    expected,
+                    error.to_string(),
+                ));
+            }
+        }
+    }
+
+    /// Checks every checkpoint of this size.
+    fn check_checkpoints(&mut self, head: TreeHead) -> Result<(), VerifyError> {
+        while let Some(due) = self.checkpoints.take(head.size, &mut self.failures)? {
+            self.check_checkpoint(&due, head);
+        }
+        Ok(())
+    }
+
+    fn check_checkpoint(&mut self, due: &Due, head: TreeHead) {
+        let size = due.signed.head().size;
+        if let Err(found) = check_signature(&due.signed, &self.keys) {
+            let expected = match self.keys.in_force() {
+                Some(key) => format!(
+                    "a signature by the key in force, {} {}",
+                    key.name(),
+                    key.id()
+                ),
+                None => "a key in force".to_owned(),
+            };
+            let place = Place::Checkpoint(size);
+            self.failures
+                .push(Failure::new(Check::Signature, place, expected, found));
+        }
+        let found = *due.signed.head();
+        match due.origin {
+            Origin::Published => self.checkpoints_checked += 1,
+            Origin::Kept => self.kept_checked += 1,
+        }
+        if found == head {
+            self.stands = size;
+            return;
+        }
+        // Once one is broken all later ones are; the auditor's own still say how far back it goes.
+        if self.broken && due.origin == Origin::Published {
+            return;
+        }
+        let check = match due.origin {
+            Origin::Published => Check::Root,
+            Origin::Kept => Check::Kept,
+        };
+        self.broken |= due.origin == Origin::Published;
+        let place = Place::Entries(self.stands..size);
+        let expected = format!("the entries whose root at size {size} is {}", found.root);
+        let found = format!("entries with the root {}", head.root);
+        self.failures
+            .push(Failure::new(check, place, expected, found));
+    }
+
+    /// Checks what is left when all entries were taken, and reports.
+    pub(crate) fn finish(mut self) -> Result<Report, VerifyError> {
+        let head = self.tree.head();
+        if head.size == self.reader.size {
+            self.levels.finish(self.reader.source, &mut self.failures)?;
+            self.check_past_the_end(head)?;
+        }
+        if let Some(rebuild) = &self.rebuild {
+            rebuild.finish(self.reader, self.options.threads, &mut self.failures)?;
+        }
+        let (failures, failures_omitted) = self.failures.finish();
+        let mut report = Report {
+            depth: self.options.depth,
+            origin: self.keys.origin().to_owned(),
+            genesis: self.genesis,
+            genesis_pinned: self.options.genesis.is_some(),
+            head: Some(head),
+            keys: self.keys.changes(),
+            checkpoints: self.checkpoints_checked,
+            kept: self.kept_checked,
+            accounts: 0,
+            totals: Vec::new(),
+            failures,
+            failures_omitted,
+        };
+        if let Some(rebuild) = &self.rebuild {
+            report.accounts = u64::try_from(rebuild.state().accounts_len()).unwrap_or(u64::MAX);
+            report.totals = rebuild.state().totals().to_vec();
+        }
+        Ok(report)
+    }
+
+    /// Checkpoints and proofs of trees larger than this one: its tail is gone.
+    fn check_past_the_end(&mut self, head: TreeHead) -> Result<(), VerifyError> {
+        while let Some(due) = self.checkpoints.take(u64::MAX, &mut self.failures)? {
+            let size = due.signed.head().size;
+            let (check, who) = match due.origin {
+                Origin::Published => (Check::Order, "published"),
+                Origin::Kept => (Check::Kept, "kept"),
+            };
+            let expected = format!("a log of {size} entries or more: a checkpoint of it was {who}");
+            let place = Place::Entries(head.size..size);
+            let found = format!("{} entries", head.size);
+            self.failures
+                .push(Failure::new(check, place, expected, found));
+        }
+        for proof in self.proofs.drain(..) {
+            let place = Place::Entry(proof.index);
+            let found = format!("{} entries", head.size);
+            let expected = "an entry that a proof was kept of";
+            self.failures
+                .push(Failure::new(Check::Kept, place, expected, found));
+        }
+        Ok(())
+    }
+}
+
+fn inclusion(proof: &TlogProof) -> paygod_tlog::InclusionProof {
+    paygod_tlog::InclusionProof {
+        index: proof.index,
+        size: proof.checkpoint.head().size,
+        hashes: proof.hashes.clone(),
+    }
+}
+
+fn check_signature(signed: &SignedCheckpoint, keys: &Keys) -> Result<(), String> {
+    let Some(key) = keys.in_force() else {
+        return Err("none".to_owned());
+    };
+    signed
+        .verify(keys.origin(), &[key])
+        .map_err(|error| match error {
+            CheckpointError::Note(NoteError::NoTrustedSignature) => {
+                let by: Vec<String> = signed
+                    .note()
+                    .signatures()
+                    .iter()
+                    .take(4)
+                    .map(|signature| format!("{} {}", signature.name, signature.id))
+                    .collect();
+                format!("signatures by {}", by.join(", "))
+            }
+            error => error.to_string(),
+        })
+}

@@ -1,0 +1,47 @@
+//! Every bound of this crate, with its unit and reason.
+
+use paygod_tlog::limits::NOTE_BYTES_MAX;
+
+/// Bundles in a batch, the unit of work of a thread. Large enough that handing batches over costs
+/// nothing beside hashing them, small enough that a few of them are no memory.
+pub const BUNDLES_PER_BATCH: u64 = 8;
+
+/// Batches read ahead of the one being folded, for each thread. Bounds memory; past it readers wait.
+pub const BATCHES_AHEAD_PER_THREAD: u64 = 3;
+
+/// Most threads. More would wait for the fold.
+pub const THREADS_MAX: usize = 32;
+
+/// Failures kept while looking for the first; the rest are counted.
+pub const FAILURES_KEPT_MIN: usize = 256;
+
+/// Failures that `--all` keeps; the rest are counted.
+pub const FAILURES_ALL_MAX: usize = 10_000;
+
+/// Characters of a text that an export can choose, as shown in a failure.
+pub const TEXT_SHOWN_MAX: usize = 300;
+
+/// Bytes of `checkpoints.log` read at a time; more than its longest record.
+pub const LOG_READ_BYTES: usize = 2 * NOTE_BYTES_MAX;
+
+/// Digits of a record's length in `checkpoints.log`.
+pub const LOG_LENGTH_DIGITS_MAX: usize = 6;
+
+/// Kept checkpoints and proofs that an auditor can bring.
+pub const KEPT_MAX: usize = 10_000;
+
+/// Bytes of the largest pack archive or list that is read; what is larger fails its check.
+pub const BLOB_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+
+/// Entries between two copies of the state kept for snapshot claims, at least.
+pub const STATE_COPY_ENTRIES_MIN: u64 = 131_072;
+
+/// Parts that ids are divided into by their hash. Each is sorted by itself, so this divides the
+/// memory that sorting takes.
+pub const ID_PARTS: usize = 256;
+
+/// Records of one part gathered before they are written out: 64 KiB of ids, 16 MiB over all parts.
+pub const ID_BLOCK_RECORDS: usize = 4_096;
+
+const _: () = assert!(LOG_READ_BYTES > NOTE_BYTES_MAX + LOG_LENGTH_DIGITS_MAX + 1);
+const _: () = assert!(ID_PARTS == 256);

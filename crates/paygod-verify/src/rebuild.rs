@@ -1,0 +1,105 @@
+//! Rebuilds the state, entry by entry, by the ledger's own fold, and checks what needs the state.
+//!
+//! An entry that the fold refuses is stepped over, so that later failures can be found too; from then
+//! on the state is not the book's, and what follows from that is reported as it comes.
+
+use paygod_core::{Body, Effects, Entry, State};
+use paygod_types::RequestId;
+
+use crate::batch::{Read, Reader};
+use crate::blobs::Blobs;
+use crate::error::VerifyError;
+use crate::failure::{Failure, Failures};
+use crate::ids::Ids;
+use crate::keys::Keys;
+use crate::options::Options;
+use crate::snapshots::Snapshots;
+
+/// The state as rebuilt so far.
+#[derive(Debug)]
+pub(crate) struct Rebuild {
+    state: State,
+    effects: Option<Effects>,
+    ids: Ids,
+    snapshots: Snapshots,
+    blobs: Blobs,
+}
+
+impl Rebuild {
+    pub(crate) fn new(options: &Options<'_>) -> Self {
+        Self {
+            state: State::new(),
+            effects: RequestId::system("none").ok().map(Effects::reusable),
+            ids: Ids::new(&options.scratch),
+            snapshots: Snapshots::new(),
+            blobs: Blobs::default(),
+        }
+    }
+
+    pub(crate) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Checks and applies the next entry.
+    pub(crate) fn take(
+        &mut self,
+        read: &Read,
+        reader: &Reader<'_>,
+        keys: &mut Keys,
+        failures: &mut Failures,
+    ) -> Result<(), VerifyError> {
+        let Some(entry) = &read.entry else {
+            self.state.step_over(None);
+            return Ok(());
+        };
+        self.ids.used(read.id_hash, read.index)?;
+        if let Some(reference) = entry.body.refers_to() {
+            let hash = reader.hash_id(reference.id.as_str());
+            self.ids.refers(hash, reference.seq.0, read.index)?;
+        }
+        if let Body::Snapshot(claim) = &entry.body {
+            let failure = self
+                .snapshots
+                .check(read.index, claim, &self.state, reader)?;
+            failure
+                .into_iter()
+                .for_each(|failure| failures.push(failure));
+        }
+        if let Err(failure) = self.apply(entry) {
+            failures.push(failure);
+            self.state.step_over(Some(entry.time));
+            return Ok(());
+        }
+        self.snapshots.observe(&self.state);
+        match &entry.body {
+            Body::Genesis(_) | Body::KeyRotate(_) => {
+                if let (Some(book), Some(key)) = (self.state.book(), self.state.checkpoint_key()) {
+                    keys.set(&book.origin, &key.vkey);
+                }
+            }
+            Body::PolicyActivate { set, .. } => {
+                self.blobs.check(read.index, set, reader.source, failures)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), Failure> {
+        match &mut self.effects {
+            Some(effects) => self.state.apply_into(entry, effects)?,
+            None => drop(self.state.apply(entry)?),
+        }
+        Ok(())
+    }
+
+    /// What can only be said when all entries were seen.
+    pub(crate) fn finish(
+        &self,
+        reader: &Reader<'_>,
+        threads: usize,
+        failures: &mut Failures,
+    ) -> Result<(), VerifyError> {
+        self.ids.finish(reader, threads, failures)
+    }
+}

@@ -1,0 +1,115 @@
+//! What verifying found, for people and for machines.
+
+use paygod_core::CurrencyTotals;
+use paygod_tlog::{Hash, TreeHead};
+use paygod_types::Money;
+use paygod_types::canonical::Writer;
+
+use crate::failure::Failure;
+use crate::options::Depth;
+
+/// What was checked and what is wrong.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How much was checked.
+    pub depth: Depth,
+    /// The log's origin, as its genesis says. Empty when there is none.
+    pub origin: String,
+    /// The fingerprint of the first entry as found.
+    pub genesis: Option<Hash>,
+    /// The auditor brought a fingerprint to compare it with.
+    pub genesis_pinned: bool,
+    /// Entries checked and the root over them.
+    pub head: Option<TreeHead>,
+    /// Checkpoint keys that have been in force.
+    pub keys: u64,
+    /// Published checkpoints checked.
+    pub checkpoints: u64,
+    /// The auditor's own checkpoints and proofs checked.
+    pub kept: u64,
+    /// Accounts rebuilt.
+    pub accounts: u64,
+    /// The sums over all accounts of each currency, rebuilt.
+    pub totals: Vec<CurrencyTotals>,
+    /// What is wrong, the most telling first: by entry where one can be named.
+    pub failures: Vec<Failure>,
+    /// How many more failures were seen and are not listed.
+    pub failures_omitted: u64,
+}
+
+impl Report {
+    /// Nothing is wrong.
+    #[must_use]
+    pub const fn is_valid(&self) -> bool {
+        self.failures.is_empty() && self.failures_omitted == 0
+    }
+
+    /// The first failure, by entry where one can be named.
+    #[must_use]
+    pub fn first(&self) -> Option<&Failure> {
+        self.failures.first()
+    }
+
+    /// Appends the report as canonical JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.begin_object();
+        writer.key("accounts");
+        writer.u64(self.accounts);
+        writer.key("checkpoints");
+        writer.u64(self.checkpoints);
+        writer.key("depth");
+        writer.string(self.depth.as_str());
+        writer.key("failures");
+        writer.begin_array();
+        self.failures
+            .iter()
+            .for_each(|failure| failure.write_json(&mut writer));
+        writer.end_array();
+        writer.key("failures_omitted");
+        writer.u64(self.failures_omitted);
+        if let Some(genesis) = &self.genesis {
+            writer.key("genesis");
+            writer.hex(genesis.as_bytes());
+        }
+        writer.key("genesis_pinned");
+        writer.bool(self.genesis_pinned);
+        writer.key("kept");
+        writer.u64(self.kept);
+        writer.key("keys");
+        writer.u64(self.keys);
+        writer.key("origin");
+        writer.string(&self.origin);
+        if let Some(head) = &self.head {
+            writer.key("root");
+            writer.hex(head.root.as_bytes());
+            writer.key("size");
+            writer.u64(head.size);
+        }
+        writer.key("totals");
+        writer.begin_array();
+        self.totals
+            .iter()
+            .for_each(|of| write_totals(of, &mut writer));
+        writer.end_array();
+        writer.key("valid");
+        writer.bool(self.is_valid());
+        writer.end_object();
+    }
+}
+
+/// Debits equal credits, so one figure a layer tells both.
+fn write_totals(of: &CurrencyTotals, writer: &mut Writer<'_>) {
+    let money = |amount| Money {
+        amount,
+        currency: of.currency,
+    };
+    writer.begin_object();
+    writer.key("currency");
+    writer.string(of.currency.code());
+    writer.key("pending");
+    writer.amount(&money(of.totals.debits_pending));
+    writer.key("posted");
+    writer.amount(&money(of.totals.debits_posted));
+    writer.end_object();
+}

@@ -1,0 +1,117 @@
+//! Checks what snapshot entries say about earlier states.
+//!
+//! A snapshot entry speaks of the state some entries back. Copies of the state are kept at a few
+//! places; from the last one before the place spoken of, entries are folded again up to it. Places
+//! spoken of only ascend, so no more than one further pass over the log is ever made.
+
+use paygod_core::State;
+use paygod_core::entry::SnapshotClaim;
+
+use crate::batch::Reader;
+use crate::failure::{Check, Failure, Place};
+use crate::limits::STATE_COPY_ENTRIES_MIN;
+use crate::source::SourceError;
+
+/// Copies of the state at ascending places: the oldest that may still be needed, and the last two.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    copies: Vec<State>,
+}
+
+impl Snapshots {
+    pub(crate) fn new() -> Self {
+        Self {
+            copies: vec![State::new()],
+        }
+    }
+
+    /// Keeps a copy now and then: the more a copy takes, the more seldom.
+    pub(crate) fn observe(&mut self, state: &State) {
+        let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
+        let interval = STATE_COPY_ENTRIES_MIN.max(accounts.saturating_mul(4));
+        let last = self.copies.last().map_or(0, State::size);
+        if state.size().saturating_sub(last) < interval {
+            return;
+        }
+        if self.copies.len() >= 3 {
+            self.copies.remove(1);
+        }
+        self.copies.push(state.clone());
+    }
+
+    /// Checks the claim of entry `index`; `state` is the state before it.
+    pub(crate) fn check(
+        &mut self,
+        index: u64,
+        claim: &SnapshotClaim,
+        state: &State,
+        reader: &Reader<'_>,
+    ) -> Result<Option<Failure>, SourceError> {
+        let size = claim.of.0.saturating_add(1);
+        if size > state.size() {
+            // The fold refuses it with its own words.
+            return Ok(None);
+        }
+        let (digest, accounts) = if size == state.size() {
+            (state.digest(), state.accounts_len())
+        } else {
+            let earlier = self.rebuild(size, reader)?;
+            (earlier.digest(), earlier.accounts_len())
+        };
+        let accounts = u64::try_from(accounts).unwrap_or(u64::MAX);
+        if (digest, accounts) == (claim.digest, claim.accounts) {
+            return Ok(None);
+        }
+        let expected = format!(
+            "state {digest} of {accounts} accounts after entry {}",
+            claim.of
+        );
+        let found = format!("state {} of {} accounts", claim.digest, claim.accounts);
+        Ok(Some(Failure::new(
+            Check::Snapshot,
+            Place::Entry(index),
+            expected,
+            found,
+        )))
+    }
+
+    /// The state at `size`, from the last copy at or before it, which takes the copy's place.
+    fn rebuild(&mut self, size: u64, reader: &Reader<'_>) -> Result<&State, SourceError> {
+        let usable = self
+            .copies
+            .iter()
+            .take_while(|copy| copy.size() <= size)
+            .count();
+        // Places only ascend, so what is older than the last usable copy is never needed again. Were
+        // the log to go back, the fold refuses it, and we start over from the beginning.
+        self.copies
+            .drain(..usable.saturating_sub(1).min(self.copies.len()));
+        if self.copies.first().is_none_or(|copy| copy.size() > size) {
+            self.copies.insert(0, State::new());
+        }
+        if let Some(state) = self.copies.first_mut() {
+            reader.read_again(state.size()..size, |_, entry| {
+                apply_or_step_over(state, entry)
+            })?;
+        }
+        Ok(self
+            .copies
+            .first_mut()
+            .map_or_else(unreachable_state, |state| &*state))
+    }
+}
+
+fn unreachable_state<'a>() -> &'a State {
+    static EMPTY: std::sync::OnceLock<State> = std::sync::OnceLock::new();
+    EMPTY.get_or_init(State::new)
+}
+
+/// Folds an entry as the first time round; its failures were reported then.
+fn apply_or_step_over(state: &mut State, entry: Option<paygod_core::Entry>) {
+    let applied = entry
+        .as_ref()
+        .is_some_and(|entry| state.apply(entry).is_ok());
+    if !applied {
+        state.step_over(entry.map(|entry| entry.time));
+    }
+}
