@@ -40,6 +40,30 @@ impl Decimal {
         Self { coefficient: i128::from(value), scale: 0 }
     }
 
+    /// The whole number that, over 10^[`Decimal::scale`], is the value.
+    #[must_use]
+    pub const fn coefficient(self) -> i128 {
+        self.coefficient
+    }
+
+    /// Digits after the point, the last of them no zero.
+    #[must_use]
+    pub const fn scale(self) -> u8 {
+        self.scale
+    }
+
+    /// The value as an int, if it is whole and fits.
+    #[must_use]
+    pub fn to_int(self) -> Option<i64> {
+        if self.scale == 0 { i64::try_from(self.coefficient).ok() } else { None }
+    }
+
+    /// `minor` units of a currency of so many decimals.
+    #[must_use]
+    pub fn from_minor(minor: i128, exponent: u8) -> Option<Self> {
+        Self::new(minor, exponent)
+    }
+
     /// Reads `-12.50` or, as JSON numbers may be spelt, `1.25e3`. `None` if it is not a JSON number or does
     /// not fit.
     #[must_use]

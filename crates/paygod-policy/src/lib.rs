@@ -10,14 +10,22 @@
 //!
 //! Pure: no I/O, clock or randomness. INVARIANT(fail-closed): whatever goes wrong, the answer is deny.
 
+mod contract;
+mod decimal;
 mod decision;
+mod document;
+mod eval;
+mod json;
+mod lang;
+pub mod limits;
 mod list;
 mod pack;
 mod ruleset;
+mod schema;
 mod window;
 
 pub use decision::{Decision, Reason, RuleInfo, Verdict};
 pub use list::{List, ListBuilder, ListError};
-pub use pack::{Pack, PackError};
+pub use pack::{CaseReport, CasesReport, Pack, PackError, PackProblem, RuleCoverage};
 pub use ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch};
 pub use window::{WindowFact, WindowQuery, WindowToken};

@@ -13,8 +13,8 @@ pub const RULES_PER_PACK_MAX: usize = 4_096;
 pub const WINDOWS_PER_PACK_MAX: usize = 16;
 /// Keys of one `velocity` call. Past it the pack does not load.
 pub const WINDOW_KEYS_MAX: usize = 8;
-/// The longest window, in nanoseconds: 400 days. Past it the pack does not load.
-pub const WINDOW_NS_MAX: i64 = 400 * 86_400 * 1_000_000_000;
+/// The longest window, in nanoseconds. Past it the pack does not load.
+pub const WINDOW_NS_MAX: i64 = 366 * 24 * 3_600 * 1_000_000_000;
 /// Files of one pack. Past it the pack does not load.
 pub const PACK_FILES_MAX: usize = 256;
 /// Bytes of all files of one pack together. Past it the pack does not load.

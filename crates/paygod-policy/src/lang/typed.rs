@@ -1,0 +1,203 @@
+//! The typed tree: a condition after checking. The reference evaluator walks it; the compiler lowers it.
+
+use std::sync::Arc;
+
+use paygod_types::{Money, Timestamp};
+
+use super::ast::Span;
+use super::ty::Type;
+use crate::decimal::Decimal;
+use crate::list::Matching;
+
+/// A typed expression.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Typed {
+    pub(crate) kind: Kind,
+    pub(crate) ty: Type,
+    pub(crate) span: Span,
+}
+
+/// A field: its place in the row of the document, or of the element a loop variable stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FieldRef {
+    /// The depth of the loop whose element it is in; `None` for the document itself.
+    pub(crate) variable: Option<usize>,
+    pub(crate) slot: usize,
+    /// For a list, how many slots an element takes; else 0.
+    pub(crate) stride: usize,
+    /// The path from the document's root.
+    pub(crate) path: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextTest {
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextMap {
+    Lower,
+    Upper,
+    Trim,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quantifier {
+    Exists,
+    All,
+    ExistsOne,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DatePart {
+    Year,
+    Month,
+    Day,
+    DayOfWeek,
+    Hour,
+    Minute,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Bool(bool),
+    Int(i64),
+    Decimal(Decimal),
+    Text(Arc<str>),
+    Money(Money),
+    Time(Timestamp),
+    Duration(i64),
+    Field(FieldRef),
+    Has(FieldRef),
+    Not(Box<Typed>),
+    Negate(Box<Typed>),
+    And(Vec<Typed>),
+    Or(Vec<Typed>),
+    Conditional(Box<Typed>, Box<Typed>, Box<Typed>),
+    /// Both sides of one type.
+    Compare(Comparison, Box<Typed>, Box<Typed>),
+    Arithmetic(Arithmetic, Box<Typed>, Box<Typed>),
+    /// An int where a decimal is needed.
+    ToDecimal(Box<Typed>),
+    /// Whether the first equals one of the others.
+    OneOf(Box<Typed>, Vec<Typed>),
+    /// Whether the first equals an element of a list field.
+    ElementOf(Box<Typed>, FieldRef),
+    /// Whether the subject is on a named list (index into the pack's lists).
+    Listed { list: usize, matching: Matching, subject: Box<Typed> },
+    TextTest(TextTest, Box<Typed>, Box<Typed>),
+    TextMap(TextMap, Box<Typed>),
+    /// Characters of a text.
+    TextSize(Box<Typed>),
+    /// Elements of a list field.
+    ListSize(FieldRef),
+    MoneyAmount(Box<Typed>),
+    MoneyCurrency(Box<Typed>),
+    DatePart(DatePart, Box<Typed>),
+    WindowCount(usize),
+    WindowSum(usize),
+    /// A quantifier over a list field; the variable's depth is that of the body.
+    Quantified { quantifier: Quantifier, list: FieldRef, variable: usize, body: Box<Typed> },
+    /// The sum, over the elements of a list field, of a value computed from each.
+    Sum { list: FieldRef, variable: usize, body: Box<Typed> },
+}
+
+/// One `velocity` call site.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct WindowSite {
+    pub(crate) keys: Vec<WindowKey>,
+    pub(crate) window_ns: i64,
+    /// Whether any use reads the sum: then the currency joins the key.
+    pub(crate) sum_used: bool,
+}
+
+/// One key of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum WindowKey {
+    Field(FieldRef),
+    Text(Arc<str>),
+}
+
+impl WindowSite {
+    /// The keys, for reasons and messages.
+    pub(crate) fn label(&self) -> String {
+        let keys: Vec<String> = self
+            .keys
+            .iter()
+            .map(|key| match key {
+                WindowKey::Field(field) => field.path.to_string(),
+                WindowKey::Text(text) => format!("{text:?}"),
+            })
+            .collect();
+        keys.join(", ")
+    }
+}
+
+impl Typed {
+    /// Whether evaluating it can read a window.
+    pub(crate) fn reads_windows(&self) -> bool {
+        match &self.kind {
+            Kind::WindowCount(_) | Kind::WindowSum(_) => true,
+            other => other.children().iter().any(|child| child.reads_windows()),
+        }
+    }
+}
+
+impl Kind {
+    /// The expressions directly below.
+    pub(crate) fn children(&self) -> Vec<&Typed> {
+        match self {
+            Self::Bool(_)
+            | Self::Int(_)
+            | Self::Decimal(_)
+            | Self::Text(_)
+            | Self::Money(_)
+            | Self::Time(_)
+            | Self::Duration(_)
+            | Self::Field(_)
+            | Self::Has(_)
+            | Self::ListSize(_)
+            | Self::WindowCount(_)
+            | Self::WindowSum(_) => Vec::new(),
+            Self::Not(a)
+            | Self::Negate(a)
+            | Self::ToDecimal(a)
+            | Self::ElementOf(a, _)
+            | Self::Listed { subject: a, .. }
+            | Self::TextMap(_, a)
+            | Self::TextSize(a)
+            | Self::MoneyAmount(a)
+            | Self::MoneyCurrency(a)
+            | Self::DatePart(_, a)
+            | Self::Quantified { body: a, .. }
+            | Self::Sum { body: a, .. } => vec![a],
+            Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) | Self::TextTest(_, a, b) => {
+                vec![a, b]
+            }
+            Self::Conditional(a, b, c) => vec![a, b, c],
+            Self::And(items) | Self::Or(items) => items.iter().collect(),
+            Self::OneOf(a, items) => core::iter::once(&**a).chain(items).collect(),
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Judging: prepare without history, decide with it.
+
+use std::sync::Arc;
+
+use super::{LinkedRule, PrepareError, Ruleset};
+use crate::decision::{Decision, Reason, RuleInfo, Verdict};
+use crate::document::{Document, Invalid};
+use crate::eval::program::{HitNote, Inputs, Machine, Windows};
+use crate::eval::{EvalError, Fuel};
+use crate::window::{WindowFact, WindowQuery};
+
+/// Buffers of one worker, reused from transfer to transfer so that judging does not allocate.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    machine: Machine,
+    sites: Vec<u32>,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    rule: usize,
+    result: Result<(), EvalError>,
+    /// Its list hits, in [`Prepared::hits`].
+    hits: (usize, usize),
+}
+
+/// A window of a prepared transfer.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    site: u32,
+    key: (usize, usize),
+    window: core::time::Duration,
+    sum_used: bool,
+    asked: bool,
+}
+
+/// One transfer, parsed and judged as far as possible without history. Owns its data; reuse it.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    documents: Vec<Document>,
+    /// For each layout, how the document departs from it.
+    invalid: Vec<Option<Invalid>>,
+    outcomes: Vec<Outcome>,
+    hits: Vec<HitNote>,
+    /// Rules put off until their windows are answered.
+    pending: Vec<usize>,
+    windows: Vec<Asked>,
+    keys: Vec<u8>,
+    fuel: Fuel,
+    exhausted: bool,
+}
+
+impl Prepared {
+    /// What this transfer asks of sealed history, in the order in which [`Ruleset::decide`] takes answers.
+    pub fn windows(&self) -> impl ExactSizeIterator<Item = WindowQuery<'_>> {
+        self.windows.iter().map(|asked| WindowQuery {
+            key: self.keys.get(asked.key.0..asked.key.1).unwrap_or_default(),
+            window: asked.window,
+            asked: asked.asked,
+            sum_used: asked.sum_used,
+        })
+    }
+
+    fn clear(&mut self, shapes: usize) {
+        self.documents.resize_with(shapes, Document::default);
+        self.invalid.clear();
+        self.outcomes.clear();
+        self.hits.clear();
+        self.pending.clear();
+        self.windows.clear();
+        self.keys.clear();
+        self.fuel = Fuel::default();
+        self.exhausted = false;
+    }
+}
+
+impl Ruleset {
+    /// Step 1, stateless: parses one element of a request's `transfers`, judges it as far as that goes
+    /// without history, and computes the window keys into `out`, whose former content is dropped.
+    ///
+    /// # Errors
+    /// [`PrepareError`] if the bytes are not a JSON object. Nothing can be decided on such a transfer.
+    pub fn prepare(
+        &self,
+        scratch: &mut Scratch,
+        transfer_json: &[u8],
+        out: &mut Prepared,
+    ) -> Result<(), PrepareError> {
+        let malformed = |offset, reason| PrepareError::Malformed { offset, reason };
+        let text = core::str::from_utf8(transfer_json)
+            .map_err(|error| malformed(error.valid_up_to(), "the bytes are not UTF-8"))?;
+        out.clear(self.shapes.len());
+        for (shape, document) in self.shapes.iter().zip(&mut out.documents) {
+            let invalid =
+                document.read(shape, text).map_err(|error| malformed(error.offset, error.reason))?;
+            out.invalid.push(invalid);
+        }
+        for (site_index, site) in (0_u32..).zip(&self.sites) {
+            let sound = out.invalid.get(site.shape).is_some_and(Option::is_none);
+            let Some(document) = out.documents.get(site.shape).filter(|_| sound) else { continue };
+            let start = out.keys.len();
+            if site.write_key(document, &mut out.keys) {
+                out.windows.push(Asked {
+                    site: site_index,
+                    key: (start, out.keys.len()),
+                    window: site.window,
+                    sum_used: site.sum_used,
+                    asked: false,
+                });
+            }
+        }
+        self.evaluate_unasked(scratch, out);
+        Ok(())
+    }
+
+    /// Evaluates every rule, putting off those that read a window.
+    fn evaluate_unasked(&self, scratch: &mut Scratch, out: &mut Prepared) {
+        let machine = &mut scratch.machine;
+        machine.fuel = Fuel::default();
+        machine.hits.clear();
+        for (index, rule) in self.rules.iter().enumerate() {
+            let Some(document) = self.sound_document(rule, out) else { continue };
+            let before = (machine.fuel, machine.hits.len());
+            let inputs = Inputs { document, lists: &self.contents, windows: Windows::Pending };
+            let result = machine.run(&rule.program, inputs);
+            match result {
+                Ok(false) => {}
+                Ok(true) => {
+                    let hits = (before.1, machine.hits.len());
+                    out.outcomes.push(Outcome { rule: index, result: Ok(()), hits });
+                }
+                Err(EvalError::Pending) => {
+                    machine.fuel = before.0;
+                    out.pending.push(index);
+                    for asked in &mut out.windows {
+                        asked.asked |= rule.sites.contains(&asked.site);
+                    }
+                }
+                Err(EvalError::FuelExhausted) => {
+                    out.exhausted = true;
+                    break;
+                }
+                Err(error) => {
+                    let hits = (before.1, before.1);
+                    out.outcomes.push(Outcome { rule: index, result: Err(error), hits });
+                }
+            }
+        }
+        out.fuel = machine.fuel;
+        out.hits.extend_from_slice(&machine.hits);
+    }
+
+    /// The document a rule reads, if it is what the rule's pack describes.
+    fn sound_document<'p>(&self, rule: &LinkedRule, prepared: &'p Prepared) -> Option<&'p Document> {
+        let shape = self.linked.get(rule.pack)?.shape;
+        match prepared.invalid.get(shape) {
+            Some(None) => prepared.documents.get(shape),
+            _ => None,
+        }
+    }
+
+    /// The amount of a prepared transfer, if a layout describes it as money.
+    pub(crate) fn transfer_amount(&self, prepared: &Prepared) -> Option<paygod_types::Amount> {
+        self.shapes.iter().zip(&prepared.documents).find_map(|(shape, document)| {
+            match document.slot(shape.amount?) {
+                crate::document::Slot::Money(money) => Some(money.amount),
+                _ => None,
+            }
+        })
+    }
+
+    /// Step 3, after the sequencer has answered [`Prepared::windows`], one fact each in order.
+    /// A missing fact denies.
+    #[must_use]
+    pub fn decide(&self, scratch: &mut Scratch, prepared: &Prepared, facts: &[WindowFact]) -> Decision {
+        let mut decision =
+            Decision { verdict: Verdict::Deny, fuel: 0, approvals_required: 0, reasons: Vec::new() };
+        self.decide_into(scratch, prepared, facts, &mut decision);
+        decision
+    }
+
+    /// As [`Ruleset::decide`], into a decision that is reused: without allocation, unless a rule that fired
+    /// read a list or a window.
+    pub fn decide_into(
+        &self,
+        scratch: &mut Scratch,
+        prepared: &Prepared,
+        facts: &[WindowFact],
+        decision: &mut Decision,
+    ) {
+        decision.reasons.clear();
+        let Scratch { machine, sites } = scratch;
+        sites.clear();
+        sites.extend(prepared.windows.iter().map(|asked| asked.site));
+        machine.fuel = prepared.fuel;
+        machine.hits.clear();
+        let mut tally = Tally { ruleset: self, decision, verdict: None, approvals: 0, pack: 0, matched: false };
+        let mut exhausted = prepared.exhausted;
+        let mut done = prepared.outcomes.iter().peekable();
+        let mut pending = prepared.pending.iter().peekable();
+        loop {
+            // Both are in the order of the rules: take the earlier.
+            let next = match (done.peek(), pending.peek()) {
+                (Some(outcome), Some(rule)) if outcome.rule < **rule => done.next().copied(),
+                (Some(_), None) => done.next().copied(),
+                (_, Some(_)) => {
+                    let Some(index) = pending.next().copied() else { break };
+                    if exhausted {
+                        continue;
+                    }
+                    let windows = Windows::Answered { sites, facts };
+                    let outcome = self.evaluate_asked(machine, prepared, index, windows);
+                    exhausted |= matches!(
+                        outcome,
+                        Some(Outcome { result: Err(EvalError::FuelExhausted), .. })
+                    );
+                    match outcome {
+                        Some(outcome) if !exhausted => Some(outcome),
+                        _ => continue,
+                    }
+                }
+                (None, None) => break,
+            };
+            let Some(outcome) = next else { break };
+            let Some(rule) = self.rules.get(outcome.rule) else { continue };
+            tally.rule(rule, outcome, Notes { prepared, machine, sites, facts });
+        }
+        tally.finish(prepared, exhausted);
+        let verdict = tally.verdict.unwrap_or(Verdict::Deny);
+        let approvals = tally.approvals;
+        decision.verdict = verdict;
+        decision.approvals_required = if verdict == Verdict::Review { approvals } else { 0 };
+        decision.fuel = machine.fuel.used;
+    }
+
+    fn evaluate_asked(
+        &self,
+        machine: &mut Machine,
+        prepared: &Prepared,
+        index: usize,
+        windows: Windows<'_>,
+    ) -> Option<Outcome> {
+        let rule = self.rules.get(index)?;
+        let document = self.sound_document(rule, prepared)?;
+        let before = machine.hits.len();
+        let inputs = Inputs { document, lists: &self.contents, windows };
+        let result = match machine.run(&rule.program, inputs) {
+            Ok(false) => return None,
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        // Hits of this step lie behind those of the first.
+        let base = prepared.hits.len();
+        let hits = (base + before, base + machine.hits.len());
+        Some(Outcome { rule: index, result, hits })
+    }
+}
+
+/// What facts are told from.
+#[derive(Clone, Copy)]
+struct Notes<'a> {
+    prepared: &'a Prepared,
+    machine: &'a Machine,
+    sites: &'a [u32],
+    facts: &'a [WindowFact],
+}
+
+/// The decision being put together, pack by pack.
+struct Tally<'a> {
+    ruleset: &'a Ruleset,
+    decision: &'a mut Decision,
+    verdict: Option<Verdict>,
+    approvals: u32,
+    /// The pack whose rules are being counted.
+    pack: usize,
+    matched: bool,
+}
+
+impl Tally<'_> {
+    fn add(&mut self, verdict: Verdict, reason: Reason) {
+        self.verdict = self.verdict.max(Some(verdict));
+        self.decision.reasons.push(reason);
+    }
+
+    /// Closes packs up to `pack`: those none of whose rules matched deny.
+    fn advance(&mut self, pack: usize, prepared: &Prepared) {
+        while self.pack < pack {
+            if let Some(linked) = self.ruleset.linked.get(self.pack)
+                && !self.matched
+            {
+                let (info, facts) = match prepared.invalid.get(linked.shape) {
+                    Some(Some(invalid)) => {
+                        // Of packs that share a layout, those are answerable whose input holds the fault.
+                        let sharing = self.ruleset.linked.iter().filter(|l| l.shape == linked.shape);
+                        let sources = sharing.flat_map(|l| &l.sources);
+                        let holding = sources.filter(|s| covers(s, &invalid.path)).max_by_key(|s| s.len());
+                        let own = holding.is_none_or(|source| linked.sources.contains(source));
+                        let facts = vec![
+                            ("field".to_owned(), invalid.path.to_string()),
+                            ("problem".to_owned(), invalid.what.to_owned()),
+                        ];
+                        (own.then_some(&linked.invalid), facts)
+                    }
+                    _ => (Some(&linked.unmatched), Vec::new()),
+                };
+                if let Some(info) = info {
+                    self.add(Verdict::Deny, Reason { rule: Arc::clone(info), facts });
+                }
+            }
+            self.pack += 1;
+            self.matched = false;
+        }
+    }
+
+    fn rule(&mut self, rule: &LinkedRule, outcome: Outcome, notes: Notes<'_>) {
+        self.advance(rule.pack, notes.prepared);
+        self.matched = true;
+        match outcome.result {
+            Ok(()) => {
+                if rule.info.decision == Verdict::Review
+                    && let Some(pack) = self.ruleset.linked.get(rule.pack)
+                {
+                    self.approvals = self.approvals.max(pack.approvals);
+                }
+                let facts = self.facts(rule, outcome, notes);
+                self.add(rule.info.decision, Reason { rule: Arc::clone(&rule.info), facts });
+            }
+            Err(error) => {
+                let info = RuleInfo {
+                    pack: rule.info.pack.clone(),
+                    version: rule.info.version.clone(),
+                    rule: rule.info.rule.clone(),
+                    decision: Verdict::Deny,
+                    reason: format!("the rule could not be evaluated: {error}"),
+                };
+                let facts = vec![("error".to_owned(), error.name().to_owned())];
+                self.add(Verdict::Deny, Reason { rule: Arc::new(info), facts });
+            }
+        }
+    }
+
+    fn facts(&self, rule: &LinkedRule, outcome: Outcome, notes: Notes<'_>) -> Vec<(String, String)> {
+        let (start, end) = outcome.hits;
+        if start == end && rule.sites.is_empty() {
+            return Vec::new();
+        }
+        let mut facts = Vec::new();
+        for (nth, at) in (start..end).enumerate() {
+            let base = notes.prepared.hits.len();
+            let hit = match at.checked_sub(base) {
+                None => notes.prepared.hits.get(at),
+                Some(later) => notes.machine.hits.get(later),
+            };
+            let list = hit.and_then(|h| self.ruleset.contents.get(usize::try_from(h.list).ok()?));
+            let (Some(hit), Some(list)) = (hit, list) else { continue };
+            let path = usize::try_from(hit.path).ok().and_then(|at| rule.program.paths.get(at));
+            let named = list.named();
+            let mut put = |key: &str, value: String| facts.push((numbered(key, nth), value));
+            put("field", path.cloned().unwrap_or_default());
+            put("list", named.name.to_string());
+            put("list_digest", named.digest.to_string());
+            put("list_version", named.version.clone());
+            put("match", hit.hit.kind.as_str().to_owned());
+            put("uid", list.uid(hit.hit.entry).to_owned());
+        }
+        for (nth, site) in rule.sites.iter().enumerate() {
+            let fact = notes.sites.iter().position(|s| s == site).and_then(|at| notes.facts.get(at));
+            let known = usize::try_from(*site).ok().and_then(|at| self.ruleset.sites.get(at));
+            let (Some(fact), Some(site)) = (fact, known) else { continue };
+            let mut put = |key: &str, value: String| facts.push((numbered(key, nth), value));
+            put("window", site.window_label.clone());
+            put("window_count", fact.count.to_string());
+            put("window_keys", site.label.clone());
+            if let Some(last) = fact.last_seq {
+                put("window_last_seq", last.to_string());
+            }
+            if site.sum_used {
+                put("window_sum_minor", fact.sum.minor().to_string());
+            }
+        }
+        facts.sort();
+        facts
+    }
+
+    fn finish(&mut self, prepared: &Prepared, exhausted: bool) {
+        if exhausted {
+            let rule = Arc::clone(&self.ruleset.exhausted);
+            self.add(Verdict::Deny, Reason { rule, facts: Vec::new() });
+            return;
+        }
+        if self.ruleset.linked.is_empty() {
+            let rule = Arc::clone(&self.ruleset.no_policy);
+            self.add(Verdict::Deny, Reason { rule, facts: Vec::new() });
+        }
+        self.advance(self.ruleset.linked.len(), prepared);
+    }
+}
+
+/// Whether a source holds a path.
+fn covers(source: &str, path: &str) -> bool {
+    if source.is_empty() {
+        return true;
+    }
+    path.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn numbered(key: &str, nth: usize) -> String {
+    if nth == 0 { key.to_owned() } else { format!("{key}_{}", nth + 1) }
+}

@@ -1,0 +1,142 @@
+//! Window call sites, linked, and their key bytes.
+//!
+//! Key bytes are `prefix ‖ (length u32 ‖ kind u8 ‖ value)…`: the prefix is the first 16 bytes of a SHA-256
+//! over a domain, the paths of the keys in the document and whether sums are kept; so call sites of any pack
+//! and version that ask for the same thing share a window, and different ones cannot collide.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use paygod_types::Digest;
+
+use crate::document::{Document, Slot};
+use crate::lang::typed::{WindowKey, WindowSite};
+use crate::schema::Shape;
+
+const DOMAIN: &[u8] = b"paygod/window/v1\0";
+
+/// A `velocity` call site.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    /// Index of the layout it reads.
+    pub(crate) shape: usize,
+    prefix: [u8; 16],
+    keys: Vec<SiteKey>,
+    /// The slot of the amount whose currency joins the key.
+    currency: Option<usize>,
+    pub(crate) window: Duration,
+    pub(crate) sum_used: bool,
+    /// The keys as written, for reasons.
+    pub(crate) label: String,
+    /// The window as written, for reasons.
+    pub(crate) window_label: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum SiteKey {
+    Slot(usize),
+    Text(Arc<str>),
+}
+
+impl Site {
+    pub(crate) fn new(shape_index: usize, shape: &Shape, site: WindowSite) -> Self {
+        let label = site.label();
+        let mut framed = DOMAIN.to_vec();
+        for key in &site.keys {
+            let (kind, name) = match key {
+                WindowKey::Field(field) => (b'f', field.path.as_bytes()),
+                WindowKey::Text(text) => (b't', text.as_bytes()),
+            };
+            frame(&mut framed, kind, name);
+        }
+        framed.push(u8::from(site.sum_used));
+        let digest = Digest::sha256(&framed);
+        let mut prefix = [0; 16];
+        for (to, from) in prefix.iter_mut().zip(digest.as_bytes()) {
+            *to = *from;
+        }
+        let keys = site.keys.into_iter().map(|key| match key {
+            WindowKey::Field(field) => SiteKey::Slot(field.slot),
+            WindowKey::Text(text) => SiteKey::Text(text),
+        });
+        Self {
+            shape: shape_index,
+            prefix,
+            keys: keys.collect(),
+            currency: if site.sum_used { shape.amount } else { None },
+            window: Duration::from_nanos(site.window_ns.unsigned_abs()),
+            sum_used: site.sum_used,
+            label,
+            window_label: duration_text(site.window_ns),
+        }
+    }
+
+    /// Appends the key bytes of a document; `false`, with nothing appended, if a key is absent.
+    pub(crate) fn write_key(&self, document: &Document, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        out.extend_from_slice(&self.prefix);
+        for key in &self.keys {
+            let written = match key {
+                SiteKey::Text(text) => {
+                    frame(out, b't', text.as_bytes());
+                    true
+                }
+                SiteKey::Slot(slot) => write_slot(document, document.slot(*slot), out),
+            };
+            if !written {
+                out.truncate(start);
+                return false;
+            }
+        }
+        if let Some(slot) = self.currency {
+            let Slot::Money(money) = document.slot(slot) else {
+                out.truncate(start);
+                return false;
+            };
+            frame(out, b'c', money.currency.code().as_bytes());
+        }
+        true
+    }
+}
+
+fn frame(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.push(kind);
+    out.extend_from_slice(value);
+}
+
+fn write_slot(document: &Document, slot: Slot, out: &mut Vec<u8>) -> bool {
+    match slot {
+        Slot::Bool(value) => frame(out, b'b', &[u8::from(value)]),
+        Slot::Int(value) => frame(out, b'i', &value.to_be_bytes()),
+        Slot::Duration(value) => frame(out, b'd', &value.to_be_bytes()),
+        Slot::Time(value) => frame(out, b's', &value.as_nanos().to_be_bytes()),
+        Slot::Text(start, end) => frame(out, b't', document.text(start, end).as_bytes()),
+        Slot::Money(money) => {
+            frame(out, b'm', &money.amount.minor().to_be_bytes());
+            frame(out, b'c', money.currency.code().as_bytes());
+        }
+        // Equal decimals have one coefficient and scale.
+        Slot::Decimal(value) => {
+            frame(out, b'n', &value.coefficient().to_be_bytes());
+            frame(out, b'e', &[value.scale()]);
+        }
+        Slot::Absent | Slot::Present | Slot::List(..) => return false,
+    }
+    true
+}
+
+/// A duration in the largest unit that divides it.
+fn duration_text(ns: i64) -> String {
+    const UNITS: [(&str, i64); 6] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+    ];
+    let unit = UNITS.iter().find(|(_, unit)| ns % unit == 0);
+    unit.map_or_else(|| format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
+}
