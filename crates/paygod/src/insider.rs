@@ -1,25 +1,25 @@
 //! The thief that `demo` and `drill` play: owns the machine, holds the log's signing key.
 //!
-//! Works on exported folders. It edits entries as it likes, then covers its tracks as well as
+//! Works on exported folders, on disk ([`Insider`]) or in memory ([`Export`]). It edits entries as it likes, then covers its tracks as well as
 //! anybody could: rebuilds every bundle and tile, and signs the new root with the stolen key. What it
 //! makes is a valid log in itself; only what others kept can tell that history was changed.
 //!
 //! It never opens a book for writing and never touches anything but the folder that it is given.
 
+mod export;
+mod keyring;
+mod tracks;
+
+pub(crate) use export::{CHECKPOINT, CHECKPOINTS, Export};
+pub(crate) use keyring::Keyring;
+pub(crate) use tracks::cover;
+
 use crate::fault::{Fault, faults_from};
-use paygod_tlog::{
-    Checkpoint, Frontier, Hash, NoteSigner, Rows, SignedCheckpoint, Tile, TileKind, TreeHead,
-    TreeWriter, bundle, leaf_hash,
-};
+use paygod_tlog::{Checkpoint, NoteSigner, SignedCheckpoint, Tile, TileKind, TreeHead, bundle};
 use paygod_types::code;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-faults_from!(
-    paygod_tlog::BundleError,
-    paygod_tlog::CheckpointError,
-    paygod_tlog::TileError,
-);
+faults_from!(paygod_tlog::CheckpointError);
 
 /// An exported folder in the wrong hands.
 #[derive(Debug, Clone)]
@@ -58,32 +58,13 @@ impl Insider {
 
     /// Puts these entries in place of all that were there and rebuilds every bundle and tile.
     pub(crate) fn rewrite(&self, entries: &[Vec<u8>]) -> Result<TreeHead, Fault> {
+        let (files, head) = export::tree_files(entries)?;
         let tiles = self.folder.join("tile");
         std::fs::remove_dir_all(&tiles).map_err(|error| failed(&tiles, &error))?;
-        for (index, chunk) in (0_u64..).zip(entries.chunks(paygod_tlog::limits::TILE_HASHES)) {
-            let mut bytes = Vec::new();
-            for entry in chunk {
-                bundle::append_entry(&mut bytes, entry)?;
-            }
-            let tile = Tile::new(TileKind::Entries, index, width(chunk.len()))?;
-            self.write(&tile.path(), &bytes)?;
+        for (path, bytes) in files {
+            self.write(&path, &bytes)?;
         }
-        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        let mut writer = TreeWriter::resume(Frontier::new());
-        let mut rows = Rows::new();
-        writer.append(&leaves, &mut rows);
-        let mut levels: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
-        for (level, _, hashes) in rows.iter() {
-            levels.entry(level).or_default().extend_from_slice(hashes);
-        }
-        for (level, hashes) in levels {
-            for (index, chunk) in (0_u64..).zip(hashes.chunks(paygod_tlog::limits::TILE_BYTES)) {
-                let hashes = chunk.len() / paygod_tlog::limits::HASH_BYTES;
-                let tile = Tile::new(TileKind::Hashes(level), index, width(hashes))?;
-                self.write(&tile.path(), chunk)?;
-            }
-        }
-        Ok(writer.head())
+        Ok(head)
     }
 
     /// Signs a size and root under the log's own name and publishes that as the only checkpoint.
@@ -114,11 +95,6 @@ impl Insider {
 pub(crate) fn edited(entry: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(entry).ok()?;
     text.contains(from).then(|| text.replace(from, to).into_bytes())
-}
-
-/// A bundle or tile holds at most 256, so this never saturates.
-fn width(count: usize) -> u16 {
-    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Fault {

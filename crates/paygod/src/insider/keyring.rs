@@ -1,0 +1,100 @@
+//! The keys that a thief of the whole machine holds: every signing seed in the book's `keys/` folder.
+//!
+//! It stands in for a stolen HSM session too: whoever may ask a key to sign, signs what he likes.
+
+use super::failed;
+use crate::fault::{Fault, faults_from};
+use paygod_core::entry::{Body, KeyRotation};
+use paygod_core::Entry;
+use paygod_tlog::{
+    Checkpoint, Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint, TreeHead,
+};
+use paygod_types::{Digest, Seq, code};
+use std::path::Path;
+use std::sync::Arc;
+
+faults_from!(paygod_tlog::SignerError);
+
+/// How a key file of a signing key begins.
+const SEED_KIND: &str = "paygod-ed25519-seed-v1 ";
+
+/// Stolen signing keys, each under the log's own name.
+#[derive(Debug)]
+pub(crate) struct Keyring {
+    origin: String,
+    signers: Vec<Ed25519Signer>,
+}
+
+impl Keyring {
+    /// Steals every signing key of a book.
+    pub(crate) fn steal(book: &Path, origin: &str) -> Result<Self, Fault> {
+        let folder = book.join("keys");
+        let mut ring = Self { origin: origin.to_owned(), signers: Vec::new() };
+        for file in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
+            let path = file.map_err(|error| failed(&folder, &error))?.path();
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
+            let seed = text.trim_end().strip_prefix(SEED_KIND).and_then(|hex| hex.parse().ok());
+            if let Some(seed) = seed {
+                ring.add(seed)?;
+            }
+        }
+        Ok(ring)
+    }
+
+    /// Adds a key made by the thief.
+    pub(crate) fn add(&mut self, seed: Digest) -> Result<(), Fault> {
+        self.signers.push(signer(&self.origin, seed)?);
+        Ok(())
+    }
+
+    /// The signer behind a public key, if it was stolen.
+    pub(crate) fn of(&self, vkey: &str) -> Option<&Ed25519Signer> {
+        self.signers.iter().find(|signer| signer.verifier_key().to_string() == vkey)
+    }
+
+    /// The signer of checkpoints of `size`, by what the entries say of keys.
+    pub(crate) fn at<'e>(
+        &self,
+        entries: impl IntoIterator<Item = &'e Entry>,
+        size: u64,
+    ) -> Result<&Ed25519Signer, Fault> {
+        let mut vkey = None;
+        for entry in entries.into_iter().take_while(|entry| entry.seq < Seq(size)) {
+            match &entry.body {
+                Body::Genesis(genesis) => vkey = Some(&genesis.checkpoint_key),
+                Body::KeyRotate(rotation) => vkey = Some(&rotation.new),
+                _ => {}
+            }
+        }
+        vkey.and_then(|vkey| self.of(vkey)).ok_or_else(|| {
+            let message = format!("the key that signs checkpoints of size {size} is not in `keys/`");
+            Fault::new(code::LEDGER_KEY_FILE, message)
+                .remedy("drill on a book whose keys are all in its folder, or on its own book")
+        })
+    }
+
+    /// Signs size and root as a checkpoint of the log.
+    pub(crate) fn checkpoint(&self, signer: &dyn NoteSigner, head: TreeHead) -> Result<Vec<u8>, Fault> {
+        let checkpoint = Checkpoint { origin: self.origin.clone(), head };
+        Ok(SignedCheckpoint::sign(checkpoint, &[signer])?.to_bytes())
+    }
+
+    /// Signs a rotation anew for the place where it stands; as it was if a key is missing.
+    pub(crate) fn resign(&self, rotation: &mut KeyRotation, seq: Seq) {
+        let message = KeyRotation::message(&self.origin, seq, &rotation.old, &rotation.new);
+        if let (Some(old), Some(new)) = (self.of(&rotation.old), self.of(&rotation.new)) {
+            rotation.signature_old = old.sign_bytes(message.as_bytes());
+            rotation.signature_new = new.sign_bytes(message.as_bytes());
+        }
+    }
+}
+
+/// A signer of this name.
+pub(crate) fn signer(name: &str, seed: Digest) -> Result<Ed25519Signer, Fault> {
+    Ok(Ed25519Signer::new(KeyName::parse(name)?, seed.as_bytes()))
+}
+
+/// A signer's public key as entries spell it.
+pub(crate) fn vkey(signer: &Ed25519Signer) -> Arc<str> {
+    signer.verifier_key().to_string().into()
+}
