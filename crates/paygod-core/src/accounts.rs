@@ -66,6 +66,28 @@ impl Balances {
         self.debits_posted == self.credits_posted && self.debits_pending == self.credits_pending
     }
 
+    /// INVARIANT(bounded-balances) holds of them.
+    pub(crate) fn is_bounded(&self) -> bool {
+        let within = |pending: Amount, posted: Amount| {
+            !pending.is_negative() && !posted.is_negative() && pending.checked_add(posted).is_some()
+        };
+        within(self.debits_pending, self.debits_posted)
+            && within(self.credits_pending, self.credits_posted)
+    }
+
+    /// These totals less a part of them; `None` if it is not a part.
+    pub(crate) fn without(&self, part: &Self) -> Option<Self> {
+        let less = |whole: Amount, part: Amount| {
+            whole.checked_sub(part).filter(|rest| !rest.is_negative())
+        };
+        Some(Self {
+            debits_pending: less(self.debits_pending, part.debits_pending)?,
+            debits_posted: less(self.debits_posted, part.debits_posted)?,
+            credits_pending: less(self.credits_pending, part.credits_pending)?,
+            credits_posted: less(self.credits_posted, part.credits_posted)?,
+        })
+    }
+
     /// Nothing posted on balance and nothing reserved: such an account may be closed.
     #[must_use]
     pub fn is_settled(&self) -> bool {

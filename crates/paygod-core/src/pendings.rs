@@ -71,7 +71,7 @@ impl Pendings {
     }
 
     /// In the order of sealing.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pending> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Pending> {
         self.by_seq.values().map(AsRef::as_ref)
     }
 

@@ -1,16 +1,26 @@
 //! Snapshots: the whole state as bytes and back, and its digest.
 //!
 //! INVARIANT(one-state): equal states have equal bytes, so the digest of a state rebuilt from entries is
-//! the digest that was sealed.
+//! the digest that was sealed. Integers are little-endian and of fixed width, texts have a 16-bit length
+//! in bytes before them, and every sequence has one order. Format: `docs/internals/entry.md`.
+//!
+//! Reading a snapshot checks what states promise (sums, limits, reservations), but a snapshot is trusted
+//! only once its digest is the one that a snapshot entry sealed.
+
+mod read;
+mod write;
 
 use paygod_types::{Code, Digest, code};
 
 use crate::state::State;
 
+/// What every snapshot begins with.
+pub(crate) const MAGIC: &[u8; 16] = b"paygod state v1\n";
+
 /// Why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "byte {offset} of the snapshot: {reason}; open the book from an earlier snapshot or from its entries"
+    "byte {offset} of the snapshot: {reason}; open the book from an earlier snapshot or its entries"
 )]
 pub struct SnapshotError {
     /// Where.
@@ -28,21 +38,17 @@ impl SnapshotError {
 }
 
 impl State {
-    /// Appends the canonical bytes of the state to `out`.
+    /// Appends the bytes of the state to `out`.
     pub fn to_snapshot(&self, out: &mut Vec<u8>) {
-        let _ = out;
+        write::state(self, out);
     }
 
-    /// Reads a state back. Strict and bounded by the input's length.
+    /// Reads a state back. Strict, total, and bounded by the input's length.
     ///
     /// # Errors
     /// [`SnapshotError`]: the bytes are no snapshot, or break an invariant of states.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let _ = bytes;
-        Err(SnapshotError {
-            offset: 0,
-            reason: "no header",
-        })
+        read::state(bytes)
     }
 
     /// SHA-256 of the snapshot's bytes: what a snapshot entry seals.

@@ -1,0 +1,164 @@
+//! Writes a state.
+
+use paygod_policy::Named;
+use paygod_types::{Amount, Currency};
+
+use super::MAGIC;
+use crate::accounts::{AccountView, Balances};
+use crate::pendings::{Pending, Stage};
+use crate::state::{Book, State};
+
+/// Bytes of one account, about: what is reserved at once.
+const ACCOUNT_BYTES_TYPICAL: usize = 128;
+
+pub(super) fn state(state: &State, out: &mut Vec<u8>) {
+    out.reserve(state.accounts_len().saturating_mul(ACCOUNT_BYTES_TYPICAL));
+    out.extend_from_slice(MAGIC);
+    u64(state.size, out);
+    u64(state.last_time.as_nanos(), out);
+    flag(state.book.is_some(), out);
+    if let Some(book) = state.book() {
+        self::book(book, out);
+    }
+    flag(state.frozen_book, out);
+    length(state.frozen_currencies.len(), out);
+    for frozen in &state.frozen_currencies {
+        currency(*frozen, out);
+    }
+    let policy = state.policy();
+    optional(policy.since.map(|seq| seq.get()), out);
+    named(&policy.set.lists, out);
+    named(&policy.set.packs, out);
+    optional(state.snapshot_of.map(|seq| seq.get()), out);
+    length(state.totals.len(), out);
+    for of in &state.totals {
+        currency(of.currency, out);
+        balances(&of.totals, out);
+    }
+    length(state.accounts_len(), out);
+    for view in state.accounts() {
+        account(&view, out);
+    }
+    length(state.pendings_len(), out);
+    for pending in state.pendings() {
+        self::pending(pending, out);
+    }
+}
+
+fn book(book: &Book, out: &mut Vec<u8>) {
+    text(&book.origin, out);
+    length(book.root_keys.len(), out);
+    for key in &book.root_keys {
+        text(key, out);
+    }
+    u32(book.root_threshold, out);
+    length(book.checkpoint_keys.len(), out);
+    for key in &book.checkpoint_keys {
+        u64(key.since.get(), out);
+        text(&key.vkey, out);
+    }
+}
+
+fn named(named: &[Named], out: &mut Vec<u8>) {
+    length(named.len(), out);
+    for one in named {
+        out.extend_from_slice(one.digest.as_bytes());
+        text(one.name.as_str(), out);
+        text(&one.version, out);
+    }
+}
+
+fn account(view: &AccountView<'_>, out: &mut Vec<u8>) {
+    let info = view.info;
+    text(info.id.as_str(), out);
+    currency(info.currency, out);
+    flag(view.flags.closed, out);
+    flag(view.flags.frozen, out);
+    for limit in [info.min_balance, info.max_balance] {
+        flag(limit.is_some(), out);
+        if let Some(limit) = limit {
+            amount(limit, out);
+        }
+    }
+    u64(info.opened.get(), out);
+    length(info.aliases.len(), out);
+    for alias in &info.aliases {
+        out.extend_from_slice(&alias.0);
+    }
+    balances(view.balances, out);
+}
+
+fn pending(pending: &Pending, out: &mut Vec<u8>) {
+    text(pending.id.as_str(), out);
+    u64(pending.seq.get(), out);
+    flag(pending.by.is_some(), out);
+    if let Some(by) = &pending.by {
+        text(by.as_str(), out);
+    }
+    length(pending.legs.len(), out);
+    for leg in &pending.legs {
+        u32(leg.debit.0, out);
+        u32(leg.credit.0, out);
+        currency(leg.money.currency, out);
+        amount(leg.money.amount, out);
+    }
+    optional(pending.deadline.map(|time| time.as_nanos()), out);
+    match &pending.stage {
+        Stage::Reserved => flag(false, out),
+        Stage::UnderReview { needed, approvers, two_phase } => {
+            flag(true, out);
+            u32(*needed, out);
+            flag(*two_phase, out);
+            length(approvers.len(), out);
+            for approver in approvers {
+                text(approver.as_str(), out);
+            }
+        }
+    }
+}
+
+fn balances(of: &Balances, out: &mut Vec<u8>) {
+    for total in [of.debits_pending, of.debits_posted, of.credits_pending, of.credits_posted] {
+        amount(total, out);
+    }
+}
+
+fn amount(amount: Amount, out: &mut Vec<u8>) {
+    out.extend_from_slice(&amount.minor().to_le_bytes());
+}
+
+fn currency(currency: Currency, out: &mut Vec<u8>) {
+    out.extend_from_slice(currency.code().as_bytes());
+}
+
+fn u32(value: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn u64(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// INVARIANT(bounded-state): accounts have 32-bit places and everything else is fewer, or was in entries
+/// of 64 KiB; reservations past 2^32 do not fit a machine.
+fn length(length: usize, out: &mut Vec<u8>) {
+    u32(u32::try_from(length).unwrap_or(u32::MAX), out);
+}
+
+fn flag(flag: bool, out: &mut Vec<u8>) {
+    out.push(u8::from(flag));
+}
+
+fn optional(value: Option<u64>, out: &mut Vec<u8>) {
+    flag(value.is_some(), out);
+    if let Some(value) = value {
+        u64(value, out);
+    }
+}
+
+/// Texts come from entries, which are shorter than 64 KiB.
+fn text(text: &str, out: &mut Vec<u8>) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}

@@ -1,0 +1,13 @@
+//! Tests of the crate as a whole: rules as tables, the codecs, and a random walk against a model.
+
+mod book;
+mod entries;
+mod forgeries;
+mod idempotency;
+mod keys;
+mod model;
+mod money;
+mod pending;
+mod requests;
+mod snapshots;
+mod walk;
