@@ -1,0 +1,212 @@
+//! Sealed history as the engine asks it: the index points, the entries themselves answer.
+//!
+//! Answers count every entry before the one being made: durable ones, those on their way to the disk,
+//! and those of the group that is still open. Only the sequencer may look at it.
+//!
+//! A hit of the index is a hint. What answers is an entry that was read and decoded.
+
+use std::sync::Arc;
+
+use paygod_core::{
+    Action, CommitmentKey, Effects, Entry, History, HistoryError, SealedRequest, Verdict,
+    WindowFact, WindowLookup,
+};
+use paygod_store::{
+    DerivedError, EntryBuf, Finder, Group, IndexWriter, KeyMaker, Reader, Vault, VaultError,
+    VaultRef,
+};
+use paygod_types::{Amount, Digest, RequestId, Seq, Timestamp};
+
+use super::outcome::SubmitError;
+
+/// History and its index, as the sequencer holds them.
+pub(super) struct Past {
+    index: IndexWriter,
+    finder: Finder,
+    reader: Reader,
+    vault: Vault,
+    maker: KeyMaker,
+    keys: Vec<u64>,
+}
+
+/// What a sealed entry came to.
+pub(super) struct Sealed {
+    pub(super) time: Timestamp,
+    pub(super) action: Action,
+    pub(super) verdict: Option<Verdict>,
+}
+
+impl Past {
+    pub(super) fn new(index: IndexWriter, reader: Reader, vault: Vault) -> Self {
+        let finder = index.finder();
+        let maker = finder.keys();
+        Self {
+            index,
+            finder,
+            reader,
+            vault,
+            maker,
+            keys: Vec::new(),
+        }
+    }
+
+    /// Lets the entries of a group be found while it is on its way to the disk.
+    pub(super) fn stage(&self, group: &Arc<Group>) {
+        if !group.is_empty() {
+            self.reader.stage(Arc::clone(group));
+        }
+    }
+
+    /// Takes in the keys of an entry that was just made.
+    pub(super) fn note(&mut self, effects: &Effects) -> Result<(), DerivedError> {
+        keys_of(self.maker, effects, &mut self.keys);
+        self.index.apply(effects.seq, &self.keys)
+    }
+
+    pub(super) const fn index_mut(&mut self) -> &mut IndexWriter {
+        &mut self.index
+    }
+
+    /// History with the open group at its end.
+    pub(super) const fn with_open<'a>(&'a self, open: &'a Group) -> OpenPast<'a> {
+        OpenPast { past: self, open }
+    }
+}
+
+/// The index keys of an entry: its request id, each window it counts in, and the policy it activates.
+pub(super) fn keys_of(maker: KeyMaker, effects: &Effects, keys: &mut Vec<u64>) {
+    keys.clear();
+    keys.push(maker.id(effects.id.as_str().as_bytes()));
+    let windows = effects.windows.iter().map(|hit| maker.token(&hit.token.0));
+    for key in windows.chain(
+        effects
+            .policy
+            .as_ref()
+            .map(|policy| policy_key(maker, policy)),
+    ) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+}
+
+/// The index key of the entries that activated a policy.
+pub(super) fn policy_key(maker: KeyMaker, policy: &Digest) -> u64 {
+    let [half, _] = policy.as_bytes().as_chunks::<16>().0 else {
+        return 0;
+    };
+    maker.token(half)
+}
+
+/// History up to the entry being made.
+pub(super) struct OpenPast<'a> {
+    past: &'a Past,
+    open: &'a Group,
+}
+
+impl OpenPast<'_> {
+    fn decode(&self, seq: Seq) -> Result<(Entry, Option<VaultRef>), HistoryError> {
+        if let Some((bytes, input)) = self.open.entry(seq) {
+            return Ok((Entry::decode(bytes).map_err(HistoryError::new)?, input));
+        }
+        let mut buf = EntryBuf::default();
+        let entry = self
+            .past
+            .reader
+            .staged_entry(seq, &mut buf)
+            .map_err(HistoryError::new)?;
+        Ok((
+            Entry::decode(entry.bytes).map_err(HistoryError::new)?,
+            entry.input,
+        ))
+    }
+
+    /// What the entry at `seq` came to.
+    pub(super) fn outcome(&self, seq: Seq) -> Result<Sealed, SubmitError> {
+        let unreadable = |error: HistoryError| SubmitError::Unreadable {
+            seq,
+            reason: error.to_string(),
+        };
+        let (entry, _) = self.decode(seq).map_err(unreadable)?;
+        Ok(Sealed {
+            time: entry.time,
+            action: entry.body.action(),
+            verdict: entry.body.decision().map(|decision| decision.verdict),
+        })
+    }
+}
+
+impl History for OpenPast<'_> {
+    fn find_request(&self, id: &RequestId) -> Result<Option<SealedRequest>, HistoryError> {
+        let key = self.past.maker.id(id.as_str().as_bytes());
+        for seq in self.past.finder.hits(key, Seq(0)) {
+            let seq = seq.map_err(HistoryError::new)?;
+            let (entry, _) = self.decode(seq)?;
+            if entry.id == *id {
+                let (action, request) = (entry.body.action(), entry.request);
+                return Ok(Some(SealedRequest {
+                    seq,
+                    action,
+                    request,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn commitment_key(&self, seq: Seq) -> Result<Option<CommitmentKey>, HistoryError> {
+        let (_, input) = self.decode(seq)?;
+        let Some(reference) = input else {
+            return Ok(None);
+        };
+        match self.past.vault.load(reference) {
+            Ok(opened) => Ok(Some(CommitmentKey::new(*opened.key.commitment_key()))),
+            Err(VaultError::Erased { .. }) => Ok(None),
+            Err(error) => Err(HistoryError::new(error)),
+        }
+    }
+
+    fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
+        let key = self.past.maker.token(&query.token.0);
+        let mut fact = WindowFact::default();
+        for seq in self.past.finder.hits(key, Seq(0)) {
+            let seq = seq.map_err(HistoryError::new)?;
+            let (entry, _) = self.decode(seq)?;
+            if entry.time < query.since {
+                break;
+            }
+            count(&entry, &query, &mut fact)?;
+        }
+        Ok(fact)
+    }
+}
+
+/// Adds what an entry counts in a window: nothing, if another window's token shares its key.
+pub(super) fn count(
+    entry: &Entry,
+    query: &WindowLookup,
+    fact: &mut WindowFact,
+) -> Result<(), HistoryError> {
+    let postings = entry.body.postings();
+    for window in entry
+        .body
+        .windows()
+        .iter()
+        .filter(|window| window.token == query.token)
+    {
+        fact.count = fact.count.saturating_add(1);
+        fact.last_seq = fact.last_seq.max(Some(entry.seq));
+        if query.sum_used {
+            // A transfer makes a debit and a credit, in the order of the request.
+            let place = usize::try_from(window.transfer)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(2);
+            let amount = postings
+                .get(place)
+                .map_or(Amount::ZERO, |posting| posting.money.amount);
+            let sum = fact.sum.checked_add(amount);
+            fact.sum = sum.ok_or_else(|| HistoryError::new("the window's sum passes 128 bits"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The ledger of one book: judges requests, seals the outcome, answers once it is durable, publishes
+//! signed checkpoints.
+//!
+//! [`Ledger::create`] makes a book, [`Ledger::open`] opens one and starts the stages, each a thread of
+//! its own with a bounded queue before it:
+//!
+//! 1. `prepare`: canonical bytes, packs' first step, encryption; several workers.
+//! 2. `sequence`: the one owner of the state: idempotency, decision, entry.
+//! 3. `commit`: one write, one flush, then the answers.
+//! 4. `integrate`: tree, balance history, checkpoint.
+//!
+//! A [`Ledger`] is one handle for all callers and threads; every method takes `&self`. Reads show only
+//! what is durable: INVARIANT(durable-first). After a failed write nothing goes on until the book is
+//! opened again: INVARIANT(poisoned).
+//!
+//! It does not listen on a network, and it does not decide who may ask for what.
+
+mod book;
+mod clock;
+mod commit;
+mod durable;
+mod errand;
+mod error;
+mod explain;
+mod fold;
+mod handoff;
+mod history;
+mod intake;
+mod integrate;
+mod keys;
+mod open;
+mod outcome;
+mod policy;
+mod prepare;
+mod publish;
+mod read;
+mod rulesets;
+mod sequence;
+mod shared;
+mod snapshots;
+mod stages;
+mod ticket;
+mod work;
+
+pub use book::{BookOptions, Created};
+pub use clock::{Clock, SystemClock};
+pub use commit::EraseError;
+pub use error::{BookError, LedgerError};
+pub use explain::{Explanation, InputState, Replay};
+pub use intake::{CHUNK_REQUESTS_MAX, REQUESTS_IN_FLIGHT_MAX};
+pub use keys::{CheckpointSigner, KeyFile, KeyFileError};
+pub use open::{Ledger, OpenOptions};
+pub use outcome::{Answer, Outcome, Submission, SubmitError};
+pub use policy::ActivationOrder;
+pub use read::{AccountState, Protection, Receipt, SealedEntry, Status};
+pub use rulesets::{PolicyError, read_pack};
+pub use ticket::Ticket;
+
+// What the methods of a ledger speak of.
+pub use paygod_core::history::AsOf;
+pub use paygod_store::Opening;

@@ -1,0 +1,158 @@
+//! Stage 1, without state: canonical bytes, typed fields, the packs' first step, window tokens, and
+//! for details of people encryption and the commitment. Several workers do it at once.
+//!
+//! It does not look at the state or at history: a prepared request may still be refused.
+
+use std::sync::Arc;
+
+use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey};
+use paygod_policy::Ruleset;
+use paygod_store::{Blobs, DataKey, Vault, VaultError, VaultRef};
+use paygod_types::limits::REQUEST_BYTES_MAX;
+
+use super::intake::Part;
+use super::outcome::{Submission, SubmitError};
+use super::rulesets;
+use super::ticket::Answers;
+
+/// Longest document looked at, in bytes: room for white space and escapes around the longest request.
+const DOCUMENT_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
+
+/// One prepared request.
+pub(super) enum Item {
+    /// Ready for the sequencer.
+    Ready(Box<Ready>),
+    /// Refused already.
+    Refused(SubmitError),
+}
+
+/// A request as the sequencer takes it.
+pub(super) struct Ready {
+    pub(super) prepared: Prepared<paygod_policy::Prepared>,
+    /// Its encrypted details, if it carries any.
+    pub(super) input: Option<Input>,
+    /// The ruleset that it activates, if it does.
+    pub(super) ruleset: Option<Arc<Ruleset>>,
+}
+
+/// The encrypted details of a request that carries some.
+pub(super) struct Input {
+    pub(super) reference: VaultRef,
+    pub(super) key: CommitmentKey,
+}
+
+/// Prepared requests of one place in the order.
+pub(super) struct Chunk {
+    pub(super) items: Vec<Item>,
+    /// Whose they are: so many requests each, in order.
+    pub(super) callers: Vec<(Arc<Answers>, usize)>,
+}
+
+impl Chunk {
+    /// INVARIANT(poisoned): none of them has an outcome.
+    pub(super) fn answer_poisoned(self) {
+        for (answers, count) in self.callers {
+            answers.give((0..count).map(|_| Err(SubmitError::Poisoned)));
+        }
+    }
+}
+
+/// What a worker prepares with.
+pub(super) struct Tools<'a> {
+    pub(super) ruleset: &'a Ruleset,
+    pub(super) window_key: &'a WindowKey,
+    pub(super) vault: &'a Vault,
+    pub(super) blobs: &'a Blobs,
+}
+
+/// Prepares a chunk under the policy in force when it begins. The details of people it holds are
+/// durable in the vault when it returns.
+///
+/// # Errors
+/// The vault could not make them durable: nothing may be assumed of it from here on.
+pub(super) fn prepare(
+    parts: &mut Vec<Part<Submission>>,
+    tools: &Tools<'_>,
+) -> (Chunk, Result<(), VaultError>) {
+    let mut preparer = Preparer::new(tools.ruleset, tools.window_key);
+    let count = parts.iter().map(|part| part.requests.len()).sum();
+    let mut items = Vec::with_capacity(count);
+    let mut callers = Vec::with_capacity(parts.len());
+    for part in parts.drain(..) {
+        callers.push((part.answers, part.requests.len()));
+        let requests = part.requests.into_iter();
+        items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
+    }
+    let stored = store_inputs(&mut items, tools.vault);
+    (Chunk { items, callers }, stored)
+}
+
+fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {
+    let prepared = match request {
+        Submission::Json(document) if document.len() > DOCUMENT_BYTES_MAX => {
+            return Item::Refused(SubmitError::TooLarge {
+                found: document.len(),
+            });
+        }
+        Submission::Json(document) => preparer.json(&document),
+        Submission::Request(request) => preparer.request(request),
+    };
+    match prepared {
+        Ok(prepared) => match activated(&prepared, blobs) {
+            Ok(ruleset) => Item::Ready(Box::new(Ready {
+                prepared,
+                input: None,
+                ruleset,
+            })),
+            Err(error) => Item::Refused(error),
+        },
+        Err(error) => Item::Refused(error.into()),
+    }
+}
+
+/// Loads the ruleset that a request is about to activate: what does not load is never sealed.
+fn activated(
+    prepared: &Prepared<paygod_policy::Prepared>,
+    blobs: &Blobs,
+) -> Result<Option<Arc<Ruleset>>, SubmitError> {
+    match &prepared.request().command {
+        Command::PolicyActivate(set) => match rulesets::build(blobs, set) {
+            Ok(ruleset) => Ok(Some(ruleset)),
+            Err(error) => Err(SubmitError::Policy(Box::new(error))),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Encrypts what is personal, commits to it and makes it durable. One call for randomness and one
+/// flush a chunk.
+fn store_inputs(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
+    let count = items.iter().filter(|item| item.is_personal()).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let keys = DataKey::draw(count)?;
+    let mut inputs = Vec::with_capacity(count);
+    let personal = items.iter_mut().filter(|item| item.is_personal());
+    for (item, key) in personal.zip(&keys) {
+        if let Item::Ready(ready) = item {
+            inputs.push(vault.seal(key, ready.prepared.canonical())?);
+        }
+    }
+    let references = vault.store(&inputs)?;
+    let personal = items.iter_mut().filter(|item| item.is_personal());
+    for ((item, key), reference) in personal.zip(&keys).zip(references) {
+        if let Item::Ready(ready) = item {
+            let key = CommitmentKey::new(*key.commitment_key());
+            ready.prepared.commit(&key);
+            ready.input = Some(Input { reference, key });
+        }
+    }
+    Ok(())
+}
+
+impl Item {
+    fn is_personal(&self) -> bool {
+        matches!(self, Self::Ready(ready) if ready.prepared.is_personal())
+    }
+}

@@ -1,0 +1,422 @@
+//! Reading a ledger: accounts, balances, entries, receipts. Only what is durable is shown.
+//!
+//! Questions about the state now go to the sequencer, which answers between two chunks; what it saw is
+//! told once it is durable. Everything older is read from the store, beside the writer.
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use paygod_core::history::AsOf;
+use paygod_core::{
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, KeyPeriod, Pending, State,
+};
+use paygod_store::{EntryBuf, FoldFault};
+use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
+use paygod_types::{AccountId, Digest, RequestId, Seq, Timestamp};
+
+use super::errand::Errand;
+use super::error::LedgerError;
+use super::integrate::restored;
+use super::open::Ledger;
+use super::outcome::SubmitError;
+
+/// An account with what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountState {
+    /// What never changes about it.
+    pub info: AccountInfo,
+    /// Whether it is closed or frozen itself.
+    pub flags: AccountFlags,
+    /// What it holds.
+    pub balances: Balances,
+}
+
+/// An entry as it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedEntry {
+    /// Its leaf index.
+    pub seq: Seq,
+    /// Its canonical bytes: the leaf.
+    pub bytes: Vec<u8>,
+    /// What the bytes say.
+    pub entry: Entry,
+    /// Whether the vault was given its input.
+    pub has_input: bool,
+}
+
+/// How far an entry is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// It is on the disk of this machine.
+    Durable,
+    /// A signed checkpoint covers it.
+    Signed,
+}
+
+impl Protection {
+    /// The word used in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Signed => "signed",
+        }
+    }
+}
+
+/// What a client keeps as proof of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The entry's leaf index.
+    pub seq: Seq,
+    /// The entry's canonical bytes.
+    pub entry: Vec<u8>,
+    /// How far it is protected.
+    pub protection: Protection,
+    /// The proof file (C2SP tlog-proof), once a signed checkpoint covers the entry.
+    pub proof: Option<Vec<u8>>,
+}
+
+/// What a book is and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The log's origin.
+    pub origin: String,
+    /// Hex of the leaf hash of entry 0: what a verifier needs.
+    pub fingerprint: String,
+    /// How many entries are durable.
+    pub entries: u64,
+    /// How many of them the last published checkpoint covers.
+    pub signed: u64,
+    /// The time of the last entry.
+    pub last_time: Timestamp,
+    /// How many accounts were opened.
+    pub accounts: usize,
+    /// How many reservations wait.
+    pub pendings: usize,
+    /// The packs and lists in force.
+    pub policy: ActivePolicy,
+    /// The checkpoint keys, oldest first.
+    pub checkpoint_keys: Vec<KeyPeriod>,
+    /// Why checkpoints are late, if they are: what the signer said last.
+    pub signer_fault: Option<String>,
+}
+
+impl Ledger {
+    /// Asks the sequencer; what it saw is told once it is durable.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let errand = Errand::Look(Box::new(move |state: &State| {
+            // Whoever asked may have gone.
+            let _gone = sender.send((look(state), state.size()));
+        }));
+        self.shared.intake.send(errand)?;
+        let (seen, size) = receiver.recv().map_err(|_| self.gone())?;
+        self.shared.progress.wait_durable(size)?;
+        Ok(seen)
+    }
+
+    /// What the book is and how far it has come.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn status(&self) -> Result<Status, LedgerError> {
+        let (last_time, accounts, pendings, policy, keys, entries) = self.look(|state| {
+            let keys = state
+                .book()
+                .map(|book| book.checkpoint_keys.clone())
+                .unwrap_or_default();
+            let policy = state.policy().clone();
+            let counts = (state.accounts_len(), state.pendings_len());
+            (
+                state.last_time(),
+                counts.0,
+                counts.1,
+                policy,
+                keys,
+                state.size(),
+            )
+        })?;
+        Ok(Status {
+            origin: self.origin.to_string(),
+            fingerprint: self.fingerprint.clone(),
+            entries,
+            signed: self.shared.progress.signed(),
+            last_time,
+            accounts,
+            pendings,
+            policy,
+            checkpoint_keys: keys,
+            signer_fault: self.shared.signer_fault(),
+        })
+    }
+
+    /// One account, now.
+    ///
+    /// # Errors
+    /// There is no such account, or the ledger has stopped or is closing.
+    pub fn account(&self, account: &AccountId) -> Result<AccountState, LedgerError> {
+        let id = account.clone();
+        self.look(move |state| state.account(&id).map(AccountState::from))?
+            .ok_or_else(|| LedgerError::NoAccount {
+                account: account.to_string(),
+            })
+    }
+
+    /// Every account, now, in the order of opening.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn accounts(&self) -> Result<Vec<AccountState>, LedgerError> {
+        Ok(self.look(|state| state.accounts().map(AccountState::from).collect())?)
+    }
+
+    /// Finds an account by another name of it: an IBAN, a bank's own number. Spaces do not count.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn account_named(&self, name: &str) -> Result<Option<AccountState>, LedgerError> {
+        let alias = self.alias(name);
+        Ok(self.look(move |state| state.account_by_alias(alias).map(AccountState::from))?)
+    }
+
+    /// The token under which an account of this other name is found.
+    #[must_use]
+    pub fn alias(&self, name: &str) -> paygod_core::command::Alias {
+        let plain: String = name
+            .chars()
+            .filter(|letter| !letter.is_whitespace())
+            .collect();
+        self.shared.window_key.alias(plain.as_bytes())
+    }
+
+    /// An account's balances as they were.
+    ///
+    /// # Errors
+    /// There is no such account, or history cannot be read.
+    pub fn balances_at(&self, account: &AccountId, moment: AsOf) -> Result<Balances, LedgerError> {
+        let id = account.clone();
+        let ix = self
+            .look(move |state| state.account(&id).map(|account| account.ix))?
+            .ok_or_else(|| LedgerError::NoAccount {
+                account: account.to_string(),
+            })?;
+        let at = match moment {
+            AsOf::Seq(seq) => Some(seq.get().min(self.size().saturating_sub(1))),
+            AsOf::Time(time) => self.last_at(time)?,
+        };
+        let Some(at) = at else {
+            return Ok(Balances::default());
+        };
+        // What is derived follows a moment behind what is durable.
+        self.shared.progress.wait_integrated(at.saturating_add(1))?;
+        let found = self.balances.as_of(ix.0, Seq(at))?;
+        Ok(found.map_or_else(Balances::default, |(_, stored)| restored(&stored)))
+    }
+
+    /// The last durable entry at this time or before.
+    fn last_at(&self, time: Timestamp) -> Result<Option<u64>, LedgerError> {
+        let after = self.reader.first_at(|bytes| match Entry::decode(bytes) {
+            Ok(entry) => Ok(entry.time <= time),
+            Err(error) => Err(FoldFault {
+                code: error.code(),
+                message: error.to_string(),
+            }),
+        })?;
+        Ok(after.get().checked_sub(1))
+    }
+
+    /// The reservations that wait, in the order of sealing.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn pendings(&self) -> Result<Vec<Pending>, LedgerError> {
+        Ok(self.look(|state| state.pendings().cloned().collect())?)
+    }
+
+    /// How many entries are durable.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.shared.progress.durable()
+    }
+
+    /// The entry at a place of the log.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn entry(&self, seq: Seq) -> Result<SealedEntry, LedgerError> {
+        let mut buf = EntryBuf::default();
+        let found = self.reader.entry(seq, &mut buf)?;
+        let entry =
+            Entry::decode(found.bytes).map_err(|source| LedgerError::Entry { seq, source })?;
+        let bytes = found.bytes.to_vec();
+        Ok(SealedEntry {
+            seq,
+            bytes,
+            entry,
+            has_input: found.input.is_some(),
+        })
+    }
+
+    /// Gives each durable entry from `from` up to, not including, `to` to `visit`; `to` past the end
+    /// means the end. Reads ahead; stops at the first error of `visit`.
+    ///
+    /// # Errors
+    /// An entry cannot be read, or what `visit` gives.
+    pub fn entries<E: From<LedgerError>>(
+        &self,
+        from: Seq,
+        to: Seq,
+        mut visit: impl FnMut(Seq, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let to = Seq(to.get().min(self.size()));
+        if from >= to {
+            return Ok(());
+        }
+        self.reader
+            .scan(from, to, |entry| {
+                visit(entry.seq, entry.bytes).map_err(Scanned)
+            })
+            .map_err(|Scanned(error)| error)
+    }
+
+    /// The entry that was sealed for a request.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn find(&self, id: &RequestId) -> Result<SealedEntry, LedgerError> {
+        let key = self.finder.keys().id(id.as_str().as_bytes());
+        for seq in self.finder.hits(key, Seq(0)) {
+            let seq = seq?;
+            // The index runs ahead of the disk; what is not durable is not shown.
+            if seq.get() >= self.size() {
+                continue;
+            }
+            let found = self.entry(seq)?;
+            if found.entry.id == *id {
+                return Ok(found);
+            }
+        }
+        Err(LedgerError::NoRequest { id: id.to_string() })
+    }
+
+    /// The last published checkpoint: a signed note.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<SignedCheckpoint> {
+        self.shared.checkpoint()
+    }
+
+    /// Waits until a published checkpoint covers everything that is durable now.
+    ///
+    /// # Errors
+    /// The ledger has stopped.
+    pub fn wait_signed(&self) -> Result<(), SubmitError> {
+        self.shared.progress.wait_signed(self.size())
+    }
+
+    /// What a client keeps as proof of an entry. [`Protection::Durable`] without a proof while no
+    /// checkpoint covers it: ask again within a second.
+    ///
+    /// # Errors
+    /// There is no such entry, or the tree cannot be read.
+    pub fn receipt(&self, seq: Seq) -> Result<Receipt, LedgerError> {
+        let entry = self.entry(seq)?.bytes;
+        let Some(checkpoint) = self
+            .shared
+            .checkpoint()
+            .filter(|checkpoint| seq.get() < checkpoint.head().size)
+        else {
+            return Ok(Receipt {
+                seq,
+                entry,
+                protection: Protection::Durable,
+                proof: None,
+            });
+        };
+        let size = checkpoint.head().size;
+        let inclusion =
+            TreeReader::new(&self.tree, size).and_then(|mut tree| tree.inclusion(seq.get(), size));
+        let inclusion = inclusion.map_err(|error| LedgerError::Tree {
+            seq,
+            reason: error.to_string(),
+        })?;
+        debug_assert!(
+            inclusion
+                .verify(leaf_hash(&entry), checkpoint.head())
+                .is_ok()
+        );
+        let proof = TlogProof {
+            extra: None,
+            index: seq.get(),
+            hashes: inclusion.hashes,
+            checkpoint,
+        };
+        let proof = Some(proof.to_bytes()?);
+        Ok(Receipt {
+            seq,
+            entry,
+            protection: Protection::Signed,
+            proof,
+        })
+    }
+
+    /// What was told to the vault for an entry: the canonical request. `None` if nothing was, or if it
+    /// was erased.
+    ///
+    /// # Errors
+    /// There is no such entry, or the vault cannot be read.
+    pub fn input(&self, seq: Seq) -> Result<Option<Vec<u8>>, LedgerError> {
+        use paygod_store::VaultError;
+        let mut buf = EntryBuf::default();
+        let Some(reference) = self.reader.entry(seq, &mut buf)?.input else {
+            return Ok(None);
+        };
+        match self.vault.load(reference) {
+            Ok(opened) => Ok(Some(opened.bytes.to_vec())),
+            Err(VaultError::Erased { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A pack or list of the book, by its digest.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
+        Ok(self.blobs.get(digest)?)
+    }
+
+    /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
+    /// `paygod verify` needs. Covers what the last published checkpoint covers.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or something cannot be read.
+    pub fn export(&self, to: &Path) -> Result<(), LedgerError> {
+        self.export_to(to)
+    }
+}
+
+impl From<paygod_core::AccountView<'_>> for AccountState {
+    fn from(view: paygod_core::AccountView<'_>) -> Self {
+        Self {
+            info: view.info.clone(),
+            flags: view.flags,
+            balances: *view.balances,
+        }
+    }
+}
+
+/// Carries an error of a visitor through the store's scan.
+struct Scanned<E>(E);
+
+impl<E: From<LedgerError>> From<paygod_store::ReadError> for Scanned<E> {
+    fn from(error: paygod_store::ReadError) -> Self {
+        Self(E::from(LedgerError::from(error)))
+    }
+}

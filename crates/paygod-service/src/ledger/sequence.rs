@@ -1,0 +1,319 @@
+//! Stage 2, one thread that owns the state: known ids, decisions, entries, in order.
+//!
+//! Every entry is applied by [`paygod_core::State::apply`], the fold that recovery and verifiers use:
+//! INVARIANT(fold). What is sealed here is a promise to nobody until the commit stage has flushed it.
+//!
+//! It does not flush, answer or publish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
+use paygod_core::{Action, Command, CommandError, Effects, Preparer, Request, State};
+use paygod_policy::{Ruleset, Scratch};
+use paygod_store::{StageError, VaultRef};
+use paygod_types::Timestamp;
+use paygod_types::limits::GROUP_REQUESTS_MAX;
+
+use super::errand::Errand;
+use super::history::{Past, Sealed};
+use super::intake::Next;
+use super::outcome::{Answer, Outcome, SubmitError};
+use super::prepare::{Chunk, Item, Ready};
+use super::shared::Shared;
+use super::snapshots::{SnapshotJob, Snapshots};
+use super::work::{Reply, Work};
+
+/// How long the sequencer sleeps when there is nothing to do, before it looks for reservations that
+/// are overdue.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The one thread that owns the state.
+pub(super) struct Sequencer {
+    state: State,
+    ruleset: Arc<Ruleset>,
+    scratch: Scratch,
+    past: Past,
+    work: Work,
+    /// The entry being made.
+    entry: Vec<u8>,
+    snapshots: Snapshots,
+    shared: Arc<Shared>,
+}
+
+impl Sequencer {
+    pub(super) fn new(
+        state: State,
+        ruleset: Arc<Ruleset>,
+        past: Past,
+        snapshots: Snapshots,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let work = Work::new(state.next_seq());
+        let scratch = Scratch::default();
+        Self {
+            state,
+            ruleset,
+            scratch,
+            past,
+            work,
+            entry: Vec::new(),
+            snapshots,
+            shared,
+        }
+    }
+
+    /// Works until the ledger closes or is poisoned.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.shared.intake.next(PATIENCE) {
+                Next::Chunk(chunk) => self.chunk(chunk),
+                Next::Errand(errand) => self.errand(errand),
+                Next::Idle => {
+                    let now = self.shared.clock.now();
+                    if let Err(error) = self.expire(now) {
+                        self.broken(&error);
+                    }
+                }
+                Next::Closed => break,
+            }
+            if !self.work.is_empty() && (self.is_full() || self.shared.handoff.is_idle()) {
+                self.hand_over();
+            }
+        }
+        self.hand_over();
+        self.shared.handoff.close();
+    }
+
+    fn is_full(&self) -> bool {
+        self.work.requests >= GROUP_REQUESTS_MAX || !self.work.group.has_room()
+    }
+
+    fn hand_over(&mut self) {
+        if self.work.is_empty() {
+            return;
+        }
+        self.work.snapshot = self.snapshot();
+        let next = Work::new(self.state.next_seq());
+        let work = std::mem::replace(&mut self.work, next);
+        self.past.stage(&work.group);
+        if let Some(mut refused) = self.shared.handoff.give(work) {
+            refused.answer_poisoned();
+        }
+    }
+
+    /// A copy of the state after this group, if it is time to write it down.
+    fn snapshot(&mut self) -> Option<SnapshotJob> {
+        let job = self.snapshots.due(&self.state)?;
+        if let Err(error) = self.past.index_mut().seal() {
+            self.broken(&error);
+            return None;
+        }
+        Some(job)
+    }
+
+    fn chunk(&mut self, chunk: Chunk) {
+        let mut items = chunk.items.into_iter();
+        for (answers, count) in chunk.callers {
+            let mut given = Vec::with_capacity(count);
+            for item in items.by_ref().take(count) {
+                if self.is_full() {
+                    // What was answered so far belongs to the group that is handed over.
+                    let part = std::mem::take(&mut given);
+                    self.reply(Reply {
+                        answers: Arc::clone(&answers),
+                        given: part,
+                    });
+                    self.hand_over();
+                }
+                let answer = self.item(item);
+                given.push(answer);
+            }
+            self.reply(Reply { answers, given });
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        if !reply.given.is_empty() {
+            self.work.requests = self.work.requests.saturating_add(reply.given.len());
+            self.work.replies.push(reply);
+        }
+    }
+
+    fn item(&mut self, item: Item) -> Answer {
+        match item {
+            Item::Refused(error) => Err(error),
+            Item::Ready(mut ready) => {
+                let now = self.shared.clock.now();
+                self.expire(now)?;
+                self.under_policy(&mut ready)?;
+                self.execute(&ready, now)
+            }
+        }
+    }
+
+    /// Prepares the request again if it was prepared under a policy that has been replaced.
+    fn under_policy(&self, ready: &mut Ready) -> Result<(), SubmitError> {
+        if ready.prepared.policy() == self.ruleset.digest() {
+            return Ok(());
+        }
+        let mut preparer = Preparer::new(&*self.ruleset, &self.shared.window_key);
+        let mut prepared = preparer.json(ready.prepared.canonical())?;
+        if let Some(input) = &ready.input {
+            prepared.commit(&input.key);
+        }
+        ready.prepared = prepared;
+        Ok(())
+    }
+
+    fn execute(&mut self, ready: &Ready, now: Timestamp) -> Answer {
+        self.entry.clear();
+        let history = self.past.with_open(&self.work.group);
+        let mut context = Context {
+            judge: &*self.ruleset,
+            scratch: &mut self.scratch,
+            history: &history,
+            now,
+        };
+        match engine::execute(
+            &mut self.state,
+            &mut context,
+            &ready.prepared,
+            &mut self.entry,
+        ) {
+            Ok(Executed::Sealed(effects)) => {
+                let input = ready.input.as_ref().map(|input| input.reference);
+                let request = ready.prepared.request();
+                let outcome = outcome_of(request, &effects);
+                self.seal(effects, input)?;
+                self.after(request, ready.ruleset.as_ref());
+                Ok(outcome)
+            }
+            Ok(Executed::Existing(seq)) => {
+                let Sealed {
+                    time,
+                    action,
+                    verdict,
+                } = history.outcome(seq)?;
+                let id = ready.prepared.request().id.clone();
+                Ok(Outcome {
+                    id,
+                    seq,
+                    time,
+                    action,
+                    verdict,
+                    existing: true,
+                })
+            }
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Seals a command of our own.
+    pub(super) fn system(&mut self, command: SystemCommand) -> Result<(), SubmitError> {
+        self.make_room();
+        self.entry.clear();
+        let now = self.shared.clock.now();
+        match engine::execute_system(&mut self.state, command, now, &mut self.entry) {
+            Ok(effects) => self.seal(effects, None),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Releases every reservation whose time is up, before anything else is sealed.
+    fn expire(&mut self, now: Timestamp) -> Result<(), SubmitError> {
+        while self.state.due(now).is_some() {
+            self.make_room();
+            self.entry.clear();
+            match engine::expire_due(&mut self.state, now, &mut self.entry) {
+                Ok(Some(effects)) => self.seal(effects, None)?,
+                Ok(None) => break,
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        if !self.work.group.has_room() {
+            self.hand_over();
+        }
+    }
+
+    /// Takes the entry just made into the group and the index.
+    fn seal(&mut self, effects: Effects, input: Option<VaultRef>) -> Result<(), SubmitError> {
+        let group = Arc::make_mut(&mut self.work.group);
+        let staged = group.push(&self.entry, input);
+        if !matches!(&staged, Ok(seq) if *seq == effects.seq) {
+            // The state has moved on and the entry has no place: nothing more may follow.
+            return Err(self.broken(&place_fault(&staged)));
+        }
+        if let Err(error) = self.past.note(&effects) {
+            return Err(self.broken(&error));
+        }
+        self.work.effects.push(effects);
+        Ok(())
+    }
+
+    /// What follows from some commands beyond the state itself.
+    fn after(&mut self, request: &Request, ruleset: Option<&Arc<Ruleset>>) {
+        if matches!(request.command, Command::PolicyActivate(_))
+            && let Some(ruleset) = ruleset
+        {
+            self.ruleset = Arc::clone(ruleset);
+            self.shared.set_ruleset(Arc::clone(ruleset));
+        }
+    }
+
+    fn refused(&self, error: CommandError) -> SubmitError {
+        if matches!(error, CommandError::Invariant(_)) {
+            self.shared.poison(&error);
+        }
+        error.into()
+    }
+
+    fn broken(&self, error: &dyn std::error::Error) -> SubmitError {
+        self.shared.poison(error);
+        SubmitError::Poisoned
+    }
+
+    fn errand(&mut self, errand: Errand) {
+        match errand {
+            Errand::Look(look) => look(&self.state),
+            Errand::Seal { command, reply } => {
+                let sealed = self.system(command).map(|()| self.state.size());
+                // Whoever asked may have gone.
+                let _gone = reply.send(sealed);
+            }
+        }
+    }
+}
+
+fn place_fault(staged: &Result<paygod_types::Seq, StageError>) -> SubmitError {
+    match staged {
+        Ok(seq) => SubmitError::Unreadable {
+            seq: *seq,
+            reason: "its place is another".to_owned(),
+        },
+        Err(error) => SubmitError::Unreadable {
+            seq: paygod_types::Seq(0),
+            reason: error.to_string(),
+        },
+    }
+}
+
+fn outcome_of(request: &Request, effects: &Effects) -> Outcome {
+    Outcome {
+        id: request.id.clone(),
+        seq: effects.seq,
+        time: effects.time,
+        action: effects.action,
+        verdict: effects.verdict,
+        existing: false,
+    }
+}
+
+/// Whether an entry of this action erases an input once it is durable.
+pub(super) fn erases(effects: &Effects) -> bool {
+    effects.action == Action::EvidenceErase
+}

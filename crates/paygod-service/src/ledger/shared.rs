@@ -1,0 +1,115 @@
+//! What the stages and the handle of a ledger have in common.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use paygod_core::WindowKey;
+use paygod_policy::Ruleset;
+use paygod_tlog::SignedCheckpoint;
+
+use super::clock::Clock;
+use super::durable::Progress;
+use super::errand::Errand;
+use super::handoff::Handoff;
+use super::intake::Intake;
+use super::outcome::{Submission, SubmitError};
+use super::prepare::Chunk;
+use super::work::Work;
+
+/// Queues, progress and what every stage needs.
+pub(super) struct Shared {
+    pub(super) intake: Intake<Submission, Chunk, Errand>,
+    pub(super) handoff: Handoff<Work>,
+    pub(super) progress: Progress,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) window_key: WindowKey,
+    ruleset: RwLock<Arc<Ruleset>>,
+    checkpoint: RwLock<Option<SignedCheckpoint>>,
+    signer_fault: RwLock<Option<String>>,
+    fault: OnceLock<String>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        window_key: WindowKey,
+        ruleset: Arc<Ruleset>,
+        progress: Progress,
+        checkpoint: Option<SignedCheckpoint>,
+    ) -> Self {
+        Self {
+            intake: Intake::new(),
+            handoff: Handoff::new(),
+            progress,
+            clock,
+            window_key,
+            ruleset: RwLock::new(ruleset),
+            checkpoint: RwLock::new(checkpoint),
+            signer_fault: RwLock::new(None),
+            fault: OnceLock::new(),
+        }
+    }
+
+    /// The ruleset in force, as far as preparers know: the sequencer has the last word.
+    pub(super) fn ruleset(&self) -> Arc<Ruleset> {
+        Arc::clone(&self.ruleset.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_ruleset(&self, ruleset: Arc<Ruleset>) {
+        *self.ruleset.write().unwrap_or_else(PoisonError::into_inner) = ruleset;
+    }
+
+    /// The last published checkpoint.
+    pub(super) fn checkpoint(&self) -> Option<SignedCheckpoint> {
+        self.checkpoint
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_checkpoint(&self, checkpoint: SignedCheckpoint) {
+        *self
+            .checkpoint
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+    }
+
+    /// Why the last checkpoint was not signed, if it was not.
+    pub(super) fn signer_fault(&self) -> Option<String> {
+        self.signer_fault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_signer_fault(&self, fault: Option<String>) {
+        *self
+            .signer_fault
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// INVARIANT(poisoned): stops every stage and answers what is in flight. The first cause is kept.
+    pub(super) fn poison(&self, cause: &dyn Error) {
+        self.poison_because(cause.to_string());
+    }
+
+    pub(super) fn poison_because(&self, cause: String) {
+        self.fault.get_or_init(|| cause);
+        self.progress.poison();
+        self.handoff.close();
+        let left = self.intake.poison();
+        for chunk in left.prepared {
+            chunk.answer_poisoned();
+        }
+        for part in left.waiting {
+            part.answers
+                .give(part.requests.iter().map(|_| Err(SubmitError::Poisoned)));
+        }
+    }
+
+    /// Why the ledger stopped, if it did.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+}
