@@ -24,8 +24,8 @@ use crate::blob::Blobs;
 use crate::checkpoints::Checkpoints;
 use crate::disk::{Access, Dir, DirLock, Disk, RealDisk};
 use crate::error::{CheckpointError, Corruption, DerivedError, FoldFault, OpenError, ReadError};
-use crate::history::{HistoryWriter, Touch};
-use crate::index::{IndexOptions, IndexWriter, KeyMaker};
+use crate::history::{HistoryOptions, HistoryWriter, TABLE_TOUCHES, Touch};
+use crate::index::{IndexOptions, IndexWriter, KeyMaker, MEMTABLE_KEYS};
 use crate::kek::{FileKek, Kek};
 use crate::reader::{Entry, Reader};
 use crate::recover::recover;
@@ -67,6 +67,10 @@ pub struct Options {
     /// Whether derived work and prefilling have threads of their own. Without, every write happens in
     /// the order of the calls.
     pub background: bool,
+    /// How many keys of the index gather in memory before they become a run.
+    pub index_table_keys: usize,
+    /// How many touches of accounts gather in memory before they become a run.
+    pub history_table_touches: usize,
 }
 
 impl Default for Options {
@@ -76,6 +80,8 @@ impl Default for Options {
             kek: None,
             segment_bytes: SEGMENT_BYTES,
             background: true,
+            index_table_keys: MEMTABLE_KEYS,
+            history_table_touches: TABLE_TOUCHES,
         }
     }
 }
@@ -238,7 +244,7 @@ impl Book {
             segments: Arc::clone(&found.segments),
         };
         let size = reader.size();
-        let mut derived = Derived::open(&dir, &identity, &reader, true, options.background)?;
+        let mut derived = Derived::open(&dir, &identity, &reader, true, options)?;
         let from_snapshot = derived.restore(fold)?;
         derived.replay(&reader, Seq(from_snapshot), fold)?;
         let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments), true)
@@ -301,25 +307,27 @@ impl Derived {
         identity: &Identity,
         reader: &Reader,
         write: bool,
-        background: bool,
+        options: &Options,
     ) -> Result<Self, OpenError> {
         let size = reader.size();
-        let options = IndexOptions {
+        let index = IndexOptions {
             book: identity.book,
             keys: identity.keys,
             segments: Arc::clone(&reader.segments),
+            table_keys: options.index_table_keys,
             write,
-            background,
+            background: options.background,
+        };
+        let history = HistoryOptions {
+            book: identity.book,
+            size,
+            table_touches: options.history_table_touches,
+            write,
+            background: options.background,
         };
         Ok(Self {
-            index: IndexWriter::open(dir.dir("index"), &options)?,
-            history: HistoryWriter::open(
-                dir.dir("history"),
-                identity.book,
-                size,
-                write,
-                background,
-            )?,
+            index: IndexWriter::open(dir.dir("index"), &index)?,
+            history: HistoryWriter::open(dir.dir("history"), &history)?,
             tree: TreeFiles::open(dir.dir("tree"), write),
             snapshots: Snapshots::new(dir.dir("snapshots"), identity.book),
             keys: identity.keys,

@@ -43,7 +43,7 @@ pub(crate) struct Dated {
 }
 
 /// How many touches a table takes: about five megabytes.
-const TABLE_TOUCHES: usize = 1 << 16;
+pub(crate) const TABLE_TOUCHES: usize = 1 << 16;
 
 /// Most full tables that wait to become runs; past that the integrator waits.
 const FROZEN_MAX: usize = 4;
@@ -60,8 +60,8 @@ struct Table {
 }
 
 impl Table {
-    fn new(first_seq: u64) -> Self {
-        let touches = Vec::with_capacity(TABLE_TOUCHES);
+    fn new(first_seq: u64, room: usize) -> Self {
+        let touches = Vec::with_capacity(room);
         Self {
             first_seq,
             end_seq: first_seq,
@@ -188,6 +188,7 @@ impl Work for Shared {
 pub struct HistoryWriter {
     shared: Arc<Shared>,
     worker: Option<Worker<Shared>>,
+    table_touches: usize,
     next: u64,
 }
 
@@ -197,18 +198,30 @@ pub struct BalanceHistory {
     shared: Arc<Shared>,
 }
 
+/// How a history is opened.
+pub(crate) struct HistoryOptions {
+    pub(crate) book: BookId,
+    /// Entries of the book: runs that cover more are not believed.
+    pub(crate) size: u64,
+    pub(crate) table_touches: usize,
+    pub(crate) write: bool,
+    pub(crate) background: bool,
+}
+
 impl HistoryWriter {
-    pub(crate) fn open(
-        dir: Dir,
-        book: BookId,
-        size: u64,
-        write: bool,
-        background: bool,
-    ) -> Result<Self, IoFault> {
+    pub(crate) fn open(dir: Dir, options: &HistoryOptions) -> Result<Self, IoFault> {
+        let HistoryOptions {
+            book,
+            size,
+            table_touches,
+            write,
+            background,
+        } = *options;
         let runs = tiers::load(&dir, size, write, |name| Run::open(&dir, name, &book))?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
+        let active = Table::new(next, table_touches);
         let view = View {
-            active: Table::new(next),
+            active,
             frozen: Vec::new(),
             runs,
         };
@@ -224,6 +237,7 @@ impl HistoryWriter {
         Ok(Self {
             shared,
             worker,
+            table_touches,
             next,
         })
     }
@@ -251,6 +265,7 @@ impl HistoryWriter {
         entries: impl IntoIterator<Item = (Seq, &'a [Touch])>,
     ) -> Result<(), DerivedError> {
         let mut next = self.next;
+        let room = self.table_touches;
         let full = self.shared.change(|view| {
             let mut full = false;
             for (seq, touches) in entries {
@@ -260,9 +275,9 @@ impl HistoryWriter {
                         found: seq.get(),
                     });
                 }
-                let room = TABLE_TOUCHES.saturating_sub(view.active.touches.len());
-                if touches.len() > room && !view.active.touches.is_empty() {
-                    let active = std::mem::replace(&mut view.active, Table::new(next));
+                let left = room.saturating_sub(view.active.touches.len());
+                if touches.len() > left && !view.active.touches.is_empty() {
+                    let active = std::mem::replace(&mut view.active, Table::new(next, room));
                     view.frozen.push(Arc::new(active));
                     full = true;
                 }
@@ -299,11 +314,12 @@ impl HistoryWriter {
     /// The background work has stopped.
     pub fn seal(&mut self) -> Result<Seq, DerivedError> {
         let next = self.next;
+        let room = self.table_touches;
         let frozen = self.shared.change(|view| {
             if view.active.first_seq == next {
                 return false;
             }
-            let active = std::mem::replace(&mut view.active, Table::new(next));
+            let active = std::mem::replace(&mut view.active, Table::new(next, room));
             view.frozen.push(Arc::new(active));
             true
         });

@@ -14,6 +14,7 @@ mod book;
 mod checkpoints;
 mod disk;
 mod error;
+pub mod fault;
 mod group;
 mod history;
 mod index;

@@ -16,11 +16,8 @@ use crate::width::{to_u64, to_usize};
 /// entries make about 150 first runs.
 pub(crate) const MEMTABLE_KEYS: usize = 1 << 17;
 
-/// Twice as many slots as keys, so that chains of probes stay short.
-const SLOT_BITS: u32 = 18;
-
-/// Room behind the last slot, instead of going round to the first: that would break the order.
-const SLOTS_BEHIND: usize = 1 << 12;
+/// Least room behind the last slot, instead of going round to the first: that would break the order.
+const SLOTS_BEHIND_MIN: usize = 64;
 
 #[derive(Debug, Default)]
 #[repr(align(16))]
@@ -34,6 +31,8 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Memtable {
     pub(crate) first_seq: u64,
+    /// There are twice as many slots as keys, so that chains of probes stay short.
+    slot_bits: u32,
     slots: Vec<Slot>,
     /// For each key inserted: how far its seq is from the first (high half), and one more than the
     /// place of the previous of the same key (low half).
@@ -48,13 +47,18 @@ pub(crate) struct Memtable {
 pub(crate) struct Full;
 
 impl Memtable {
-    pub(crate) fn new(first_seq: u64) -> Self {
-        let slots = (1_usize << SLOT_BITS).saturating_add(SLOTS_BEHIND);
+    pub(crate) fn new(first_seq: u64, keys: usize) -> Self {
+        let keys = keys.clamp(2, MEMTABLE_KEYS).next_power_of_two();
+        let slots = keys.saturating_mul(2);
+        let behind = SLOTS_BEHIND_MIN.max(slots / 64);
         Self {
             first_seq,
-            slots: std::iter::repeat_with(Slot::default).take(slots).collect(),
+            slot_bits: slots.trailing_zeros(),
+            slots: std::iter::repeat_with(Slot::default)
+                .take(slots.saturating_add(behind))
+                .collect(),
             log: std::iter::repeat_with(AtomicU64::default)
-                .take(MEMTABLE_KEYS)
+                .take(keys)
                 .collect(),
             len: AtomicU32::new(0),
             end_seq: AtomicU64::new(first_seq),
@@ -73,8 +77,13 @@ impl Memtable {
         self.end_seq.store(end_seq, Ordering::Release);
     }
 
+    /// How many more keys it takes.
+    pub(crate) fn room(&self) -> usize {
+        self.log.len().saturating_sub(self.len())
+    }
+
     fn probe(&self, hash: u64) -> impl Iterator<Item = &Slot> {
-        let start = to_usize(hash >> (u64::BITS - SLOT_BITS));
+        let start = to_usize(hash >> (u64::BITS - self.slot_bits));
         self.slots.get(start..).unwrap_or(&[]).iter()
     }
 

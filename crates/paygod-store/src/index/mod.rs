@@ -26,7 +26,8 @@ use crate::segment::BookId;
 use crate::siphash::{self, siphash24};
 use crate::tiers::{self, Extent};
 use filter::Filter;
-use memtable::{MEMTABLE_KEYS, Memtable};
+pub(crate) use memtable::MEMTABLE_KEYS;
+use memtable::Memtable;
 use run::{Cursor, Run, RunWriter};
 
 /// Most keys of one entry.
@@ -175,6 +176,7 @@ impl Work for Shared {
 pub struct IndexWriter {
     shared: Arc<Shared>,
     active: Arc<Memtable>,
+    table_keys: usize,
     next: u64,
     worker: Option<Worker<Shared>>,
 }
@@ -191,6 +193,7 @@ pub(crate) struct IndexOptions {
     pub(crate) keys: KeyMaker,
     /// The entries: runs that cover more than are durable are not believed.
     pub(crate) segments: Arc<Segments>,
+    pub(crate) table_keys: usize,
     pub(crate) write: bool,
     pub(crate) background: bool,
 }
@@ -202,7 +205,7 @@ impl IndexWriter {
             Run::open(&dir, name, &options.book, |hash| filter.insert(hash))
         })?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
-        let active = Arc::new(Memtable::new(next));
+        let active = Arc::new(Memtable::new(next, options.table_keys));
         let view = View {
             active: Arc::clone(&active),
             frozen: Vec::new(),
@@ -223,6 +226,7 @@ impl IndexWriter {
         Ok(Self {
             shared,
             active,
+            table_keys: options.table_keys,
             next,
             worker,
         })
@@ -247,7 +251,7 @@ impl IndexWriter {
                 found: seq.get(),
             });
         }
-        if self.active.len().saturating_add(keys.len()) > MEMTABLE_KEYS {
+        if self.active.room() < keys.len() && self.active.len() > 0 {
             self.roll()?;
         }
         self.next = self.next.saturating_add(1);
@@ -281,7 +285,7 @@ impl IndexWriter {
 
     fn freeze(&mut self, end: u64) -> Result<(), DerivedError> {
         self.active.freeze(end);
-        let active = Arc::new(Memtable::new(end));
+        let active = Arc::new(Memtable::new(end, self.table_keys));
         self.shared.change_view(|view| {
             let full = std::mem::replace(&mut view.active, Arc::clone(&active));
             view.frozen.push(full);
