@@ -206,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_is_canonical_line_by_line() {
+        let file = include_str!("../../../../examples/payments/transfers.jsonl");
+        let requests = check(file.as_bytes()).unwrap();
+        assert_eq!(requests.len(), 4);
+        for (request, line) in requests.iter().zip(file.lines()) {
+            assert_eq!(request.bytes, line.as_bytes());
+        }
+    }
+
+    #[test]
     fn an_empty_file_has_no_requests() {
         assert_eq!(check(b"").unwrap(), []);
         assert_eq!(check(b"\n \n\r\n").unwrap(), []);

@@ -27,7 +27,7 @@ const REMITTANCE_CHARS_MAX: usize = 1_024;
 const CODE_CHARS_MAX: usize = 35;
 
 /// Faults kept of one payment, and of one batch; those beyond add nothing its sender can use.
-const FAULTS_MAX: usize = 16;
+const FAULTS_MAX: usize = 8;
 
 /// The faults of one payment or batch, at most [`FAULTS_MAX`].
 #[derive(Debug, Default)]

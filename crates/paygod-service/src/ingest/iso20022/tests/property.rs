@@ -135,5 +135,5 @@ fn a_payment_keeps_a_bounded_number_of_faults() {
             .as_bytes(),
     )
     .unwrap();
-    assert_eq!(file.refused[0].faults.len(), 16);
+    assert_eq!(file.refused[0].faults.len(), 8);
 }
