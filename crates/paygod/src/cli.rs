@@ -10,11 +10,9 @@ mod proof;
 mod requests;
 mod tools;
 
-pub(crate) use book::{
-    AccountCommand, AccountOpen, AccountShow, Backup, BalanceOf, Entries, Init, Restore,
-};
+pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use policy::{
-    ListCheck, ListCommand, ListImport, ListShow, PackActivate, PackCommand, PackPaths,
+    ListCheck, ListCommand, ListFormat, ListImport, ListShow, PackActivate, PackCommand, PackPaths,
 };
 pub(crate) use proof::{CheckpointShow, Export, Prove, Verify};
 pub(crate) use requests::{

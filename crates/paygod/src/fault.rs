@@ -100,7 +100,7 @@ pub(crate) type Outcome = Result<Answer, Fault>;
 macro_rules! faults_from {
     ($($error:ty),* $(,)?) => {
         $(
-            impl From<$error> for Fault {
+            impl From<$error> for $crate::fault::Fault {
                 fn from(error: $error) -> Self {
                     Self::of(error.code(), &error)
                 }

@@ -9,16 +9,25 @@ use std::path::Path;
 /// Reads a file of at most `bytes_max` bytes; `-` reads standard input.
 pub(crate) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let failed = |error: io::Error| {
-        Fault::of(code::CLI_INPUT, &error)
-            .while_doing(&format!("cannot read `{}`", path.display()))
+        Fault::of(code::CLI_INPUT, &error).while_doing(&format!("cannot read `{}`", path.display()))
     };
     let mut bytes = Vec::new();
     // One more than allowed tells a file that is too long from one that just fits.
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(bytes_max)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
     if path == Path::new("-") {
-        io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
     } else {
-        fs::File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        fs::File::open(path)
+            .map_err(failed)?
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
     }
     if bytes.len() > bytes_max {
         let message = format!("`{}` has more than {bytes_max} bytes", path.display());

@@ -4,8 +4,10 @@
 //! arguments, calls them and prints. Answers go to standard output, notes and errors to standard
 //! error, and the exit status says yes (0), no (1), wrong input (2) or failed system (3).
 
+mod book;
 mod cli;
 mod commands;
+mod demo;
 mod fault;
 mod files;
 mod insider;

@@ -62,7 +62,11 @@ pub(crate) fn entry(entry: &Entry) -> String {
         }
         Body::Correct(body) => {
             let moved = movements(&body.postings).unwrap_or_else(|| "nothing moves".to_owned());
-            format!("correction of {} ({}): {moved}", named(&body.corrects), body.reason)
+            format!(
+                "correction of {} ({}): {moved}",
+                named(&body.corrects),
+                body.reason
+            )
         }
         Body::Post { pending, postings } => {
             let moved = movements(postings).unwrap_or_else(|| "nothing moves".to_owned());
@@ -70,7 +74,11 @@ pub(crate) fn entry(entry: &Entry) -> String {
         }
         Body::Void { pending } => format!("reservation {} released", named(pending)),
         Body::Expire { pending } => format!("reservation {} expired", named(pending)),
-        Body::Approve { request, approvals, postings } => match movements(postings) {
+        Body::Approve {
+            request,
+            approvals,
+            postings,
+        } => match movements(postings) {
             Some(moved) => format!("{} approved, {approvals} in all: {moved}", named(request)),
             None => format!("{} approved, {approvals} so far", named(request)),
         },
@@ -79,8 +87,9 @@ pub(crate) fn entry(entry: &Entry) -> String {
         Body::Unfreeze(scope) => format!("{} open again", scope_name(scope)),
         Body::PolicyActivate { set, .. } => {
             let named = set.packs.iter().chain(&set.lists);
-            let names: Vec<String> =
-                named.map(|named| format!("{} {}", named.name, named.version)).collect();
+            let names: Vec<String> = named
+                .map(|named| format!("{} {}", named.name, named.version))
+                .collect();
             format!("rules activated: {}", names.join(", "))
         }
         Body::EvidenceErase { request } => format!("input of {} erased", named(request)),
@@ -108,8 +117,15 @@ pub(crate) fn movements(postings: &[Posting]) -> Option<String> {
         .chunks(2)
         .filter_map(|pair| match pair {
             [from, to] if from.side == Side::Debit => {
-                let held = if from.layer == Layer::Pending { " reserved" } else { "" };
-                Some(format!("{}{held}, {} → {}", from.money, from.account, to.account))
+                let held = if from.layer == Layer::Pending {
+                    " reserved"
+                } else {
+                    ""
+                };
+                Some(format!(
+                    "{}{held}, {} → {}",
+                    from.money, from.account, to.account
+                ))
             }
             [from, to] => Some(format!("{}, {} → {}", from.money, to.account, from.account)),
             _ => None,

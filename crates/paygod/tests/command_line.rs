@@ -21,7 +21,11 @@ fn text(bytes: Vec<u8>) -> String {
 
 fn stdout(arguments: &[&str]) -> String {
     let output = paygod(arguments);
-    assert!(output.status.success(), "{arguments:?}: {:?}", output.status);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {:?}",
+        output.status
+    );
     text(output.stdout)
 }
 
@@ -32,12 +36,18 @@ fn help_groups_the_commands() {
 
 #[test]
 fn help_of_submit_tells_the_order_of_things() {
-    assert_data_eq!(stdout(&["submit", "--help"]), file!["snapshots/help_submit.txt"].raw());
+    assert_data_eq!(
+        stdout(&["submit", "--help"]),
+        file!["snapshots/help_submit.txt"].raw()
+    );
 }
 
 #[test]
 fn help_of_verify_tells_what_to_keep() {
-    assert_data_eq!(stdout(&["verify", "--help"]), file!["snapshots/help_verify.txt"].raw());
+    assert_data_eq!(
+        stdout(&["verify", "--help"]),
+        file!["snapshots/help_verify.txt"].raw()
+    );
 }
 
 #[test]
@@ -47,7 +57,10 @@ fn a_missing_book_is_a_usage_error_with_a_remedy() {
     assert_eq!(text(output.stdout), "");
     let told = text(output.stderr);
     assert!(told.starts_with("error [cli.no-book] "), "{told}");
-    assert!(told.contains("next: pass `--book DIR`, or set PAYGOD_BOOK"), "{told}");
+    assert!(
+        told.contains("next: pass `--book DIR`, or set PAYGOD_BOOK"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -277,6 +277,14 @@ impl List {
         }
     }
 
+    /// Looks a name up as `in list(…)` does, normalised: the publisher's identifier of the entry that it
+    /// hits, and how it matched. For people who ask; judging does not come this way.
+    #[must_use]
+    pub fn find_name(&self, name: &str) -> Option<(&str, &'static str)> {
+        let hit = self.look_up(name, Matching::Normalised, &mut Normaliser::default())?;
+        Some((self.uid(hit.entry), hit.kind.as_str()))
+    }
+
     /// Looks a value up. Of several entries with the same spelling the first by uid is named.
     pub(crate) fn look_up(
         &self,

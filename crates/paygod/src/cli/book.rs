@@ -120,7 +120,7 @@ pub(crate) struct BalanceOf {
     pub(crate) at_time: Option<String>,
 }
 
-/// Print entries as they are sealed, byte for byte
+/// Print what was sealed: in words, or byte for byte with --json
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

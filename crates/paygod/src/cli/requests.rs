@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// Judge a payment file, move the money that is allowed, seal it all
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The whole file is read and checked first: a wrong count, control sum, IBAN or amount rejects the
-file before anything is sealed. Then each payment is judged by the active packs. An allowed one
+The whole file is read and checked first: a wrong count, control sum, IBAN or amount, or an
+account that the book does not know, rejects the file before anything is sealed. Then each payment is judged by the active packs. An allowed one
 moves the money; a denied one is sealed too, with the rule and the reason. Submitting the same
 file again changes nothing and prints the first outcome.
 
@@ -18,7 +18,7 @@ Exit status 1 when any payment was denied.
 
 Examples:
   paygod submit payments.xml --by treasury
-  paygod submit payments.xml --creditor-account EUR=clearing-eur
+  paygod submit payments.xml --clearing EUR=nostro-eur
   paygod submit requests.jsonl
   cat requests.jsonl | paygod submit - --json
   paygod submit payments.xml --check")]
@@ -34,13 +34,18 @@ pub(crate) struct Submit {
     #[arg(long, env = "PAYGOD_BY", value_name = "NAME")]
     pub(crate) by: Option<String>,
 
-    /// Where money for creditors outside this book goes, per currency (may be repeated)
+    /// Where money goes to, and comes from, other banks; `clearing-eur` and so on when not given
+    /// (may be repeated)
     #[arg(long, value_name = "CODE=ACCOUNT")]
-    pub(crate) creditor_account: Vec<String>,
+    pub(crate) clearing: Vec<String>,
 
-    /// Where money from debtors outside this book comes from, per currency (may be repeated)
-    #[arg(long, value_name = "CODE=ACCOUNT")]
-    pub(crate) debtor_account: Vec<String>,
+    /// A table of which account of the book stands for which IBAN, beside the book's own aliases
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+
+    /// Take the payments that are in order even when others of the file are not
+    #[arg(long)]
+    pub(crate) accept_rest: bool,
 
     /// Only read and check the file; seal nothing
     #[arg(long)]

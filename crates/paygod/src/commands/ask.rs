@@ -20,7 +20,11 @@ pub(crate) fn request(asked: &Asked, about: &[&str], command: Command) -> Result
         Some(id) => RequestId::parse(id)?,
         None => made_id(command.action().as_str(), about)?,
     };
-    Ok(Request { id, by: actor(asked.by.as_deref())?, command })
+    Ok(Request {
+        id,
+        by: actor(asked.by.as_deref())?,
+        command,
+    })
 }
 
 /// Who asks.
@@ -60,8 +64,9 @@ pub(crate) fn transfer(text: &str) -> Result<Transfer, Fault> {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let [debit, credit, amount, currency] = parts.as_slice() else {
         let message = format!("`{text}` is not a transfer");
-        return Err(Fault::new(code::CLI_ARGUMENT, message)
-            .remedy("write it as DEBIT,CREDIT,AMOUNT,CURRENCY, such as shop-eur,acme-eur,2.50,EUR"));
+        return Err(Fault::new(code::CLI_ARGUMENT, message).remedy(
+            "write it as DEBIT,CREDIT,AMOUNT,CURRENCY, such as shop-eur,acme-eur,2.50,EUR",
+        ));
     };
     Ok(Transfer {
         debit: AccountId::parse(debit)?,
@@ -73,12 +78,15 @@ pub(crate) fn transfer(text: &str) -> Result<Transfer, Fault> {
 
 /// `NAME=VALUE`.
 pub(crate) fn pair<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Fault> {
-    text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty()).ok_or_else(
-        || {
-            Fault::new(code::CLI_ARGUMENT, format!("`{text}` has no `=` between two words"))
-                .remedy(format!("write `--{option} NAME=VALUE`"))
-        },
-    )
+    text.split_once('=')
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+        .ok_or_else(|| {
+            Fault::new(
+                code::CLI_ARGUMENT,
+                format!("`{text}` has no `=` between two words"),
+            )
+            .remedy(format!("write `--{option} NAME=VALUE`"))
+        })
 }
 
 #[cfg(test)]
@@ -100,7 +108,10 @@ mod tests {
         let read = transfer("shop-eur, acme-eur, 2.50, EUR").unwrap();
         assert_eq!(read.money.to_string(), "2.50 EUR");
         assert!(transfer("shop-eur,acme-eur,2.50").is_err());
-        assert_eq!(transfer("a,b,2.505,EUR").unwrap_err().code().as_str(), "money.precision");
+        assert_eq!(
+            transfer("a,b,2.505,EUR").unwrap_err().code().as_str(),
+            "money.precision"
+        );
     }
 
     #[test]

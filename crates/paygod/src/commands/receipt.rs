@@ -12,7 +12,11 @@ use paygod_types::code;
 use serde_json::json;
 use std::path::Path;
 
-faults_from!(paygod_tlog::KeyError, paygod_tlog::TlogProofError, paygod_core::EntryError);
+faults_from!(
+    paygod_tlog::KeyError,
+    paygod_tlog::TlogProofError,
+    paygod_core::EntryError
+);
 
 /// A receipt and what it is about.
 pub(crate) struct Receipt<'a> {
@@ -32,7 +36,9 @@ pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
     match verify(&proof, &bytes, &key) {
         Ok(()) => proved(&proof, &bytes, console),
         Err(fault) => {
-            console.value(&json!({"valid": false, "code": fault.code().as_str(), "reason": fault.message()}))?;
+            console.value(
+                &json!({"valid": false, "code": fault.code().as_str(), "reason": fault.message()}),
+            )?;
             console.line(format_args!(
                 "{} {} [{}]",
                 Tone::Bad.paint("not proved:"),
@@ -52,7 +58,10 @@ pub(crate) fn verify(proof: &TlogProof, entry: &[u8], key: &VerifierKey) -> Resu
     if seq == proof.index {
         return Ok(());
     }
-    let message = format!("the entry calls itself #{seq}, the proof is about #{}", proof.index);
+    let message = format!(
+        "the entry calls itself #{seq}, the proof is about #{}",
+        proof.index
+    );
     Err(Fault::new(code::TLOG_PROOF, message))
 }
 

@@ -1,0 +1,42 @@
+//! Opening the book that the options name, and closing it so that its last entries are published.
+
+use crate::cli::Global;
+use crate::fault::{Fault, faults_from};
+use paygod_core::Request;
+use paygod_service::ledger::{
+    BookError, Ledger, LedgerError, OpenOptions, Outcome, Submission, SubmitError,
+};
+use paygod_types::code;
+use std::path::Path;
+
+faults_from!(BookError, LedgerError, SubmitError);
+
+/// The folder that the options name.
+pub(crate) fn folder(global: &Global) -> Result<&Path, Fault> {
+    global
+        .book
+        .as_deref()
+        .ok_or_else(|| Fault::new(code::CLI_NO_BOOK, "no book is named"))
+}
+
+/// Opens the book, hands it to `work`, and closes it whatever came of that.
+pub(crate) fn with<T>(
+    global: &Global,
+    work: impl FnOnce(&Ledger) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let ledger = Ledger::open(folder(global)?, OpenOptions::default())?;
+    let outcome = work(&ledger);
+    let closed = ledger.close();
+    let done = outcome?;
+    closed?;
+    Ok(done)
+}
+
+/// Submits one request and waits for its outcome.
+pub(crate) fn submit(ledger: &Ledger, request: Request) -> Result<Outcome, Fault> {
+    let answers = ledger.submit(vec![Submission::Request(request)]);
+    match answers.into_iter().next() {
+        Some(answer) => Ok(answer?),
+        None => Err(SubmitError::Closed.into()),
+    }
+}

@@ -1,0 +1,152 @@
+//! The book as a whole: `init`, `checkpoint`, `export`, `backup`, `restore`.
+
+use crate::book;
+use crate::cli::{Backup, Export, Global, Init, Restore};
+use crate::fault::{Answer, Fault, Outcome};
+use crate::files;
+use crate::output::{Console, Tone};
+use paygod_service::ledger::{BookOptions, Ledger, LedgerError};
+use paygod_types::code;
+use serde_json::json;
+
+/// Makes a new book.
+pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Outcome {
+    let folder = book::folder(global)?;
+    let made = Ledger::create(
+        folder,
+        &BookOptions {
+            origin: options.origin.clone(),
+        },
+    )?;
+    console.value(&json!({
+        "book": folder.display().to_string(),
+        "origin": made.origin,
+        "fingerprint": made.fingerprint,
+        "checkpoint_key": made.checkpoint_key,
+        "root_keys": made.root_keys,
+    }))?;
+    console.line(format_args!(
+        "{} the book `{}` in `{}`",
+        Tone::Good.paint("made"),
+        made.origin,
+        folder.display()
+    ))?;
+    console.line(format_args!(
+        "  fingerprint     {}",
+        Tone::Strong.paint(&made.fingerprint)
+    ))?;
+    console.line(format_args!("  checkpoint key  {}", made.checkpoint_key))?;
+    for key in &made.root_keys {
+        console.line(format_args!("  root key        {key}"))?;
+    }
+    console
+        .note("Give the fingerprint to your auditors: it is all they need to check an export.")?;
+    console.note(format_args!(
+        "The private keys are files in `{}`: good for development, not for production.",
+        folder.join("keys").display()
+    ))?;
+    Ok(Answer::Yes)
+}
+
+/// Prints the newest checkpoint as it is signed.
+pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        ledger.wait_signed()?;
+        let Some(checkpoint) = ledger.checkpoint() else {
+            return Err(LedgerError::NotSignedYet {
+                seq: paygod_types::Seq(0),
+            }
+            .into());
+        };
+        let status = ledger.status()?;
+        let note = checkpoint.to_bytes();
+        if console.is_json() {
+            let head = checkpoint.head();
+            let keys: Vec<_> = status
+                .checkpoint_keys
+                .iter()
+                .map(|key| json!({"since": key.since.get(), "vkey": *key.vkey}))
+                .collect();
+            console.value(&json!({
+                "origin": status.origin,
+                "fingerprint": status.fingerprint,
+                "size": head.size,
+                "root": head.root.to_base64(),
+                "keys": keys,
+                "note": String::from_utf8_lossy(&note),
+            }))?;
+        } else {
+            console.bytes(&note)?;
+        }
+        Ok(Answer::Yes)
+    })
+}
+
+/// Writes the book as static files.
+pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        ledger.wait_signed()?;
+        ledger.export(&options.to)?;
+        let status = ledger.status()?;
+        let (files, bytes) = files::measure(&options.to).map_err(|error| {
+            Fault::of(code::CLI_INPUT, &error).while_doing("cannot count files")
+        })?;
+        console.value(&json!({
+            "folder": options.to.display().to_string(),
+            "entries": status.signed,
+            "files": files,
+            "bytes": bytes,
+            "fingerprint": status.fingerprint,
+        }))?;
+        console.line(format_args!(
+            "{} {} entries to `{}`: {files} files, {bytes} bytes",
+            Tone::Good.paint("exported"),
+            status.signed,
+            options.to.display(),
+        ))?;
+        console.note(format_args!(
+            "Check it with: paygod verify {} --genesis {}",
+            options.to.display(),
+            status.fingerprint
+        ))?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// Copies the live book.
+pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        ledger.backup(&options.to)?;
+        let entries = ledger.size();
+        let to = options.to.display().to_string();
+        console.value(&json!({"folder": to, "entries": entries}))?;
+        console.line(format_args!(
+            "{} {entries} entries to `{to}`",
+            Tone::Good.paint("backed up")
+        ))?;
+        console.note("It holds the book's keys and encrypted inputs: guard it like the book.")?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// Makes a book out of a backup.
+pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console) -> Outcome {
+    let folder = book::folder(global)?;
+    Ledger::restore(&options.from, folder)?;
+    book::with(global, |ledger| {
+        let status = ledger.status()?;
+        console.value(&json!({
+            "book": folder.display().to_string(),
+            "entries": status.entries,
+            "fingerprint": status.fingerprint,
+        }))?;
+        console.line(format_args!(
+            "{} {} entries to `{}`, each checked",
+            Tone::Good.paint("restored"),
+            status.entries,
+            folder.display()
+        ))?;
+        console.line(format_args!("  fingerprint  {}", status.fingerprint))?;
+        Ok(Answer::Yes)
+    })
+}

@@ -1,0 +1,206 @@
+//! `list`: import, show, check.
+
+use super::packs::named_value;
+use crate::book;
+use crate::cli::{Global, ListCheck, ListCommand, ListFormat, ListImport, ListShow};
+use crate::commands::{ask, requests};
+use crate::fault::{Answer, Fault, Outcome};
+use crate::files;
+use crate::output::{Console, Tone};
+use crate::table::{Align, Cell, Table};
+use paygod_core::Command;
+use paygod_core::command::PolicySet;
+use paygod_policy::{List, Named};
+use paygod_service::ingest::ofac;
+use paygod_service::ledger::Ledger;
+use paygod_types::{Name, code};
+use serde_json::{Value, json};
+
+/// Longest list file read.
+const LIST_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Imports, shows, checks.
+pub(crate) fn run(command: &ListCommand, global: &Global, console: &mut Console) -> Outcome {
+    match command {
+        ListCommand::Import(options) => import(options, global, console),
+        ListCommand::Show(options) => show(options, global, console),
+        ListCommand::Check(options) => check(options, global, console),
+    }
+}
+
+fn read(options: &ListImport) -> Result<List, Fault> {
+    let bytes = files::read(&options.file, LIST_BYTES_MAX)?;
+    if options.format == ListFormat::Paygod {
+        return Ok(List::parse(&bytes)?);
+    }
+    let alt = match &options.alt {
+        Some(path) => files::read(path, LIST_BYTES_MAX)?,
+        None => Vec::new(),
+    };
+    let version = options.list_version.as_deref().unwrap_or_default();
+    Ok(ofac::read(&bytes, &alt)?.to_list(Name::parse(&options.name)?, version)?)
+}
+
+fn import(options: &ListImport, global: &Global, console: &mut Console) -> Outcome {
+    let list = read(options)?;
+    book::with(global, |ledger| {
+        let named = ledger.import_list(&list)?;
+        let mut value = named_value(&named);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("entries".into(), list.len().into());
+        }
+        console.value(&value)?;
+        console.line(format_args!(
+            "{} {} {}: {} entries  {}",
+            Tone::Good.paint("imported"),
+            named.name,
+            named.version,
+            list.len(),
+            Tone::Faint.paint(named.digest)
+        ))?;
+        if options.activate {
+            return activate(ledger, named, options, console);
+        }
+        console
+            .note("It judges nothing until it is active: --activate, or paygod pack activate.")?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// Puts this list in place of an older one of its name, leaving the rest as it is.
+fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut Console) -> Outcome {
+    let PolicySet { mut lists, packs } = ledger.status()?.policy.set;
+    lists.retain(|list| list.name != named.name);
+    let about = [named.name.to_string(), named.digest.to_string()];
+    lists.push(named);
+    lists.sort();
+    let command = Command::PolicyActivate(PolicySet { lists, packs });
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let request = ask::request(&options.asked, &about, command)?;
+    requests::seal(ledger, request, console)
+}
+
+/// A list that the book holds: of this version, else the newest.
+pub(super) fn held(ledger: &Ledger, name: &str, version: Option<&str>) -> Result<Named, Fault> {
+    let parsed = Name::parse(name)?;
+    let Some(version) = version else {
+        return Ok(ledger.newest_list(&parsed)?);
+    };
+    let lists = ledger.lists()?;
+    let found = lists
+        .into_iter()
+        .find(|list| list.name == parsed && list.version == version);
+    found.ok_or_else(|| {
+        let message = format!("the list `{name}` was not imported in version `{version}`");
+        Fault::new(code::LEDGER_NO_LIST, message).remedy("see `paygod list show`, or import it")
+    })
+}
+
+fn show(options: &ListShow, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| match &options.name {
+        None => show_all(ledger, console),
+        Some(name) => show_one(ledger, name, options.count, console),
+    })
+}
+
+fn show_all(ledger: &Ledger, console: &mut Console) -> Outcome {
+    let active = ledger.status()?.policy.set.lists;
+    let lists = ledger.lists()?;
+    let values: Vec<Value> = lists
+        .iter()
+        .map(|named| {
+            let mut value = named_value(named);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("active".into(), active.contains(named).into());
+            }
+            value
+        })
+        .collect();
+    console.value(&Value::Array(values))?;
+    if lists.is_empty() {
+        console.note("There are no lists yet. Import one: paygod list import --help")?;
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(&[
+        ("list", Align::Left),
+        ("version", Align::Left),
+        ("active", Align::Left),
+        ("digest", Align::Left),
+    ]);
+    for named in &lists {
+        let is_active = active.contains(named);
+        table.row([
+            Cell::from(named.name.as_str()),
+            Cell::from(named.version.as_str()),
+            if is_active {
+                Cell::toned("yes", Tone::Good)
+            } else {
+                Cell::from("no")
+            },
+            Cell::toned(named.digest.to_string(), Tone::Faint),
+        ]);
+    }
+    console.table(0, &table)?;
+    Ok(Answer::Yes)
+}
+
+fn show_one(ledger: &Ledger, name: &str, count: usize, console: &mut Console) -> Outcome {
+    let named = held(ledger, name, None)?;
+    let bytes = ledger.blob(&named.digest)?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line is the list's own header.
+    let lines = text.lines().skip(1);
+    let total = lines.clone().count();
+    if console.is_json() {
+        for line in lines.take(count) {
+            console.bytes(line.as_bytes())?;
+            console.bytes(b"\n")?;
+        }
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(&[("uid", Align::Right), ("names", Align::Left)]);
+    for line in lines.take(count) {
+        let entry: Value = serde_json::from_str(line).unwrap_or_default();
+        let names = entry
+            .get("names")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        let uid = entry.get("uid").and_then(Value::as_str).unwrap_or_default();
+        table.row([Cell::toned(uid, Tone::Faint), Cell::from(names.join("; "))]);
+    }
+    console.table(0, &table)?;
+    let more = total.saturating_sub(count);
+    if more > 0 {
+        console.note(format_args!("… and {more} more: --count {total}"))?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn check(options: &ListCheck, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        let named = held(ledger, &options.list, None)?;
+        let list = List::parse(&ledger.blob(&named.digest)?)?;
+        let hit = list.find_name(&options.name);
+        console.value(&json!({
+            "list": named_value(&named),
+            "hit": hit.as_ref().map(|(uid, how)| json!({"uid": uid, "match": how})),
+        }))?;
+        match hit {
+            None => console.line(format_args!(
+                "{} not on {} {}",
+                Tone::Good.paint("clear:"),
+                named.name,
+                named.version
+            ))?,
+            Some((uid, how)) => console.line(format_args!(
+                "{} entry {uid} of {} {}, {how} match",
+                Tone::Bad.paint("listed:"),
+                named.name,
+                named.version
+            ))?,
+        }
+        Ok(Answer::of(hit.is_none()))
+    })
+}

@@ -1,0 +1,78 @@
+//! `prove`: a receipt for one request, or the check of one.
+
+use super::{entries, receipt};
+use crate::book;
+use crate::cli::{Global, Prove};
+use crate::fault::{Answer, Fault, Outcome};
+use crate::files;
+use crate::output::{Console, Tone};
+use paygod_service::ledger::LedgerError;
+use paygod_types::code;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Makes a receipt, or checks one.
+pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Outcome {
+    if let (Some(proof), Some(entry), Some(key)) = (&options.check, &options.entry, &options.key) {
+        return receipt::check(&receipt::Receipt { proof, entry, key }, console);
+    }
+    let Some(request) = &options.request else {
+        return Err(Fault::new(code::CLI_ARGUMENT, "no request is named"));
+    };
+    make(request, options.out.clone(), global, console)
+}
+
+fn make(request: &str, out: Option<PathBuf>, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        let seq = entries::sealed(ledger, request)?.seq;
+        ledger.wait_signed()?;
+        let receipt = ledger.receipt(seq)?;
+        let Some(proof) = receipt.proof else {
+            return Err(LedgerError::NotSignedYet { seq }.into());
+        };
+        let keys = ledger.status()?.checkpoint_keys;
+        let key = keys
+            .last()
+            .map(|key| key.vkey.to_string())
+            .unwrap_or_default();
+        let proof_path = out.unwrap_or_else(|| file_name(request));
+        let entry_path = proof_path.with_extension("json");
+        files::write(&proof_path, &proof)?;
+        files::write(&entry_path, &receipt.entry)?;
+        console.value(&json!({
+            "seq": seq.get(),
+            "proof": proof_path.display().to_string(),
+            "entry": entry_path.display().to_string(),
+            "key": key,
+            "protection": receipt.protection.as_str(),
+        }))?;
+        console.line(format_args!(
+            "{} entry #{seq} in `{}` ({} bytes) and `{}` ({} bytes)",
+            Tone::Good.paint("proved:"),
+            proof_path.display(),
+            proof.len(),
+            entry_path.display(),
+            receipt.entry.len()
+        ))?;
+        console.note("Check it anywhere, without the book:")?;
+        console.note(format_args!(
+            "  paygod prove --check {} --entry {} --key '{key}'",
+            proof_path.display(),
+            entry_path.display()
+        ))?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// A request's id may hold `/` and `:`, which a file name should not.
+fn file_name(request: &str) -> PathBuf {
+    let safe = |letter: char| {
+        if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_') {
+            letter
+        } else {
+            '_'
+        }
+    };
+    let name: String = request.trim_start_matches('#').chars().map(safe).collect();
+    PathBuf::from(format!("{name}.tlog-proof"))
+}

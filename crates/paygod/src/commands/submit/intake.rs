@@ -1,0 +1,196 @@
+//! From a file's bytes to requests: which format, which accounts, what is wrong.
+
+use super::{Problem, is_xml};
+use crate::cli::{Submit, SubmitFormat};
+use crate::commands::ask;
+use crate::fault::{Fault, faults_from};
+use crate::files;
+use paygod_core::Request;
+use paygod_service::ingest::account::AccountRef;
+use paygod_service::ingest::iso20022::{self, PaymentFile};
+use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
+use paygod_service::ingest::{jsonl, route};
+use paygod_service::ledger::Ledger;
+use paygod_types::{AccountId, Currency, code};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+faults_from!(iso20022::ReadError, jsonl::LineError, route::MapError);
+
+/// Longest table of accounts.
+const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a file comes to.
+pub(super) struct Batch {
+    /// What it turned out to be.
+    pub(super) format: SubmitFormat,
+    /// What it calls itself, for people.
+    pub(super) about: Option<String>,
+    /// What can be submitted, in the order of the file.
+    pub(super) requests: Vec<Request>,
+    /// What cannot.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads a file of any format.
+pub(super) fn read(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Batch, Fault> {
+    if is_xml(bytes) {
+        payments(bytes, options, ledger)
+    } else {
+        lines(bytes)
+    }
+}
+
+fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
+    let (requests, problems) = match jsonl::check(bytes) {
+        Ok(lines) => (
+            lines.into_iter().map(|line| line.request).collect(),
+            Vec::new(),
+        ),
+        Err(errors) => {
+            let problem = |error: jsonl::LineError| Problem {
+                place: format!("line {}", error.line),
+                fault: Fault::of(error.code(), &error.fault),
+            };
+            // With bad lines among them the rest cannot be told apart from what follows from them.
+            (Vec::new(), errors.into_iter().map(problem).collect())
+        }
+    };
+    if requests.is_empty() && problems.is_empty() {
+        return Err(Fault::new(code::CLI_INPUT, "the file holds no request")
+            .remedy("give an ISO 20022 file, or one JSON request a line"));
+    }
+    Ok(Batch {
+        format: SubmitFormat::Jsonl,
+        about: None,
+        requests,
+        problems,
+    })
+}
+
+fn payments(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Batch, Fault> {
+    let file = iso20022::read(bytes)?;
+    let accounts = BookAccounts::new(ledger, options)?;
+    let by = ask::actor(options.by.as_deref())?;
+    let routed = to_requests(&file, &accounts, by.as_ref());
+    accounts.fault()?;
+    let mut problems: Vec<(u32, Problem)> = Vec::new();
+    for refused in &file.refused {
+        for fault in &refused.faults {
+            let problem = Problem {
+                place: place(
+                    refused.place.index,
+                    refused.place.line,
+                    &refused.end_to_end_id,
+                ),
+                fault: Fault::of(fault.fault.code(), &fault.fault),
+            };
+            problems.push((refused.place.index, problem));
+        }
+    }
+    for left in &routed.unrouted {
+        let problem = Problem {
+            place: place(left.place.index, left.place.line, &left.end_to_end_id),
+            fault: Fault::of(left.fault.code(), &left.fault),
+        };
+        problems.push((left.place.index, problem));
+    }
+    problems.sort_by_key(|(index, _)| *index);
+    Ok(Batch {
+        format: SubmitFormat::of_xml(file.kind.is_outgoing()),
+        about: Some(about(&file)),
+        requests: routed
+            .requests
+            .into_iter()
+            .map(|routed| routed.request)
+            .collect(),
+        problems: problems.into_iter().map(|(_, problem)| problem).collect(),
+    })
+}
+
+fn place(index: u32, line: u32, end_to_end_id: &str) -> String {
+    format!("payment {index} ({end_to_end_id}), line {line}")
+}
+
+/// What a payment file calls itself.
+pub(crate) fn about(file: &PaymentFile) -> String {
+    let payments = file.payments.len().saturating_add(file.refused.len());
+    format!(
+        "{} `{}`: {payments} payments, control sum {}",
+        file.kind.name(),
+        file.message_id,
+        file.total
+    )
+}
+
+/// The book's own aliases, a table, and clearing accounts by name or by custom.
+struct BookAccounts<'a> {
+    ledger: &'a Ledger,
+    table: AccountMap,
+    clearing: BTreeMap<Currency, AccountId>,
+    /// The trait cannot tell a failure, so it is kept and told afterwards.
+    fault: RefCell<Option<Fault>>,
+}
+
+impl<'a> BookAccounts<'a> {
+    fn new(ledger: &'a Ledger, options: &Submit) -> Result<Self, Fault> {
+        let table = match &options.accounts {
+            None => AccountMap::default(),
+            Some(path) => {
+                let bytes = files::read(path, TABLE_BYTES_MAX)?;
+                let told = format!("cannot read `{}`", path.display());
+                AccountMap::parse(&String::from_utf8_lossy(&bytes))
+                    .map_err(|error| Fault::from(error).while_doing(&told))?
+            }
+        };
+        let mut clearing = BTreeMap::new();
+        for text in &options.clearing {
+            let (currency, account) = ask::pair("clearing", text)?;
+            clearing.insert(Currency::parse(currency)?, AccountId::parse(account)?);
+        }
+        Ok(Self {
+            ledger,
+            table,
+            clearing,
+            fault: RefCell::new(None),
+        })
+    }
+
+    fn fault(&self) -> Result<(), Fault> {
+        self.fault.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    fn by_alias(&self, account: &AccountRef, currency: Currency) -> Option<AccountId> {
+        match self.ledger.account_named(&account.to_string()) {
+            Ok(found) => found
+                .filter(|found| found.info.currency == currency)
+                .map(|found| found.info.id),
+            Err(error) => {
+                *self.fault.borrow_mut() = Some(error.into());
+                None
+            }
+        }
+    }
+
+    /// By custom, money in euros leaves through `clearing-eur`.
+    fn customary_clearing(&self, currency: Currency) -> Option<AccountId> {
+        let name = format!("clearing-{}", currency.code().to_ascii_lowercase());
+        let account = self.ledger.account(&AccountId::parse(&name).ok()?).ok()?;
+        (account.info.currency == currency).then_some(account.info.id)
+    }
+}
+
+impl Accounts for BookAccounts<'_> {
+    fn on_us(&self, account: &AccountRef, currency: Currency) -> Option<AccountId> {
+        self.table
+            .on_us(account, currency)
+            .or_else(|| self.by_alias(account, currency))
+    }
+
+    fn clearing(&self, currency: Currency) -> Option<AccountId> {
+        let named = self.clearing.get(&currency).cloned();
+        named
+            .or_else(|| self.table.clearing(currency))
+            .or_else(|| self.customary_clearing(currency))
+    }
+}

@@ -1,0 +1,242 @@
+//! `verify`: an export or a book checked from scratch, with whatever the auditor kept.
+
+use crate::book;
+use crate::cli::{Global, Verify};
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::output::{Console, Tone};
+use crate::progress;
+use indicatif::ProgressBar;
+use paygod_store::LogReader;
+use paygod_tlog::Hash;
+use paygod_tlog::limits::PROOF_BYTES_MAX;
+use paygod_types::Money;
+use paygod_verify::{Directory, Failure, Kept, Options, Progress, Report, Source, VerifyError};
+use std::path::{Path, PathBuf};
+
+faults_from!(
+    VerifyError,
+    paygod_tlog::HashTextError,
+    paygod_store::CheckpointError
+);
+
+/// Longest file of kept checkpoints.
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How a tlog-proof begins.
+const PROOF_HEADER: &[u8] = b"c2sp.org/tlog-proof";
+
+/// Verifies and tells.
+pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> Outcome {
+    let scratch = tempfile::tempdir().map_err(|error| {
+        Fault::of(paygod_types::code::VERIFY_SCRATCH, &error).while_doing("no temporary folder")
+    })?;
+    let export = match &options.folder {
+        Some(folder) if !folder.join("segments").is_dir() => folder.clone(),
+        Some(book) => {
+            let global = Global {
+                book: Some(book.clone()),
+                ..global.clone()
+            };
+            exported(&global, scratch.path())?
+        }
+        None => exported(global, scratch.path())?,
+    };
+    let kept = KeptFiles::read(&options.kept)?;
+    let genesis = options.genesis.as_deref().map(Hash::from_hex).transpose()?;
+    let report = check(
+        &export,
+        |verify| {
+            verify.genesis = genesis;
+            verify.kept = kept.as_kept();
+            if options.all {
+                verify.failures_max = paygod_verify::limits::FAILURES_ALL_MAX;
+            }
+        },
+        &progress::entries(console, 0),
+    )?;
+    if console.is_json() {
+        let mut bytes = Vec::new();
+        report.write_json(&mut bytes);
+        bytes.push(b'\n');
+        console.bytes(&bytes)?;
+    } else {
+        tell(&report, console)?;
+    }
+    Ok(Answer::of(report.is_valid()))
+}
+
+/// A live book is verified as others would see it: exported first.
+fn exported(global: &Global, scratch: &Path) -> Result<PathBuf, Fault> {
+    let to = scratch.join("export");
+    book::with(global, |ledger| {
+        ledger.wait_signed()?;
+        Ok(ledger.export(&to)?)
+    })?;
+    Ok(to)
+}
+
+/// Verifies the export in a folder.
+pub(crate) fn check<'a>(
+    export: &Path,
+    set: impl FnOnce(&mut Options<'a>),
+    bar: &ProgressBar,
+) -> Result<Report, Fault> {
+    let mut options = Options::new(std::env::temp_dir());
+    options.threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    set(&mut options);
+    let report = paygod_verify::verify(&Directory::new(export), &options, &|progress: Progress| {
+        bar.set_length(progress.entries_total);
+        bar.set_position(progress.entries_done);
+    });
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+/// What an auditor kept, in whatever files.
+#[derive(Default)]
+pub(crate) struct KeptFiles {
+    checkpoints: Vec<Vec<u8>>,
+    proofs: Vec<Vec<u8>>,
+    export: Option<Directory>,
+}
+
+impl KeptFiles {
+    /// Reads checkpoints, logs of checkpoints, receipts and an earlier export.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Fault> {
+        let mut kept = Self::default();
+        for path in paths {
+            if path.is_dir() {
+                kept.export = Some(Directory::new(path));
+                continue;
+            }
+            let bytes = files::read(path, KEPT_BYTES_MAX)?;
+            if bytes.starts_with(PROOF_HEADER) && bytes.len() <= PROOF_BYTES_MAX {
+                kept.proofs.push(bytes);
+            } else if bytes.first().is_some_and(u8::is_ascii_digit) && is_log(&bytes) {
+                for note in LogReader::new(&bytes) {
+                    kept.checkpoints.push(note?.to_vec());
+                }
+            } else {
+                kept.checkpoints.push(bytes);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// As the verifier takes it.
+    pub(crate) fn as_kept(&self) -> Kept<'_> {
+        Kept {
+            checkpoints: &self.checkpoints,
+            proofs: &self.proofs,
+            export: self.export.as_ref().map(|export| -> &dyn Source { export }),
+        }
+    }
+}
+
+/// A log of checkpoints begins with a length on a line of its own; an origin has more to it.
+fn is_log(bytes: &[u8]) -> bool {
+    LogReader::new(bytes)
+        .next()
+        .is_some_and(|first| first.is_ok())
+}
+
+/// Tells people what was checked and what is wrong.
+pub(crate) fn tell(report: &Report, console: &mut Console) -> Result<(), Fault> {
+    if report.is_valid() {
+        return tell_valid(report, console);
+    }
+    let count = report.failures.len();
+    console.line(Tone::Bad.paint(if count == 1 {
+        "NOT VALID".to_owned()
+    } else {
+        format!("NOT VALID: {count} failures")
+    }))?;
+    for failure in &report.failures {
+        tell_failure(failure, console)?;
+    }
+    if report.failures_omitted > 0 {
+        console.note(format_args!(
+            "… and {} more: --all",
+            report.failures_omitted
+        ))?;
+    }
+    Ok(())
+}
+
+/// One failure: where, by which check, what was expected and found.
+pub(crate) fn tell_failure(failure: &Failure, console: &mut Console) -> Result<(), Fault> {
+    console.line(format_args!(
+        "  {} {} {}",
+        Tone::Bad.paint(&failure.place),
+        failure.check.code().title(),
+        Tone::Faint.paint(format_args!("[{}]", failure.check))
+    ))?;
+    console.sentence(4, Tone::Plain, &format!("expected {}", failure.expected))?;
+    console.sentence(4, Tone::Plain, &format!("found    {}", failure.found))
+}
+
+fn tell_valid(report: &Report, console: &mut Console) -> Result<(), Fault> {
+    let size = report.head.map_or(0, |head| head.size);
+    console.line(format_args!(
+        "{} {size} entries of `{}`",
+        Tone::Good.paint("VALID"),
+        report.origin
+    ))?;
+    let tick = Tone::Good.paint("✓");
+    let mut lines = vec![
+        "every entry in its one canonical form, every id once, time always rising".to_owned(),
+        format!(
+            "the whole tree rebuilt; {} agree with it and with each other",
+            counted(report.checkpoints, "signed checkpoint")
+        ),
+        format!(
+            "every signature by the key in force; {}",
+            counted(report.keys, "key")
+        ),
+        format!(
+            "{} rebuilt, every balance to the last unit; debits equal credits",
+            counted(report.accounts, "account")
+        ),
+        "no money moved on a deny; packs and lists are the ones that were activated".to_owned(),
+    ];
+    if report.kept > 0 {
+        lines.push(format!(
+            "it agrees with the {} you kept",
+            counted(report.kept, "checkpoint or receipt")
+        ));
+    }
+    if report.genesis_pinned {
+        lines.push("it begins with the genesis you were given".to_owned());
+    }
+    for line in lines {
+        console.line(format_args!("  {tick} {line}"))?;
+    }
+    for of in &report.totals {
+        let money = |amount| Money {
+            amount,
+            currency: of.currency,
+        };
+        console.note(format_args!(
+            "    {} moved, {} reserved",
+            money(of.totals.debits_posted),
+            money(of.totals.debits_pending)
+        ))?;
+    }
+    if !report.genesis_pinned {
+        let found = report
+            .genesis
+            .map(|hash| hash.to_string())
+            .unwrap_or_default();
+        console.line(format_args!("  {} it is consistent in itself; that it is the book you know, only its fingerprint tells:", Tone::Warn.paint("!")))?;
+        console.line(format_args!("    {found}"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
