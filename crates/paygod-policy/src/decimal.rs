@@ -6,13 +6,13 @@
 use core::cmp::Ordering;
 
 /// Digits of a coefficient, and the largest scale.
-pub const DIGITS_MAX: u8 = 38;
+pub(crate) const DIGITS_MAX: u8 = 38;
 
 const COEFFICIENT_MAX: i128 = 10_i128.pow(38) - 1;
 
 /// A decimal in lowest terms: no trailing zero after the point, so equality is structural.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Decimal {
+pub(crate) struct Decimal {
     coefficient: i128,
     scale: u8,
 }
@@ -24,7 +24,7 @@ fn pow10(exponent: u8) -> Option<i128> {
 impl Decimal {
     /// `coefficient / 10^scale`, in lowest terms; `None` beyond 38 digits.
     #[must_use]
-    pub fn new(coefficient: i128, scale: u8) -> Option<Self> {
+    pub(crate) fn new(coefficient: i128, scale: u8) -> Option<Self> {
         let (mut coefficient, mut scale) = (coefficient, scale);
         while scale > 0 && coefficient % 10 == 0 {
             coefficient /= 10;
@@ -36,38 +36,38 @@ impl Decimal {
 
     /// A whole number.
     #[must_use]
-    pub fn from_int(value: i64) -> Self {
+    pub(crate) fn from_int(value: i64) -> Self {
         Self { coefficient: i128::from(value), scale: 0 }
     }
 
     /// The whole number that, over 10^[`Decimal::scale`], is the value.
     #[must_use]
-    pub const fn coefficient(self) -> i128 {
+    pub(crate) const fn coefficient(self) -> i128 {
         self.coefficient
     }
 
     /// Digits after the point, the last of them no zero.
     #[must_use]
-    pub const fn scale(self) -> u8 {
+    pub(crate) const fn scale(self) -> u8 {
         self.scale
     }
 
     /// The value as an int, if it is whole and fits.
     #[must_use]
-    pub fn to_int(self) -> Option<i64> {
+    pub(crate) fn to_int(self) -> Option<i64> {
         if self.scale == 0 { i64::try_from(self.coefficient).ok() } else { None }
     }
 
     /// `minor` units of a currency of so many decimals.
     #[must_use]
-    pub fn from_minor(minor: i128, exponent: u8) -> Option<Self> {
+    pub(crate) fn from_minor(minor: i128, exponent: u8) -> Option<Self> {
         Self::new(minor, exponent)
     }
 
     /// Reads `-12.50` or, as JSON numbers may be spelt, `1.25e3`. `None` if it is not a JSON number or does
     /// not fit.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => {
                 let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
@@ -130,27 +130,27 @@ impl Decimal {
 
     /// Sum, exact.
     #[must_use]
-    pub fn checked_add(self, other: Self) -> Option<Self> {
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
         let (left, right, scale) = self.aligned(other)?;
         Self::new(left.checked_add(right)?, scale)
     }
 
     /// Difference, exact.
     #[must_use]
-    pub fn checked_sub(self, other: Self) -> Option<Self> {
+    pub(crate) fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(other.negated())
     }
 
     /// Product, exact.
     #[must_use]
-    pub fn checked_mul(self, other: Self) -> Option<Self> {
+    pub(crate) fn checked_mul(self, other: Self) -> Option<Self> {
         let coefficient = self.coefficient.checked_mul(other.coefficient)?;
         Self::reduced(coefficient, i32::from(self.scale) + i32::from(other.scale))
     }
 
     /// The same with the other sign.
     #[must_use]
-    pub fn negated(self) -> Self {
+    pub(crate) fn negated(self) -> Self {
         Self { coefficient: -self.coefficient, scale: self.scale }
     }
 }

@@ -34,10 +34,6 @@ impl<'a> Cursor<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
-    pub(crate) const fn offset(&self) -> usize {
-        self.at
-    }
-
     pub(crate) const fn error(&self, reason: &'static str) -> JsonError {
         JsonError { offset: self.at, reason }
     }

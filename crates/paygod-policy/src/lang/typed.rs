@@ -154,16 +154,6 @@ impl WindowSite {
     }
 }
 
-impl Typed {
-    /// Whether evaluating it can read a window.
-    pub(crate) fn reads_windows(&self) -> bool {
-        match &self.kind {
-            Kind::WindowCount(_) | Kind::WindowSum(_) => true,
-            other => other.children().iter().any(|child| child.reads_windows()),
-        }
-    }
-}
-
 impl Kind {
     /// The expressions directly below.
     pub(crate) fn children(&self) -> Vec<&Typed> {

@@ -198,14 +198,20 @@ impl Ruleset {
             let mut used = Vec::new();
             windows_of(&typed, &sites, &mut used);
             let info = Arc::clone(&rule.info);
-            self.rules.push(LinkedRule { info, pack: pack_index, program, sites: used, typed });
+            self.rules.push(LinkedRule {
+                info,
+                pack: pack_index,
+                program,
+                sites: used,
+                #[cfg(test)]
+                typed,
+            });
         }
         let Named { name, version, .. } = pack.named();
         let own = |rule: &str, reason: &str| {
             own_reason(name, version, rule, reason).ok_or_else(|| duplicate(rule))
         };
         self.linked.push(LinkedPack {
-            named: pack.named().clone(),
             shape: shape_index,
             sources: contents.inputs.iter().map(|(_, path)| path.join(".")).collect(),
             approvals: contents.approvals,

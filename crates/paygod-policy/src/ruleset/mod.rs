@@ -18,6 +18,7 @@ use paygod_types::{Digest, Name};
 
 use crate::decision::{RuleInfo, Verdict};
 use crate::eval::program::Program;
+#[cfg(test)]
 use crate::lang::typed::Typed;
 use crate::list::List;
 use crate::schema::Shape;
@@ -103,14 +104,13 @@ pub(crate) struct LinkedRule {
     /// The windows it can read, as indexes into [`Ruleset::sites`].
     pub(crate) sites: Vec<u32>,
     /// The tree it was compiled from, for the reference evaluator.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the reference evaluator in tests"))]
+    #[cfg(test)]
     pub(crate) typed: Typed,
 }
 
 /// A pack, linked.
 #[derive(Debug)]
 pub(crate) struct LinkedPack {
-    pub(crate) named: Named,
     /// Index of its layout.
     pub(crate) shape: usize,
     /// The paths of its inputs: whose faults are its business.

@@ -1,0 +1,70 @@
+//! Every pack under `packs/core` loads and passes its own cases, each rule having fired in one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use paygod_policy::Pack;
+
+fn packs_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/core")
+}
+
+fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_folder(root, &path, files);
+        } else {
+            let relative = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            files.insert(relative, std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+fn all() -> Vec<(PathBuf, BTreeMap<String, String>)> {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(packs_folder()).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    let load = |folder: PathBuf| {
+        let mut files = BTreeMap::new();
+        read_folder(&folder, &folder, &mut files);
+        (folder, files)
+    };
+    folders.into_iter().filter(|f| f.is_dir()).map(load).collect()
+}
+
+#[test]
+fn core_packs_pass_their_cases_with_every_rule_fired() {
+    let packs = all();
+    assert!(packs.len() >= 3);
+    for (folder, files) in packs {
+        let pack = Pack::from_files(&files).unwrap_or_else(|e| panic!("{}\n{e}", folder.display()));
+        let report = pack.run_cases(&[]);
+        for case in &report.cases {
+            assert_eq!(case.failure, None, "{}: {}", folder.display(), case.name);
+        }
+        for rule in &report.coverage {
+            assert!(rule.fired > 0, "{}: no case fires `{}`", folder.display(), rule.rule);
+        }
+    }
+}
+
+#[test]
+fn an_archive_reads_back_to_the_same_digest() {
+    for (_, files) in all() {
+        let pack = Pack::from_files(&files).unwrap();
+        let again = Pack::from_archive(pack.archive()).unwrap();
+        assert_eq!(again.named(), pack.named());
+        let mut spoilt = pack.archive().to_vec();
+        spoilt.push(b'\n');
+        assert!(Pack::from_archive(&spoilt).is_err());
+    }
+}
+
+#[test]
+fn every_core_pack_says_what_it_is_and_where_it_comes_from() {
+    for (folder, files) in all() {
+        let readme = files.get("README.md").unwrap_or_else(|| panic!("{} has no README", folder.display()));
+        assert!(readme.contains("## Sources"), "{}", folder.display());
+    }
+}
