@@ -30,14 +30,18 @@ impl Decimal {
             coefficient /= 10;
             scale -= 1;
         }
-        let fits = scale <= DIGITS_MAX && coefficient.unsigned_abs() <= COEFFICIENT_MAX.unsigned_abs();
+        let fits =
+            scale <= DIGITS_MAX && coefficient.unsigned_abs() <= COEFFICIENT_MAX.unsigned_abs();
         fits.then_some(Self { coefficient, scale })
     }
 
     /// A whole number.
     #[must_use]
     pub(crate) fn from_int(value: i64) -> Self {
-        Self { coefficient: i128::from(value), scale: 0 }
+        Self {
+            coefficient: i128::from(value),
+            scale: 0,
+        }
     }
 
     /// The whole number that, over 10^[`Decimal::scale`], is the value.
@@ -55,7 +59,11 @@ impl Decimal {
     /// The value as an int, if it is whole and fits.
     #[must_use]
     pub(crate) fn to_int(self) -> Option<i64> {
-        if self.scale == 0 { i64::try_from(self.coefficient).ok() } else { None }
+        if self.scale == 0 {
+            i64::try_from(self.coefficient).ok()
+        } else {
+            None
+        }
     }
 
     /// `minor` units of a currency of so many decimals.
@@ -75,7 +83,14 @@ impl Decimal {
                     return None;
                 }
                 let magnitude = digits.parse::<i32>().ok()?;
-                (mantissa, if exponent.starts_with('-') { -magnitude } else { magnitude })
+                (
+                    mantissa,
+                    if exponent.starts_with('-') {
+                        -magnitude
+                    } else {
+                        magnitude
+                    },
+                )
             }
             None => (text, 0),
         };
@@ -97,7 +112,9 @@ impl Decimal {
         let fraction = fraction.trim_end_matches('0');
         let mut coefficient: i128 = 0;
         for digit in whole.bytes().chain(fraction.bytes()) {
-            coefficient = coefficient.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+            coefficient = coefficient
+                .checked_mul(10)?
+                .checked_add(i128::from(digit - b'0'))?;
         }
         let coefficient = if negative { -coefficient } else { coefficient };
         let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
@@ -151,7 +168,10 @@ impl Decimal {
     /// The same with the other sign.
     #[must_use]
     pub(crate) fn negated(self) -> Self {
-        Self { coefficient: -self.coefficient, scale: self.scale }
+        Self {
+            coefficient: -self.coefficient,
+            scale: self.scale,
+        }
     }
 }
 
@@ -166,14 +186,19 @@ impl Ord for Decimal {
         }
         // Whole parts first: aligning the coefficients themselves could overflow.
         let parts = |d: &Self| match pow10(d.scale) {
-            Some(unit) => (d.coefficient.div_euclid(unit), d.coefficient.rem_euclid(unit)),
+            Some(unit) => (
+                d.coefficient.div_euclid(unit),
+                d.coefficient.rem_euclid(unit),
+            ),
             None => (0, 0),
         };
         let (left_whole, left_rest) = parts(self);
         let (right_whole, right_rest) = parts(other);
         let scale = self.scale.max(other.scale);
         let lift = |rest: i128, own: u8| {
-            pow10(scale.saturating_sub(own)).and_then(|up| rest.checked_mul(up)).unwrap_or(i128::MAX)
+            pow10(scale.saturating_sub(own))
+                .and_then(|up| rest.checked_mul(up))
+                .unwrap_or(i128::MAX)
         };
         left_whole
             .cmp(&right_whole)
@@ -221,7 +246,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_or_too_long_is_refused() {
-        for bad in ["", "-", ".5", "5.", "01", "+1", "1e", "1e99999", "0x1", "1 ", "1e39"] {
+        for bad in [
+            "", "-", ".5", "5.", "01", "+1", "1e", "1e99999", "0x1", "1 ", "1e39",
+        ] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
         }
         assert_eq!(Decimal::parse(&"9".repeat(39)), None);

@@ -83,9 +83,15 @@ impl Document {
         self.slots.clear();
         self.slots.resize(shape.slots, Slot::Absent);
         let NodeShape::Object(spec) = &shape.root.shape else {
-            return Err(JsonError { offset: 0, reason: "an object is expected" });
+            return Err(JsonError {
+                offset: 0,
+                reason: "an object is expected",
+            });
         };
-        let mut reader = Reader { cursor: Cursor::new(json), document: self };
+        let mut reader = Reader {
+            cursor: Cursor::new(json),
+            document: self,
+        };
         let outcome = reader.object(spec, &shape.root.path, 0, 0).and_then(|()| {
             reader.set(shape.root.slot, Slot::Present);
             reader.cursor.finish().map_err(Stop::from)
@@ -104,7 +110,10 @@ struct Reader<'a, 'd> {
 }
 
 fn invalid<T>(path: &Arc<str>, what: &'static str) -> Result<T, Stop> {
-    Err(Stop::Invalid(Invalid { path: Arc::clone(path), what }))
+    Err(Stop::Invalid(Invalid {
+        path: Arc::clone(path),
+        what,
+    }))
 }
 
 impl<'a> Reader<'a, '_> {
@@ -129,7 +138,8 @@ impl<'a> Reader<'a, '_> {
                 if self.cursor.eat(b',') {
                     continue;
                 }
-                self.cursor.expect(b'}', "a comma or a closing brace is expected")?;
+                self.cursor
+                    .expect(b'}', "a comma or a closing brace is expected")?;
                 break;
             }
         }
@@ -161,7 +171,10 @@ impl<'a> Reader<'a, '_> {
                 let at = base + field.node.slot;
                 if self.document.slot(at) != Slot::Absent {
                     let offset = raw.start;
-                    return Err(Stop::Json(JsonError { offset, reason: "a key stands twice" }));
+                    return Err(Stop::Json(JsonError {
+                        offset,
+                        reason: "a key stands twice",
+                    }));
                 }
                 self.value(&field.node, at, base, depth + 1)
             }
@@ -176,7 +189,11 @@ impl<'a> Reader<'a, '_> {
         let at = base + field.node.slot;
         let slot = self.document.slot(at);
         if slot == Slot::Absent {
-            return if field.required { invalid(&field.node.path, "is missing") } else { Ok(()) };
+            return if field.required {
+                invalid(&field.node.path, "is missing")
+            } else {
+                Ok(())
+            };
         }
         if let (NodeShape::Leaf(LeafType::MoneyBeside(beside), _), Slot::Text(start, end)) =
             (&field.node.shape, slot)
@@ -212,7 +229,11 @@ impl<'a> Reader<'a, '_> {
                 self.set(at, Slot::Present);
                 self.object(spec, &node.path, base, depth)
             }
-            NodeShape::List { element, stride, elements_max } => {
+            NodeShape::List {
+                element,
+                stride,
+                elements_max,
+            } => {
                 if next != Some(b'[') {
                     return invalid(&node.path, "is not a list");
                 }
@@ -254,7 +275,8 @@ impl<'a> Reader<'a, '_> {
                 self.cursor.expect(b',', "a comma is expected")?;
             }
         }
-        self.cursor.expect(b']', "a comma or a closing bracket is expected")?;
+        self.cursor
+            .expect(b']', "a comma or a closing bracket is expected")?;
         match (u32::try_from(first), u32::try_from(count)) {
             (Ok(first), Ok(count)) => Ok(Slot::List(first, count)),
             _ => invalid(&node.path, "has too many elements"),
@@ -390,7 +412,8 @@ impl<'a> Reader<'a, '_> {
             }
             *member = Some(self.string()?);
             if !self.cursor.eat(b',') {
-                self.cursor.expect(b'}', "a comma or a closing brace is expected")?;
+                self.cursor
+                    .expect(b'}', "a comma or a closing brace is expected")?;
                 break;
             }
         }

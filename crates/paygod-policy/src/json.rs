@@ -31,11 +31,18 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0 }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+        }
     }
 
     pub(crate) const fn error(&self, reason: &'static str) -> JsonError {
-        JsonError { offset: self.at, reason }
+        JsonError {
+            offset: self.at,
+            reason,
+        }
     }
 
     /// The next byte that is not white space, not consumed.
@@ -61,7 +68,11 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(crate) fn expect(&mut self, byte: u8, reason: &'static str) -> Result<(), JsonError> {
-        if self.eat(byte) { Ok(()) } else { Err(self.error(reason)) }
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            Err(self.error(reason))
+        }
     }
 
     /// Demands that nothing but white space is left.
@@ -87,7 +98,11 @@ impl<'a> Cursor<'a> {
         loop {
             match self.bytes.get(self.at) {
                 Some(b'"') => {
-                    let raw = RawString { start, end: self.at, escaped };
+                    let raw = RawString {
+                        start,
+                        end: self.at,
+                        escaped,
+                    };
                     self.at += 1;
                     return Ok(raw);
                 }
@@ -105,7 +120,10 @@ impl<'a> Cursor<'a> {
     /// Appends the characters of a string to `out`.
     pub(crate) fn decode(&self, raw: RawString, out: &mut String) -> Result<(), JsonError> {
         let mut rest = self.slice(raw.start, raw.end);
-        let fail = |reason| JsonError { offset: raw.start, reason };
+        let fail = |reason| JsonError {
+            offset: raw.start,
+            reason,
+        };
         while let Some((plain, escape)) = rest.split_once('\\') {
             out.push_str(plain);
             let mut chars = escape.chars();
@@ -146,7 +164,10 @@ impl<'a> Cursor<'a> {
         if is_number(text) {
             Ok(text)
         } else {
-            Err(JsonError { offset: start, reason: "a value is expected" })
+            Err(JsonError {
+                offset: start,
+                reason: "a value is expected",
+            })
         }
     }
 
@@ -214,7 +235,11 @@ fn unicode_escape(escape: &str) -> Option<(char, usize)> {
     let unit = |from: usize| {
         let digits = escape.get(from..from + 4)?;
         let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
-        if hex { u32::from_str_radix(digits, 16).ok() } else { None }
+        if hex {
+            u32::from_str_radix(digits, 16).ok()
+        } else {
+            None
+        }
     };
     let high = unit(1)?;
     if !(0xd800..0xdc00).contains(&high) {
@@ -298,7 +323,10 @@ impl Json {
             let mut key = String::new();
             cursor.decode(raw, &mut key)?;
             if members.iter().any(|(known, _)| *known == key) {
-                return Err(JsonError { offset: raw.start, reason: "a key stands twice" });
+                return Err(JsonError {
+                    offset: raw.start,
+                    reason: "a key stands twice",
+                });
             }
             cursor.expect(b':', "a colon is expected")?;
             members.push((key, Self::read(cursor, depth + 1)?));
@@ -426,8 +454,20 @@ mod tests {
     #[test]
     fn malformed_texts_are_refused() {
         for bad in [
-            "", "{", "[1,]", "{\"a\":1,\"a\":2}", "01", "1.", "-", "\"\\ud800\"", "\"\\x\"", "nul",
-            "1 2", "\"\n\"", "\"\\u12g4\"", "\"\\ud800\\u0041\"",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,\"a\":2}",
+            "01",
+            "1.",
+            "-",
+            "\"\\ud800\"",
+            "\"\\x\"",
+            "nul",
+            "1 2",
+            "\"\n\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\\u0041\"",
         ] {
             assert!(Json::parse(bad).is_err(), "{bad}");
         }

@@ -25,7 +25,10 @@ pub(crate) struct ObjectSpec {
 
 impl ObjectSpec {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|f| f.name.as_str().cmp(name)).ok()?;
+        let at = self
+            .fields
+            .binary_search_by(|f| f.name.as_str().cmp(name))
+            .ok()?;
         self.fields.get(at)
     }
 }
@@ -54,7 +57,11 @@ pub(crate) struct Node {
 pub(crate) enum NodeShape {
     Leaf(LeafType, Checks),
     Object(Arc<ObjectSpec>),
-    List { element: Box<Node>, stride: usize, elements_max: usize },
+    List {
+        element: Box<Node>,
+        stride: usize,
+        elements_max: usize,
+    },
 }
 
 /// How a scalar is spelt in JSON.
@@ -142,22 +149,44 @@ pub(crate) fn compile(inputs: &[Attachment<'_>]) -> Result<Shape, (usize, Schema
     order.sort_by_key(|(_, a)| a.path.len());
     let mut row = Row { used: 0 };
     let slot = row.take();
-    let mut root = Draft::Open { fields: Vec::new(), extra: true };
+    let mut root = Draft::Open {
+        fields: Vec::new(),
+        extra: true,
+    };
     for (index, input) in order {
-        let fail = |message: String| (index, SchemaProblem { pointer: String::new(), message });
-        let mut compiler = Compiler { root: input.schema, row: &mut row, depth: 0 };
+        let fail = |message: String| {
+            (
+                index,
+                SchemaProblem {
+                    pointer: String::new(),
+                    message,
+                },
+            )
+        };
+        let mut compiler = Compiler {
+            root: input.schema,
+            row: &mut row,
+            depth: 0,
+        };
         let path = input.path.join(".");
         let node = compiler
-            .node(input.schema, "", if path.is_empty() { "transfer" } else { &path })
+            .node(
+                input.schema,
+                "",
+                if path.is_empty() { "transfer" } else { &path },
+            )
             .map_err(|problem| (index, problem))?;
         let object = match node.shape {
             NodeShape::Object(spec) => Arc::into_inner(spec),
             _ => None,
         };
         let Some(spec) = object else {
-            return Err(fail("an input is an object; give its schema `type: object`".to_owned()));
+            return Err(fail(
+                "an input is an object; give its schema `type: object`".to_owned(),
+            ));
         };
-        root.attach(input.path, (node.slot, &mut row), &path, spec).map_err(fail)?;
+        root.attach(input.path, (node.slot, &mut row), &path, spec)
+            .map_err(fail)?;
         if row.used > SCHEMA_SLOTS_MAX {
             return Err(fail(format!(
                 "the inputs have more than {SCHEMA_SLOTS_MAX} fields; leave out those no rule reads"
@@ -166,17 +195,26 @@ pub(crate) fn compile(inputs: &[Attachment<'_>]) -> Result<Shape, (usize, Schema
     }
     let root = root.finish(slot, "transfer");
     let amount = match &root.shape {
-        NodeShape::Object(spec) => spec.field("amount").filter(|f| f.required && f.node.ty() == Type::Money),
+        NodeShape::Object(spec) => spec
+            .field("amount")
+            .filter(|f| f.required && f.node.ty() == Type::Money),
         _ => None,
     };
     let amount = amount.map(|f| f.node.slot);
-    Ok(Shape { root, slots: row.used, amount })
+    Ok(Shape {
+        root,
+        slots: row.used,
+        amount,
+    })
 }
 
 /// The tree while inputs are being attached.
 #[derive(Debug)]
 enum Draft {
-    Open { fields: Vec<(String, usize, Draft)>, extra: bool },
+    Open {
+        fields: Vec<(String, usize, Draft)>,
+        extra: bool,
+    },
     Done(ObjectSpec, Vec<(String, usize, Draft)>),
 }
 
@@ -200,7 +238,9 @@ impl Draft {
             Self::Open { fields, .. } => fields,
             Self::Done(known, fields) => {
                 // A field described as an object of anything is a place held for an input.
-                known.fields.retain(|f| f.name != *first || !f.node.is_placeholder());
+                known
+                    .fields
+                    .retain(|f| f.name != *first || !f.node.is_placeholder());
                 if known.field(first).is_some() {
                     return Err(format!(
                         "the source `{full}` is already described by the schema of an input above it; \
@@ -215,7 +255,10 @@ impl Draft {
         }
         // An object on the way to the input has a slot of its own.
         let own = if rest.is_empty() { slot } else { row.take() };
-        let mut draft = Self::Open { fields: Vec::new(), extra: true };
+        let mut draft = Self::Open {
+            fields: Vec::new(),
+            extra: true,
+        };
         draft.attach(rest, (slot, row), full, spec)?;
         fields.push((first.clone(), own, draft));
         Ok(())
@@ -223,16 +266,35 @@ impl Draft {
 
     fn finish(self, slot: usize, path: &str) -> Node {
         let (spec, attached) = match self {
-            Self::Open { fields, extra } => (ObjectSpec { fields: Vec::new(), extra }, fields),
+            Self::Open { fields, extra } => (
+                ObjectSpec {
+                    fields: Vec::new(),
+                    extra,
+                },
+                fields,
+            ),
             Self::Done(spec, fields) => (spec, fields),
         };
         let mut spec = spec;
         for (name, slot, draft) in attached {
-            let inner = if path == "transfer" { name.clone() } else { format!("{path}.{name}") };
-            spec.fields.push(Field { name, required: false, node: draft.finish(slot, &inner) });
+            let inner = if path == "transfer" {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            spec.fields.push(Field {
+                name,
+                required: false,
+                node: draft.finish(slot, &inner),
+            });
         }
         spec.fields.sort_by(|a, b| a.name.cmp(&b.name));
-        Node { slot, path: path.into(), nullable: false, shape: NodeShape::Object(Arc::new(spec)) }
+        Node {
+            slot,
+            path: path.into(),
+            nullable: false,
+            shape: NodeShape::Object(Arc::new(spec)),
+        }
     }
 }
 
@@ -256,7 +318,15 @@ struct Compiler<'a> {
 }
 
 const ANNOTATIONS: [&str; 9] = [
-    "$schema", "$id", "$defs", "$comment", "title", "description", "examples", "default", "deprecated",
+    "$schema",
+    "$id",
+    "$defs",
+    "$comment",
+    "title",
+    "description",
+    "examples",
+    "default",
+    "deprecated",
 ];
 
 impl<'a> Compiler<'a> {
@@ -273,7 +343,10 @@ impl<'a> Compiler<'a> {
         pointer: &str,
         path: &str,
     ) -> Result<Node, SchemaProblem> {
-        let fail = |message: String| SchemaProblem { pointer: pointer.to_owned(), message };
+        let fail = |message: String| SchemaProblem {
+            pointer: pointer.to_owned(),
+            message,
+        };
         if self.depth > SCHEMA_DEPTH_MAX {
             return Err(fail(format!(
                 "the schema nests more than {SCHEMA_DEPTH_MAX} deep, or refers to itself; flatten it"
@@ -285,7 +358,10 @@ impl<'a> Compiler<'a> {
             )));
         }
         let Json::Object(members) = schema else {
-            return Err(fail(format!("a schema is an object, found {}", schema.kind())));
+            return Err(fail(format!(
+                "a schema is an object, found {}",
+                schema.kind()
+            )));
         };
         if let Some(target) = schema.get("$ref") {
             let target = self.resolve(target, members.len()).map_err(&fail)?;
@@ -294,12 +370,19 @@ impl<'a> Compiler<'a> {
         let (kind, nullable) = declared_type(schema).map_err(&fail)?;
         let slot = self.row.take();
         let shape = match kind {
-            "object" if schema.get("x-paygod-type").is_some() => money_object(schema).map_err(&fail)?,
+            "object" if schema.get("x-paygod-type").is_some() => {
+                money_object(schema).map_err(&fail)?
+            }
             "object" => self.object(schema, members, pointer, path)?,
             "array" => self.array(schema, members, pointer, path)?,
             _ => leaf(kind, schema, members).map_err(&fail)?,
         };
-        Ok(Node { slot, path: path.into(), nullable, shape })
+        Ok(Node {
+            slot,
+            path: path.into(),
+            nullable,
+            shape,
+        })
     }
 
     fn resolve(&self, target: &Json, members: usize) -> Result<&'a Json, String> {
@@ -307,9 +390,13 @@ impl<'a> Compiler<'a> {
             return Err("`$ref` is a string such as `#/$defs/party`".to_owned());
         };
         if members > 1 {
-            return Err("nothing may stand beside `$ref` here; move it into the definition".to_owned());
+            return Err(
+                "nothing may stand beside `$ref` here; move it into the definition".to_owned(),
+            );
         }
-        let found = text.strip_prefix("#/$defs/").and_then(|name| self.root.get("$defs")?.get(name));
+        let found = text
+            .strip_prefix("#/$defs/")
+            .and_then(|name| self.root.get("$defs")?.get(name));
         found.ok_or_else(|| {
             format!("`{text}` is not a definition of this schema; write `#/$defs/<name>`")
         })
@@ -322,13 +409,23 @@ impl<'a> Compiler<'a> {
         pointer: &str,
         path: &str,
     ) -> Result<NodeShape, SchemaProblem> {
-        let fail = |message: String| SchemaProblem { pointer: pointer.to_owned(), message };
-        known_keywords(members, &["type", "properties", "required", "additionalProperties"])
-            .map_err(&fail)?;
+        let fail = |message: String| SchemaProblem {
+            pointer: pointer.to_owned(),
+            message,
+        };
+        known_keywords(
+            members,
+            &["type", "properties", "required", "additionalProperties"],
+        )
+        .map_err(&fail)?;
         let extra = match schema.get("additionalProperties") {
             None | Some(Json::Bool(true)) => true,
             Some(Json::Bool(false)) => false,
-            Some(_) => return Err(fail("`additionalProperties` is true or false here".to_owned())),
+            Some(_) => {
+                return Err(fail(
+                    "`additionalProperties` is true or false here".to_owned(),
+                ));
+            }
         };
         let required = strings(schema.get("required"), "required").map_err(&fail)?;
         let properties = match schema.get("properties") {
@@ -338,13 +435,23 @@ impl<'a> Compiler<'a> {
         };
         let mut fields = Vec::new();
         for (name, schema) in properties {
-            let inner =
-                if path == "transfer" { name.clone() } else { format!("{path}.{name}") };
+            let inner = if path == "transfer" {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             let node = self.node(schema, &format!("{pointer}/properties/{name}"), &inner)?;
             let required = required.contains(name) && !node.nullable;
-            fields.push(Field { name: name.clone(), required, node });
+            fields.push(Field {
+                name: name.clone(),
+                required,
+                node,
+            });
         }
-        if let Some(lost) = required.iter().find(|name| !fields.iter().any(|f| f.name == **name)) {
+        if let Some(lost) = required
+            .iter()
+            .find(|name| !fields.iter().any(|f| f.name == **name))
+        {
             return Err(fail(format!(
                 "`{lost}` is required but not among the `properties`; describe it"
             )));
@@ -361,31 +468,47 @@ impl<'a> Compiler<'a> {
         pointer: &str,
         path: &str,
     ) -> Result<NodeShape, SchemaProblem> {
-        let fail = |message: String| SchemaProblem { pointer: pointer.to_owned(), message };
+        let fail = |message: String| SchemaProblem {
+            pointer: pointer.to_owned(),
+            message,
+        };
         known_keywords(members, &["type", "items", "maxItems"]).map_err(&fail)?;
         let Some(items) = schema.get("items") else {
-            return Err(fail("an array needs `items` here, the schema of its elements".to_owned()));
+            return Err(fail(
+                "an array needs `items` here, the schema of its elements".to_owned(),
+            ));
         };
         let elements_max = match number(schema, "maxItems").map_err(&fail)? {
             Some(max) => max.min(LIST_ELEMENTS_MAX),
             None => LIST_ELEMENTS_MAX,
         };
         let mut row = Row { used: 0 };
-        let mut compiler = Compiler { root: self.root, row: &mut row, depth: self.depth };
-        let element =
-            compiler.node(items, &format!("{pointer}/items"), &format!("{path}[]"))?;
+        let mut compiler = Compiler {
+            root: self.root,
+            row: &mut row,
+            depth: self.depth,
+        };
+        let element = compiler.node(items, &format!("{pointer}/items"), &format!("{path}[]"))?;
         let stride = row.used;
         if stride > SCHEMA_SLOTS_MAX {
-            return Err(fail(format!("an element has more than {SCHEMA_SLOTS_MAX} fields")));
+            return Err(fail(format!(
+                "an element has more than {SCHEMA_SLOTS_MAX} fields"
+            )));
         }
-        Ok(NodeShape::List { element: Box::new(element), stride, elements_max })
+        Ok(NodeShape::List {
+            element: Box::new(element),
+            stride,
+            elements_max,
+        })
     }
 }
 
 /// Gives every money string the slot of the currency beside it.
 fn link_currencies(fields: &mut [Field], properties: &[(String, Json)]) -> Result<(), String> {
     for (name, schema) in properties {
-        let Some(beside) = schema.get("x-paygod-currency") else { continue };
+        let Some(beside) = schema.get("x-paygod-currency") else {
+            continue;
+        };
         let beside = beside.as_text().unwrap_or_default();
         let currency = fields.iter().find(|f| f.name == beside && f.required);
         let slot = match currency.map(|f| (&f.node.shape, f.node.slot)) {
@@ -409,7 +532,10 @@ fn declared_type(schema: &Json) -> Result<(&str, bool), String> {
     match schema.get("type") {
         Some(Json::Text(kind)) => Ok((kind, false)),
         Some(Json::Array(kinds)) => {
-            let mut named = kinds.iter().filter_map(Json::as_text).filter(|k| *k != "null");
+            let mut named = kinds
+                .iter()
+                .filter_map(Json::as_text)
+                .filter(|k| *k != "null");
             match (named.next(), named.next()) {
                 (Some(kind), None) => Ok((kind, true)),
                 _ => Err("a field has one type here, or one and `null`".to_owned()),
@@ -433,7 +559,11 @@ fn known_keywords(members: &[(String, Json)], known: &[&str]) -> Result<(), Stri
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("`{w}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn strings(value: Option<&Json>, keyword: &str) -> Result<Vec<String>, String> {
@@ -509,20 +639,32 @@ fn leaf(kind: &str, schema: &Json, members: &[(String, Json)]) -> Result<NodeSha
 fn text_leaf(schema: &Json) -> Result<(LeafType, &'static [&'static str]), String> {
     if let Some(kind) = schema.get("x-paygod-type") {
         if kind.as_text() != Some("money") || schema.get("x-paygod-currency").is_none() {
-            return Err("a money string needs `x-paygod-type: money` and `x-paygod-currency: <the field \
+            return Err(
+                "a money string needs `x-paygod-type: money` and `x-paygod-currency: <the field \
                         beside it that holds the currency>`"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        return Ok((LeafType::MoneyBeside(0), &["type", "x-paygod-type", "x-paygod-currency"]));
+        return Ok((
+            LeafType::MoneyBeside(0),
+            &["type", "x-paygod-type", "x-paygod-currency"],
+        ));
     }
-    match schema.get("format").map(|f| f.as_text().unwrap_or_default()) {
-        None => {
-            Ok((LeafType::Text, &["type", "minLength", "maxLength", "enum", "const"]))
-        }
+    match schema
+        .get("format")
+        .map(|f| f.as_text().unwrap_or_default())
+    {
+        None => Ok((
+            LeafType::Text,
+            &["type", "minLength", "maxLength", "enum", "const"],
+        )),
         Some("date-time") => Ok((LeafType::DateTime, &["type", "format"])),
         Some("date") => Ok((LeafType::Date, &["type", "format"])),
         Some("duration") => Ok((LeafType::Duration, &["type", "format"])),
-        Some("decimal") => Ok((LeafType::DecimalText, &["type", "format", "minimum", "maximum"])),
+        Some("decimal") => Ok((
+            LeafType::DecimalText,
+            &["type", "format", "minimum", "maximum"],
+        )),
         Some(other) => Err(format!(
             "the format `{other}` is not enforced here; known are `date-time`, `date`, `duration`, \
              `decimal`"

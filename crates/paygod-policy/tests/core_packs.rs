@@ -15,22 +15,33 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>)
         if path.is_dir() {
             read_folder(root, &path, files);
         } else {
-            let relative = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let relative = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             files.insert(relative, std::fs::read_to_string(&path).unwrap());
         }
     }
 }
 
 fn all() -> Vec<(PathBuf, BTreeMap<String, String>)> {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(packs_folder()).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(packs_folder())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     folders.sort();
     let load = |folder: PathBuf| {
         let mut files = BTreeMap::new();
         read_folder(&folder, &folder, &mut files);
         (folder, files)
     };
-    folders.into_iter().filter(|f| f.is_dir()).map(load).collect()
+    folders
+        .into_iter()
+        .filter(|f| f.is_dir())
+        .map(load)
+        .collect()
 }
 
 #[test]
@@ -44,7 +55,12 @@ fn core_packs_pass_their_cases_with_every_rule_fired() {
             assert_eq!(case.failure, None, "{}: {}", folder.display(), case.name);
         }
         for rule in &report.coverage {
-            assert!(rule.fired > 0, "{}: no case fires `{}`", folder.display(), rule.rule);
+            assert!(
+                rule.fired > 0,
+                "{}: no case fires `{}`",
+                folder.display(),
+                rule.rule
+            );
         }
     }
 }
@@ -64,7 +80,9 @@ fn an_archive_reads_back_to_the_same_digest() {
 #[test]
 fn every_core_pack_says_what_it_is_and_where_it_comes_from() {
     for (folder, files) in all() {
-        let readme = files.get("README.md").unwrap_or_else(|| panic!("{} has no README", folder.display()));
+        let readme = files
+            .get("README.md")
+            .unwrap_or_else(|| panic!("{} has no README", folder.display()));
         assert!(readme.contains("## Sources"), "{}", folder.display());
     }
 }

@@ -20,7 +20,10 @@ pub(crate) struct Links<'a> {
 
 /// Compiles a condition.
 pub(crate) fn compile(condition: &Typed, links: Links<'_>) -> Program {
-    let mut compiler = Compiler { program: Program::default(), links };
+    let mut compiler = Compiler {
+        program: Program::default(),
+        links,
+    };
     let root = compiler.node(condition);
     compiler.program.root = root;
     compiler.program
@@ -38,12 +41,20 @@ fn narrow(n: usize) -> u32 {
 }
 
 fn place(field: &FieldRef) -> Place {
-    let variable = field.variable.map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
-    Place { variable, slot: narrow(field.slot) }
+    let variable = field
+        .variable
+        .map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
+    Place {
+        variable,
+        slot: narrow(field.slot),
+    }
 }
 
 fn list_place(field: &FieldRef) -> ListPlace {
-    ListPlace { place: place(field), stride: narrow(field.stride) }
+    ListPlace {
+        place: place(field),
+        stride: narrow(field.stride),
+    }
 }
 
 impl Compiler<'_> {
@@ -54,10 +65,13 @@ impl Compiler<'_> {
 
     fn text(&mut self, text: &str) -> Value {
         let texts = &mut self.program.texts;
-        let at = texts.iter().position(|known| known == text).unwrap_or_else(|| {
-            texts.push(text.to_owned());
-            texts.len() - 1
-        });
+        let at = texts
+            .iter()
+            .position(|known| known == text)
+            .unwrap_or_else(|| {
+                texts.push(text.to_owned());
+                texts.len() - 1
+            });
         Value::Text(TextRef::Constant(narrow(at)))
     }
 
@@ -74,7 +88,10 @@ impl Compiler<'_> {
         let ids: Vec<Id> = typed.iter().map(|item| self.node(item)).collect();
         let start = narrow(self.program.items.len());
         self.program.items.extend(ids);
-        Items { start, end: narrow(self.program.items.len()) }
+        Items {
+            start,
+            end: narrow(self.program.items.len()),
+        }
     }
 
     /// The value of a literal.
@@ -113,18 +130,25 @@ impl Compiler<'_> {
             Kind::Negate(a) => Op::Negate(self.node(a)),
             Kind::And(items) => Op::And(self.items(items)),
             Kind::Or(items) => Op::Or(self.items(items)),
-            Kind::Conditional(a, b, c) => {
-                Op::Conditional(self.node(a), self.node(b), self.node(c))
-            }
+            Kind::Conditional(a, b, c) => Op::Conditional(self.node(a), self.node(b), self.node(c)),
             Kind::Compare(comparison, a, b) => return self.compare(*comparison, a, b),
             Kind::Arithmetic(op, a, b) => Op::Arithmetic(*op, self.node(a), self.node(b)),
             Kind::ToDecimal(a) => Op::ToDecimal(self.node(a)),
             Kind::OneOf(a, items) => Op::OneOf(self.node(a), self.items(items)),
             Kind::ElementOf(a, list) => Op::ElementOf(self.node(a), list_place(list)),
-            Kind::Listed { list, matching, subject } => {
+            Kind::Listed {
+                list,
+                matching,
+                subject,
+            } => {
                 let list = self.links.lists.get(*list).copied().unwrap_or(u32::MAX);
                 let path = self.path(subject);
-                Op::Listed { list, matching: *matching, subject: self.node(subject), path }
+                Op::Listed {
+                    list,
+                    matching: *matching,
+                    subject: self.node(subject),
+                    path,
+                }
             }
             Kind::TextTest(test, a, b) => Op::TextTest(*test, self.node(a), self.node(b)),
             Kind::TextMap(map, a) => Op::TextMap(*map, self.node(a)),
@@ -136,15 +160,27 @@ impl Compiler<'_> {
             Kind::WindowCount(site) => Op::WindowCount(self.site(*site)),
             Kind::WindowSum(site) => {
                 let amount = self.links.amount.map_or(u32::MAX, narrow);
-                Op::WindowSum { site: self.site(*site), amount }
+                Op::WindowSum {
+                    site: self.site(*site),
+                    amount,
+                }
             }
-            Kind::Quantified { quantifier, list, variable, body } => Op::Quantified {
+            Kind::Quantified {
+                quantifier,
+                list,
+                variable,
+                body,
+            } => Op::Quantified {
                 quantifier: *quantifier,
                 list: list_place(list),
                 variable: u8::try_from(*variable).unwrap_or(u8::MAX),
                 body: self.node(body),
             },
-            Kind::Sum { list, variable, body } => Op::Sum {
+            Kind::Sum {
+                list,
+                variable,
+                body,
+            } => Op::Sum {
                 list: list_place(list),
                 variable: u8::try_from(*variable).unwrap_or(u8::MAX),
                 decimal: typed.ty == crate::lang::ty::Type::Decimal,

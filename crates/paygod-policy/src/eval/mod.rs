@@ -100,7 +100,10 @@ pub(crate) struct Fuel {
 
 impl Default for Fuel {
     fn default() -> Self {
-        Self { used: 0, limit: FUEL_MAX }
+        Self {
+            used: 0,
+            limit: FUEL_MAX,
+        }
     }
 }
 
@@ -119,7 +122,11 @@ impl Fuel {
     #[inline]
     pub(crate) fn charge_text(&mut self, bytes: usize) -> Evaluated<()> {
         let cost = bytes / FUEL_STRING_BYTES;
-        if cost == 0 { Ok(()) } else { self.charge(u64::try_from(cost).unwrap_or(u64::MAX)) }
+        if cost == 0 {
+            Ok(())
+        } else {
+            self.charge(u64::try_from(cost).unwrap_or(u64::MAX))
+        }
     }
 }
 
@@ -140,7 +147,10 @@ pub(crate) fn same_currency(left: Money, right: Money) -> Evaluated<()> {
     if left.currency == right.currency {
         return Ok(());
     }
-    Err(EvalError::Currencies { left: left.currency, right: right.currency })
+    Err(EvalError::Currencies {
+        left: left.currency,
+        right: right.currency,
+    })
 }
 
 /// Compares two texts, charging for the bytes looked at.
@@ -199,7 +209,9 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Evaluated
                 Subtract => a.amount.checked_sub(b.amount),
                 _ => return Err(EvalError::Type),
             };
-            amount.map(|sum| Value::Money(sum.of(a.currency))).ok_or(EvalError::Overflow)
+            amount
+                .map(|sum| Value::Money(sum.of(a.currency)))
+                .ok_or(EvalError::Overflow)
         }
         (Value::Money(a), Value::Int(b)) if op == Multiply => a
             .amount
@@ -210,12 +222,18 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Evaluated
         (Value::Time(a), Value::Duration(b)) => {
             let forward = (op == Add) == (b >= 0);
             let magnitude = Duration::from_nanos(b.unsigned_abs());
-            let moved = if forward { a.checked_add(magnitude) } else { a.checked_sub(magnitude) };
+            let moved = if forward {
+                a.checked_add(magnitude)
+            } else {
+                a.checked_sub(magnitude)
+            };
             moved.map(Value::Time).ok_or(EvalError::Overflow)
         }
         (Value::Time(a), Value::Time(b)) => {
             let difference = i128::from(a.as_nanos()) - i128::from(b.as_nanos());
-            i64::try_from(difference).map(Value::Duration).map_err(|_| EvalError::Overflow)
+            i64::try_from(difference)
+                .map(Value::Duration)
+                .map_err(|_| EvalError::Overflow)
         }
         (Value::Duration(a), Value::Duration(b)) => {
             let result = match op {
@@ -233,7 +251,10 @@ pub(crate) fn negate(value: Value) -> Evaluated<Value> {
     match value {
         Value::Int(a) => a.checked_neg().map(Value::Int).ok_or(EvalError::Overflow),
         Value::Decimal(a) => Ok(Value::Decimal(a.negated())),
-        Value::Duration(a) => a.checked_neg().map(Value::Duration).ok_or(EvalError::Overflow),
+        Value::Duration(a) => a
+            .checked_neg()
+            .map(Value::Duration)
+            .ok_or(EvalError::Overflow),
         Value::Money(a) => a
             .amount
             .checked_neg()
@@ -251,21 +272,27 @@ pub(crate) fn to_decimal(value: Value) -> Evaluated<Value> {
 }
 
 pub(crate) fn money_amount(value: Value) -> Evaluated<Value> {
-    let Value::Money(money) = value else { return Err(EvalError::Type) };
+    let Value::Money(money) = value else {
+        return Err(EvalError::Type);
+    };
     let exponent = money.currency.exponent();
     let decimal = Decimal::from_minor(money.amount.minor(), exponent);
     decimal.map(Value::Decimal).ok_or(EvalError::Overflow)
 }
 
 pub(crate) fn money_currency(value: Value) -> Evaluated<Value> {
-    let Value::Money(money) = value else { return Err(EvalError::Type) };
+    let Value::Money(money) = value else {
+        return Err(EvalError::Type);
+    };
     Ok(Value::Text(TextRef::Code(money.currency)))
 }
 
 /// A part of a time, in UTC. Months and days count from 1, days of the week from Sunday as 0.
 pub(crate) fn date_part(part: DatePart, value: Value) -> Evaluated<Value> {
     const DAY_NS: u64 = 86_400_000_000_000;
-    let Value::Time(time) = value else { return Err(EvalError::Type) };
+    let Value::Time(time) = value else {
+        return Err(EvalError::Type);
+    };
     let nanos = time.as_nanos();
     let date = time.date();
     let part = match part {
@@ -277,5 +304,7 @@ pub(crate) fn date_part(part: DatePart, value: Value) -> Evaluated<Value> {
         DatePart::Hour => nanos % DAY_NS / 3_600_000_000_000,
         DatePart::Minute => nanos % 3_600_000_000_000 / 60_000_000_000,
     };
-    i64::try_from(part).map(Value::Int).map_err(|_| EvalError::Overflow)
+    i64::try_from(part)
+        .map(Value::Int)
+        .map_err(|_| EvalError::Overflow)
 }

@@ -7,13 +7,11 @@
 use core::cmp::Ordering;
 
 use super::{
-    EvalError, Evaluated, Fuel, TextRef, Value, arithmetic, compare_plain, compare_text, date_part, holds,
-    money_amount, money_currency, negate, to_decimal,
+    EvalError, Evaluated, Fuel, TextRef, Value, arithmetic, compare_plain, compare_text, date_part,
+    holds, money_amount, money_currency, negate, to_decimal,
 };
 use crate::document::{Document, Slot};
-use crate::lang::typed::{
-    Arithmetic, Comparison, DatePart, Quantifier, TextMap, TextTest,
-};
+use crate::lang::typed::{Arithmetic, Comparison, DatePart, Quantifier, TextMap, TextTest};
 use crate::limits::LOOKUP_BYTES_MAX;
 use crate::list::{Hit, List, Matching, Normaliser};
 use crate::window::WindowFact;
@@ -59,7 +57,12 @@ pub(crate) enum Op {
     ToDecimal(Id),
     OneOf(Id, Items),
     ElementOf(Id, ListPlace),
-    Listed { list: u32, matching: Matching, subject: Id, path: u32 },
+    Listed {
+        list: u32,
+        matching: Matching,
+        subject: Id,
+        path: u32,
+    },
     TextTest(TextTest, Id, Id),
     TextMap(TextMap, Id),
     TextSize(Id),
@@ -68,10 +71,23 @@ pub(crate) enum Op {
     MoneyCurrency(Id),
     DatePart(DatePart, Id),
     WindowCount(u32),
-    WindowSum { site: u32, amount: u32 },
-    Quantified { quantifier: Quantifier, list: ListPlace, variable: u8, body: Id },
+    WindowSum {
+        site: u32,
+        amount: u32,
+    },
+    Quantified {
+        quantifier: Quantifier,
+        list: ListPlace,
+        variable: u8,
+        body: Id,
+    },
     /// Sums ints, or decimals if `decimal`.
-    Sum { list: ListPlace, variable: u8, body: Id, decimal: bool },
+    Sum {
+        list: ListPlace,
+        variable: u8,
+        body: Id,
+        decimal: bool,
+    },
 }
 
 /// A compiled condition.
@@ -100,7 +116,10 @@ pub(crate) struct HitNote {
 pub(crate) enum Windows<'a> {
     /// Not asked yet: a rule that reads one is put off.
     Pending,
-    Answered { sites: &'a [u32], facts: &'a [WindowFact] },
+    Answered {
+        sites: &'a [u32],
+        facts: &'a [WindowFact],
+    },
 }
 
 impl Windows<'_> {
@@ -110,7 +129,9 @@ impl Windows<'_> {
             Self::Pending => Err(EvalError::Pending),
             Self::Answered { sites, facts } => {
                 let at = sites.iter().position(|s| *s == site);
-                at.and_then(|at| facts.get(at)).copied().ok_or(EvalError::WindowMissing)
+                at.and_then(|at| facts.get(at))
+                    .copied()
+                    .ok_or(EvalError::WindowMissing)
             }
         }
     }
@@ -145,7 +166,11 @@ impl Machine {
         let before = self.hits.len();
         self.made.clear();
         self.rows.clear();
-        let mut run = Run { machine: self, program, inputs };
+        let mut run = Run {
+            machine: self,
+            program,
+            inputs,
+        };
         let result = run.bool(program.root);
         if !matches!(result, Ok(true)) {
             self.hits.truncate(before);
@@ -163,7 +188,11 @@ struct Run<'m, 'p> {
 impl<'p> Run<'_, 'p> {
     #[inline]
     fn op(&self, id: Id) -> Evaluated<Op> {
-        usize::try_from(id).ok().and_then(|at| self.program.ops.get(at)).copied().ok_or(EvalError::Type)
+        usize::try_from(id)
+            .ok()
+            .and_then(|at| self.program.ops.get(at))
+            .copied()
+            .ok_or(EvalError::Type)
     }
 
     #[inline]
@@ -178,7 +207,12 @@ impl<'p> Run<'_, 'p> {
     fn slot(&self, place: Place) -> Slot {
         let base = match place.variable {
             None => 0,
-            Some(depth) => self.machine.rows.get(usize::from(depth)).copied().unwrap_or(usize::MAX),
+            Some(depth) => self
+                .machine
+                .rows
+                .get(usize::from(depth))
+                .copied()
+                .unwrap_or(usize::MAX),
         };
         let slot = usize::try_from(place.slot).unwrap_or(usize::MAX);
         self.inputs.document.slot(base.saturating_add(slot))
@@ -240,7 +274,12 @@ impl<'p> Run<'_, 'p> {
                 let right = self.value(right)?;
                 Ok(holds(comparison, self.compare(left, right)?))
             }
-            Op::Listed { list, matching, subject, path } => {
+            Op::Listed {
+                list,
+                matching,
+                subject,
+                path,
+            } => {
                 self.machine.fuel.charge(1)?;
                 let subject = self.value(subject)?;
                 self.listed(list, matching, subject, path)
@@ -267,7 +306,12 @@ impl<'p> Run<'_, 'p> {
                 let argument = self.value(argument)?;
                 self.text_test(test, of, argument)
             }
-            Op::Quantified { quantifier, list, variable, body } => {
+            Op::Quantified {
+                quantifier,
+                list,
+                variable,
+                body,
+            } => {
                 self.machine.fuel.charge(1)?;
                 self.quantified(quantifier, list, variable, body)
             }
@@ -302,7 +346,11 @@ impl<'p> Run<'_, 'p> {
             Op::DatePart(part, inner) => self.mapped(inner, |value| date_part(part, value)),
             Op::Conditional(condition, then, otherwise) => {
                 self.machine.fuel.charge(1)?;
-                let chosen = if self.bool(condition)? { then } else { otherwise };
+                let chosen = if self.bool(condition)? {
+                    then
+                } else {
+                    otherwise
+                };
                 self.value(chosen)
             }
             Op::TextMap(map, inner) => {
@@ -312,13 +360,17 @@ impl<'p> Run<'_, 'p> {
             }
             Op::TextSize(inner) => {
                 self.machine.fuel.charge(1)?;
-                let Value::Text(text) = self.value(inner)? else { return Err(EvalError::Type) };
+                let Value::Text(text) = self.value(inner)? else {
+                    return Err(EvalError::Type);
+                };
                 let (bytes, chars) = {
                     let text = self.text(text);
                     (text.len(), text.chars().count())
                 };
                 self.machine.fuel.charge_text(bytes)?;
-                i64::try_from(chars).map(Value::Int).map_err(|_| EvalError::Overflow)
+                i64::try_from(chars)
+                    .map(Value::Int)
+                    .map_err(|_| EvalError::Overflow)
             }
             Op::ListSize(place) => {
                 self.machine.fuel.charge(1)?;
@@ -331,7 +383,9 @@ impl<'p> Run<'_, 'p> {
             Op::WindowCount(site) => {
                 self.machine.fuel.charge(1)?;
                 let fact = self.inputs.windows.fact(site)?;
-                i64::try_from(fact.count).map(Value::Int).map_err(|_| EvalError::Overflow)
+                i64::try_from(fact.count)
+                    .map(Value::Int)
+                    .map_err(|_| EvalError::Overflow)
             }
             Op::WindowSum { site, amount } => {
                 self.machine.fuel.charge(1)?;
@@ -341,7 +395,12 @@ impl<'p> Run<'_, 'p> {
                     _ => Err(EvalError::WindowMissing),
                 }
             }
-            Op::Sum { list, variable, body, decimal } => {
+            Op::Sum {
+                list,
+                variable,
+                body,
+                decimal,
+            } => {
                 self.machine.fuel.charge(1)?;
                 self.sum(list, variable, body, decimal)
             }
@@ -350,14 +409,23 @@ impl<'p> Run<'_, 'p> {
     }
 
     #[inline]
-    fn mapped(&mut self, inner: Id, map: impl FnOnce(Value) -> Evaluated<Value>) -> Evaluated<Value> {
+    fn mapped(
+        &mut self,
+        inner: Id,
+        map: impl FnOnce(Value) -> Evaluated<Value>,
+    ) -> Evaluated<Value> {
         self.machine.fuel.charge(1)?;
         let value = self.value(inner)?;
         map(value)
     }
 
     #[inline]
-    fn compare_field(&mut self, comparison: Comparison, slot: u32, value: Value) -> Evaluated<bool> {
+    fn compare_field(
+        &mut self,
+        comparison: Comparison,
+        slot: u32,
+        value: Value,
+    ) -> Evaluated<bool> {
         match (self.document_slot(slot), value) {
             (Slot::Text(start, end), Value::Text(TextRef::Constant(at))) => {
                 let left = self.inputs.document.text(start, end);
@@ -386,14 +454,19 @@ impl<'p> Run<'_, 'p> {
         subject: Value,
         path: u32,
     ) -> Evaluated<bool> {
-        let Value::Text(subject) = subject else { return Err(EvalError::Type) };
+        let Value::Text(subject) = subject else {
+            return Err(EvalError::Type);
+        };
         let bytes = self.text(subject).len();
         self.machine.fuel.charge_text(bytes)?;
         if bytes > LOOKUP_BYTES_MAX {
             return Err(EvalError::NameTooLong);
         }
         let lists = self.inputs.lists;
-        let named = usize::try_from(list).ok().and_then(|at| lists.get(at)).ok_or(EvalError::Type)?;
+        let named = usize::try_from(list)
+            .ok()
+            .and_then(|at| lists.get(at))
+            .ok_or(EvalError::Type)?;
         // The text may lie in the machine, so its normaliser is taken out while it is read.
         let mut normaliser = core::mem::take(&mut self.machine.normaliser);
         let hit = named.look_up(self.text(subject), matching, &mut normaliser);
@@ -489,7 +562,9 @@ impl<'p> Run<'_, 'p> {
     }
 
     fn text_map(&mut self, map: TextMap, value: Value) -> Evaluated<Value> {
-        let Value::Text(text) = value else { return Err(EvalError::Type) };
+        let Value::Text(text) = value else {
+            return Err(EvalError::Type);
+        };
         let bytes = self.text(text).len();
         self.machine.fuel.charge_text(bytes)?;
         if self.machine.made.len().saturating_add(bytes) > MADE_BYTES_MAX {
@@ -506,7 +581,11 @@ impl<'p> Run<'_, 'p> {
                 },
                 _ => String::new(),
             };
-            let source = if let TextRef::Made(..) = text { source.as_str() } else { self.text(text) };
+            let source = if let TextRef::Made(..) = text {
+                source.as_str()
+            } else {
+                self.text(text)
+            };
             match map {
                 TextMap::Lower => made.extend(source.chars().map(|c| c.to_ascii_lowercase())),
                 TextMap::Upper => made.extend(source.chars().map(|c| c.to_ascii_uppercase())),
@@ -524,7 +603,10 @@ impl<'p> Run<'_, 'p> {
 
 #[inline]
 fn constant(program: &Program, at: u32) -> &str {
-    usize::try_from(at).ok().and_then(|at| program.texts.get(at)).map_or("", String::as_str)
+    usize::try_from(at)
+        .ok()
+        .and_then(|at| program.texts.get(at))
+        .map_or("", String::as_str)
 }
 
 /// The value in a slot.

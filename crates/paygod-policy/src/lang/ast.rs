@@ -11,7 +11,10 @@ pub(crate) struct Span {
 
 impl Span {
     pub(crate) fn to(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -77,7 +80,12 @@ pub(crate) enum ExprKind {
     /// `a.b`; the span of the field's name is kept for messages.
     Select(Box<Expr>, String, Span),
     /// `f(…)`, or `r.f(…)` with a receiver.
-    Call { receiver: Option<Box<Expr>>, name: String, name_span: Span, args: Vec<Expr> },
+    Call {
+        receiver: Option<Box<Expr>>,
+        name: String,
+        name_span: Span,
+        args: Vec<Expr>,
+    },
     List(Vec<Expr>),
     Not(Box<Expr>),
     Negate(Box<Expr>),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::ast::{BinaryOp, Expr, ExprKind, Problem, Span};
 use super::fields::{Path, Scope};
 use super::ty::Type;
-use crate::schema::Node;
 use super::typed::{Arithmetic, Comparison, FieldRef, Kind, Typed, WindowSite};
+use crate::schema::Node;
 
 /// What checking collects over all rules of a pack.
 #[derive(Debug, Default)]
@@ -65,7 +65,10 @@ pub(crate) fn check<'a>(
 
 impl Checker<'_> {
     pub(super) fn fail<T>(&mut self, span: Span, message: impl Into<String>) -> Option<T> {
-        self.problems.push(Problem { span, message: message.into() });
+        self.problems.push(Problem {
+            span,
+            message: message.into(),
+        });
         None
     }
 
@@ -82,7 +85,10 @@ impl Checker<'_> {
             Type::List(_) => "ask whether it holds something with `… in` or `.exists(…)`",
             _ => "compare it, as in `… > 0`",
         };
-        self.fail(expr.span, format!("{role} is a bool, this is {}; {advice}", article(&typed.ty)))
+        self.fail(
+            expr.span,
+            format!("{role} is a bool, this is {}; {advice}", article(&typed.ty)),
+        )
     }
 
     /// Checks a value: anything but an object.
@@ -96,16 +102,28 @@ impl Checker<'_> {
     }
 
     pub(super) fn expr(&mut self, expr: &Expr) -> Checked {
-        let plain = |kind, ty| Some((Typed { kind, ty, span: expr.span }, Known::default()));
+        let plain = |kind, ty| {
+            Some((
+                Typed {
+                    kind,
+                    ty,
+                    span: expr.span,
+                },
+                Known::default(),
+            ))
+        };
         match &expr.kind {
             ExprKind::Bool(value) => plain(Kind::Bool(*value), Type::Bool),
             ExprKind::Int(value) => plain(Kind::Int(*value), Type::Int),
             ExprKind::Decimal(value) => plain(Kind::Decimal(*value), Type::Decimal),
             ExprKind::Text(text) => plain(Kind::Text(text.as_str().into()), Type::Text),
             ExprKind::Name(_) | ExprKind::Select(..) => self.selection(expr),
-            ExprKind::Call { receiver, name, name_span, args } => {
-                self.call(expr.span, receiver.as_deref(), (name, *name_span), args)
-            }
+            ExprKind::Call {
+                receiver,
+                name,
+                name_span,
+                args,
+            } => self.call(expr.span, receiver.as_deref(), (name, *name_span), args),
             ExprKind::List(_) => self.fail(
                 expr.span,
                 "a list in brackets stands only on the right of `in` or as the keys of `velocity`",
@@ -113,8 +131,18 @@ impl Checker<'_> {
             ExprKind::Not(inner) => {
                 let (typed, known) = self.boolean(inner, "what `!` negates")?;
                 let kind = Kind::Not(Box::new(typed));
-                let known = Known { if_true: known.if_false, if_false: known.if_true };
-                Some((Typed { kind, ty: Type::Bool, span: expr.span }, known))
+                let known = Known {
+                    if_true: known.if_false,
+                    if_false: known.if_true,
+                };
+                Some((
+                    Typed {
+                        kind,
+                        ty: Type::Bool,
+                        span: expr.span,
+                    },
+                    known,
+                ))
             }
             ExprKind::Negate(inner) => self.negate(expr.span, inner),
             ExprKind::And(terms) => self.chain(expr.span, terms, true),
@@ -131,10 +159,15 @@ impl Checker<'_> {
     fn chain(&mut self, span: Span, terms: &[Expr], and: bool) -> Checked {
         let before = self.present.len();
         let mut typed = Vec::with_capacity(terms.len());
-        let role = if and { "each side of `&&`" } else { "each side of `||`" };
+        let role = if and {
+            "each side of `&&`"
+        } else {
+            "each side of `||`"
+        };
         for term in terms {
             if let Some((term, known)) = self.boolean(term, role) {
-                self.present.extend(if and { known.if_true } else { known.if_false });
+                self.present
+                    .extend(if and { known.if_true } else { known.if_false });
                 typed.push(term);
             }
         }
@@ -143,15 +176,38 @@ impl Checker<'_> {
             return None;
         }
         let (kind, known) = if and {
-            (Kind::And(typed), Known { if_true: learned, if_false: Vec::new() })
+            (
+                Kind::And(typed),
+                Known {
+                    if_true: learned,
+                    if_false: Vec::new(),
+                },
+            )
         } else {
-            (Kind::Or(typed), Known { if_true: Vec::new(), if_false: learned })
+            (
+                Kind::Or(typed),
+                Known {
+                    if_true: Vec::new(),
+                    if_false: learned,
+                },
+            )
         };
-        Some((Typed { kind, ty: Type::Bool, span }, known))
+        Some((
+            Typed {
+                kind,
+                ty: Type::Bool,
+                span,
+            },
+            known,
+        ))
     }
 
     /// Checks with more fields known to be there.
-    pub(super) fn knowing<T>(&mut self, more: Vec<Present>, inner: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn knowing<T>(
+        &mut self,
+        more: Vec<Present>,
+        inner: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let before = self.present.len();
         self.present.extend(more);
         let result = inner(self);
@@ -161,7 +217,10 @@ impl Checker<'_> {
 
     fn conditional(&mut self, span: Span, [condition, then, otherwise]: [&Expr; 3]) -> Checked {
         let condition = self.boolean(condition, "what stands before `?`");
-        let known = condition.as_ref().map(|(_, known)| known.clone()).unwrap_or_default();
+        let known = condition
+            .as_ref()
+            .map(|(_, known)| known.clone())
+            .unwrap_or_default();
         let then_typed = self.knowing(known.if_true, |c| c.value(then));
         let otherwise_typed = self.knowing(known.if_false, |c| c.value(otherwise));
         let (left, right) = self.unify(then_typed?, otherwise_typed?, |left, right| {
@@ -195,9 +254,19 @@ impl Checker<'_> {
         let typed = self.value(inner)?;
         let ty = typed.ty.clone();
         if !matches!(ty, Type::Int | Type::Decimal | Type::Money | Type::Duration) {
-            return self.fail(span, format!("`-` takes a number, this is {}", article(&ty)));
+            return self.fail(
+                span,
+                format!("`-` takes a number, this is {}", article(&ty)),
+            );
         }
-        Some((Typed { kind: Kind::Negate(Box::new(typed)), ty, span }, Known::default()))
+        Some((
+            Typed {
+                kind: Kind::Negate(Box::new(typed)),
+                ty,
+                span,
+            },
+            Known::default(),
+        ))
     }
 
     fn binary(&mut self, span: Span, op: BinaryOp, left: &Expr, right: &Expr) -> Checked {
@@ -218,9 +287,14 @@ impl Checker<'_> {
         right: Typed,
     ) -> Checked {
         let symbol = op.symbol();
-        let declared = declared(&left).or_else(|| declared(&right)).unwrap_or_default();
+        let declared = declared(&left)
+            .or_else(|| declared(&right))
+            .unwrap_or_default();
         let (left, right) = self.unify(left, right, |a, b| {
-            format!("`{symbol}` compares {a} with {b}{declared}; {}", convert_advice(&a, &b))
+            format!(
+                "`{symbol}` compares {a} with {b}{declared}; {}",
+                convert_advice(&a, &b)
+            )
         })?;
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         if !left.ty.scalar() {
@@ -228,7 +302,10 @@ impl Checker<'_> {
             return self.fail(span, message);
         }
         if !equality && !left.ty.ordered() {
-            let message = format!("`{symbol}` needs values with an order, these are {}s", left.ty);
+            let message = format!(
+                "`{symbol}` needs values with an order, these are {}s",
+                left.ty
+            );
             return self.fail(span, message);
         }
         if let (Kind::Money(a), Kind::Money(b)) = (&left.kind, &right.kind)
@@ -241,7 +318,14 @@ impl Checker<'_> {
             return self.fail(span, message);
         }
         let kind = Kind::Compare(comparison, Box::new(left), Box::new(right));
-        Some((Typed { kind, ty: Type::Bool, span }, Known::default()))
+        Some((
+            Typed {
+                kind,
+                ty: Type::Bool,
+                span,
+            },
+            Known::default(),
+        ))
     }
 
     fn arithmetic(
@@ -306,13 +390,18 @@ impl Checker<'_> {
                 let mut typed = Vec::with_capacity(items.len());
                 for item in items {
                     let (unified, item) = self.unify(subject, item?, |a, b| {
-                        format!("`in` looks for {a} among values of another type, {b}; use one type")
+                        format!(
+                            "`in` looks for {a} among values of another type, {b}; use one type"
+                        )
                     })?;
                     subject = unified;
                     typed.push(item);
                 }
                 if typed.is_empty() {
-                    return self.fail(right.span, "the list is empty, so `in` is never true; fill it");
+                    return self.fail(
+                        right.span,
+                        "the list is empty, so `in` is never true; fill it",
+                    );
                 }
                 Kind::OneOf(Box::new(subject), typed)
             }
@@ -330,7 +419,14 @@ impl Checker<'_> {
                 Kind::ElementOf(Box::new(subject), field)
             }
         };
-        Some((Typed { kind, ty: Type::Bool, span }, Known::default()))
+        Some((
+            Typed {
+                kind,
+                ty: Type::Bool,
+                span,
+            },
+            Known::default(),
+        ))
     }
 
     /// A field that is a list, and the type of its elements.
@@ -359,12 +455,25 @@ impl Checker<'_> {
         match self.resolve(expr)? {
             Path::Field { field, node, steps } => {
                 self.demand_present(expr, &steps)?;
-                let typed = Typed { kind: Kind::Field(field), ty: node.ty(), span: expr.span };
+                let typed = Typed {
+                    kind: Kind::Field(field),
+                    ty: node.ty(),
+                    span: expr.span,
+                };
                 Some((typed, Known::default()))
             }
-            Path::Part { of, steps, part, part_span } => {
+            Path::Part {
+                of,
+                steps,
+                part,
+                part_span,
+            } => {
                 self.demand_present(expr, &steps)?;
-                let of = Typed { kind: Kind::Field(of), ty: Type::Money, span: expr.span };
+                let of = Typed {
+                    kind: Kind::Field(of),
+                    ty: Type::Money,
+                    span: expr.span,
+                };
                 self.part_of(expr.span, of, (&part, part_span))
             }
         }
@@ -372,7 +481,12 @@ impl Checker<'_> {
 
     /// A part of a computed value: `velocity(…).count`, `money(…).currency`.
     fn part(&mut self, span: Span, inner: &Expr, part: (&str, Span)) -> Checked {
-        if let ExprKind::Call { receiver: None, name, args, .. } = &inner.kind
+        if let ExprKind::Call {
+            receiver: None,
+            name,
+            args,
+            ..
+        } = &inner.kind
             && name == "velocity"
         {
             return self.velocity(span, args, part);
@@ -413,7 +527,11 @@ pub(super) fn to_decimal(typed: Typed) -> Typed {
         return typed;
     }
     let span = typed.span;
-    Typed { kind: Kind::ToDecimal(Box::new(typed)), ty: Type::Decimal, span }
+    Typed {
+        kind: Kind::ToDecimal(Box::new(typed)),
+        ty: Type::Decimal,
+        span,
+    }
 }
 
 /// A type with its article.
@@ -429,9 +547,11 @@ pub(super) fn article(ty: &Type) -> String {
 /// How the schema declares a field, for messages.
 fn declared(typed: &Typed) -> Option<String> {
     match &typed.kind {
-        Kind::Field(field) => {
-            Some(format!(" (`{}` is declared as {})", field.path, article(&typed.ty)))
-        }
+        Kind::Field(field) => Some(format!(
+            " (`{}` is declared as {})",
+            field.path,
+            article(&typed.ty)
+        )),
         _ => None,
     }
 }

@@ -26,9 +26,18 @@ pub(super) struct Step {
 
 /// What a path leads to.
 pub(super) enum Path<'a> {
-    Field { field: FieldRef, node: &'a Node, steps: Vec<Step> },
+    Field {
+        field: FieldRef,
+        node: &'a Node,
+        steps: Vec<Step>,
+    },
     /// A part (`.amount`, `.currency`) of a money field.
-    Part { of: FieldRef, steps: Vec<Step>, part: String, part_span: Span },
+    Part {
+        of: FieldRef,
+        steps: Vec<Step>,
+        part: String,
+        part_span: Span,
+    },
 }
 
 impl<'a> Checker<'a> {
@@ -46,7 +55,9 @@ impl<'a> Checker<'a> {
         names.reverse();
         let scope = self.scope;
         let variable = self.variables.iter().rposition(|(name, _)| name == first);
-        let element = variable.and_then(|depth| self.variables.get(depth)).map(|(_, node)| *node);
+        let element = variable
+            .and_then(|depth| self.variables.get(depth))
+            .map(|(_, node)| *node);
         let (mut node, mut steps) = if let Some(element) = element {
             (element, Vec::new())
         } else {
@@ -63,11 +74,18 @@ impl<'a> Checker<'a> {
                 _ if node.ty() == Type::Money && rest.len() == 0 => {
                     let of = field_ref(variable, node);
                     let part = name.to_owned();
-                    return Some(Path::Part { of, steps, part, part_span: span });
+                    return Some(Path::Part {
+                        of,
+                        steps,
+                        part,
+                        part_span: span,
+                    });
                 }
                 _ => {
-                    let message =
-                        format!("`{written}` is declared as {}, which has no field `{name}`", node.ty());
+                    let message = format!(
+                        "`{written}` is declared as {}, which has no field `{name}`",
+                        node.ty()
+                    );
                     return self.fail(span, message);
                 }
             };
@@ -83,7 +101,11 @@ impl<'a> Checker<'a> {
                 written: written.clone(),
             });
         }
-        Some(Path::Field { field: field_ref(variable, node), node, steps })
+        Some(Path::Field {
+            field: field_ref(variable, node),
+            node,
+            steps,
+        })
     }
 
     fn unknown_name<T>(&mut self, name: &str, span: Span) -> Option<T> {
@@ -91,14 +113,19 @@ impl<'a> Checker<'a> {
         known.extend(self.variables.iter().map(|(n, _)| n.as_str()));
         let message = match nearest(name, known.iter().copied()) {
             Some(near) => format!("there is no input `{name}`; did you mean `{near}`?"),
-            None => format!("there is no input `{name}`; the inputs are {}", backticked(&known)),
+            None => format!(
+                "there is no input `{name}`; the inputs are {}",
+                backticked(&known)
+            ),
         };
         self.fail(span, message)
     }
 
     /// Refuses to read a field that may be absent.
     pub(super) fn demand_present(&mut self, expr: &Expr, steps: &[Step]) -> Option<()> {
-        let lacking = steps.iter().rfind(|s| s.optional && !self.present.contains(&s.present));
+        let lacking = steps
+            .iter()
+            .rfind(|s| s.optional && !self.present.contains(&s.present));
         let Some(step) = lacking else { return Some(()) };
         let path = step.written.clone();
         let message = format!(
@@ -110,14 +137,20 @@ impl<'a> Checker<'a> {
     /// `has(path)`: the field, and what is known when it is true.
     pub(super) fn presence(&mut self, expr: &Expr) -> Option<(FieldRef, Vec<Present>)> {
         if !is_path(expr) {
-            return self.fail(expr.span, "`has` takes a field, as in `has(details.reference)`");
+            return self.fail(
+                expr.span,
+                "`has` takes a field, as in `has(details.reference)`",
+            );
         }
         match self.resolve(expr)? {
             Path::Field { field, steps, .. } => {
                 if let Some(last) = steps.last()
                     && steps.iter().all(|s| !s.optional)
                 {
-                    let message = format!("`{}` is required and always there; leave `has` out", last.written);
+                    let message = format!(
+                        "`{}` is required and always there; leave `has` out",
+                        last.written
+                    );
                     return self.fail(expr.span, message);
                 }
                 if steps.is_empty() {
@@ -125,22 +158,33 @@ impl<'a> Checker<'a> {
                 }
                 Some((field, steps.iter().map(|s| s.present).collect()))
             }
-            Path::Part { part_span, .. } => {
-                self.fail(part_span, "an amount always has its parts; ask `has` of the field itself")
-            }
+            Path::Part { part_span, .. } => self.fail(
+                part_span,
+                "an amount always has its parts; ask `has` of the field itself",
+            ),
         }
     }
 }
 
 /// The node an input names, with the steps that lead to it.
-fn input_root<'a>(shape: &'a Shape, source: &[String], input: &str) -> Option<(&'a Node, Vec<Step>)> {
+fn input_root<'a>(
+    shape: &'a Shape,
+    source: &[String],
+    input: &str,
+) -> Option<(&'a Node, Vec<Step>)> {
     let mut node = &shape.root;
     let mut steps = Vec::new();
     for name in source {
-        let NodeShape::Object(spec) = &node.shape else { return None };
+        let NodeShape::Object(spec) = &node.shape else {
+            return None;
+        };
         node = &spec.field(name)?.node;
         let written = input.to_owned();
-        steps.push(Step { present: (None, node.slot), optional: true, written });
+        steps.push(Step {
+            present: (None, node.slot),
+            optional: true,
+            written,
+        });
     }
     Some((node, steps))
 }
@@ -150,17 +194,28 @@ fn field_ref(variable: Option<usize>, node: &Node) -> FieldRef {
         NodeShape::List { stride, .. } => stride,
         _ => 0,
     };
-    FieldRef { variable, slot: node.slot, stride, path: Arc::clone(&node.path) }
+    FieldRef {
+        variable,
+        slot: node.slot,
+        stride,
+        path: Arc::clone(&node.path),
+    }
 }
 
 fn unknown_field(written: &str, name: &str, spec: &ObjectSpec) -> String {
     let known: Vec<&str> = spec.fields.iter().map(|f| f.name.as_str()).collect();
     match nearest(name, known.iter().copied()) {
         Some(near) => {
-            let ty = spec.field(near).map(|f| f.node.ty().to_string()).unwrap_or_default();
+            let ty = spec
+                .field(near)
+                .map(|f| f.node.ty().to_string())
+                .unwrap_or_default();
             format!("`{written}` has no field `{name}`; did you mean `{near}` ({ty})?")
         }
-        None => format!("`{written}` has no field `{name}`; it has {}", backticked(&known)),
+        None => format!(
+            "`{written}` has no field `{name}`; it has {}",
+            backticked(&known)
+        ),
     }
 }
 
@@ -168,7 +223,11 @@ fn backticked(words: &[&str]) -> String {
     if words.is_empty() {
         return "none".to_owned();
     }
-    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("`{w}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The word nearest to `word` by edit distance, if one is near enough to be meant.

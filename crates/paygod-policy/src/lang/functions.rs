@@ -6,15 +6,21 @@ use super::ast::{Expr, ExprKind, Span};
 use super::check::{Checked, Checker, Known, article, literal};
 use super::fields::{Path, nearest};
 use super::ty::{Type, parse_duration};
-use super::typed::{
-    DatePart, Kind, Quantifier, TextMap, TextTest, Typed, WindowKey, WindowSite,
-};
+use super::typed::{DatePart, Kind, Quantifier, TextMap, TextTest, Typed, WindowKey, WindowSite};
 use crate::limits::{WINDOW_KEYS_MAX, WINDOW_NS_MAX, WINDOWS_PER_PACK_MAX};
 use crate::list::Matching;
 use crate::schema::{Node, NodeShape};
 
-const FREE: [&str; 8] =
-    ["has", "money", "duration", "timestamp", "list", "velocity", "size", "decimal"];
+const FREE: [&str; 8] = [
+    "has",
+    "money",
+    "duration",
+    "timestamp",
+    "list",
+    "velocity",
+    "size",
+    "decimal",
+];
 const METHODS: [&str; 18] = [
     "startsWith",
     "endsWith",
@@ -113,14 +119,21 @@ impl<'a> Checker<'a> {
             let usage = usage(name, method);
             return self.fail(span, format!("`{name}` is written {usage}"));
         }
-        let other = if method { FREE.contains(&name) } else { METHODS.contains(&name) };
+        let other = if method {
+            FREE.contains(&name)
+        } else {
+            METHODS.contains(&name)
+        };
         if other {
             let usage = usage(name, !method);
             return self.fail(span, format!("`{name}` is written {usage}"));
         }
         let message = match nearest(name, known.iter().copied()) {
             Some(near) => format!("there is no function `{name}`; did you mean `{near}`?"),
-            None => format!("there is no function `{name}`; known are {}", known.join(", ")),
+            None => format!(
+                "there is no function `{name}`; known are {}",
+                known.join(", ")
+            ),
         };
         self.fail(span, message)
     }
@@ -169,8 +182,10 @@ impl<'a> Checker<'a> {
 
     fn money_literal(&mut self, span: Span, amount: &Expr, currency: &Expr) -> Option<Money> {
         let (Some(amount_text), Some(currency_text)) = (literal(amount), literal(currency)) else {
-            return self
-                .fail(span, "`money` takes two texts in quotes, as in `money(\"100.00\", \"EUR\")`");
+            return self.fail(
+                span,
+                "`money` takes two texts in quotes, as in `money(\"100.00\", \"EUR\")`",
+            );
         };
         let currency = match Currency::parse(&currency_text) {
             Ok(currency) => currency,
@@ -196,7 +211,11 @@ impl<'a> Checker<'a> {
         let typed = self.value(of)?;
         let kind = match (typed.ty.clone(), typed.kind) {
             (Type::Text, kind) => {
-                let of = Typed { kind, ty: Type::Text, span: typed.span };
+                let of = Typed {
+                    kind,
+                    ty: Type::Text,
+                    span: typed.span,
+                };
                 Kind::TextSize(Box::new(of))
             }
             (Type::List(_), Kind::Field(field)) => Kind::ListSize(field),
@@ -214,7 +233,10 @@ impl<'a> Checker<'a> {
         if typed.ty == Type::Text {
             return Some(typed);
         }
-        let message = format!("`{function}` takes a string, this is {}", article(&typed.ty));
+        let message = format!(
+            "`{function}` takes a string, this is {}",
+            article(&typed.ty)
+        );
         self.fail(expr.span, message)
     }
 
@@ -242,7 +264,10 @@ impl<'a> Checker<'a> {
     fn date_part(&mut self, span: Span, part: DatePart, of: &Expr, zone: &Expr) -> Checked {
         let typed = self.value(of)?;
         if typed.ty != Type::Timestamp {
-            let message = format!("a date part is read from a timestamp, this is {}", article(&typed.ty));
+            let message = format!(
+                "a date part is read from a timestamp, this is {}",
+                article(&typed.ty)
+            );
             return self.fail(of.span, message);
         }
         if literal(zone).as_deref() != Some("UTC") {
@@ -253,7 +278,13 @@ impl<'a> Checker<'a> {
 
     /// The name in `list("name")`; the inner `None` if the expression is no such call.
     pub(super) fn list_name(&mut self, expr: &Expr) -> Option<Option<String>> {
-        let ExprKind::Call { receiver: None, name, args, .. } = &expr.kind else {
+        let ExprKind::Call {
+            receiver: None,
+            name,
+            args,
+            ..
+        } = &expr.kind
+        else {
             return Some(None);
         };
         if name != "list" {
@@ -265,7 +296,10 @@ impl<'a> Checker<'a> {
         };
         match named {
             Some(name) => Some(Some(name.to_string())),
-            None => self.fail(expr.span, "`list` takes one list's name in quotes, as in `list(\"ofac-sdn\")`"),
+            None => self.fail(
+                expr.span,
+                "`list` takes one list's name in quotes, as in `list(\"ofac-sdn\")`",
+            ),
         }
     }
 
@@ -282,17 +316,35 @@ impl<'a> Checker<'a> {
             return self.fail(subject.span, message);
         }
         let lists = &mut self.collected.lists;
-        let index = lists.iter().position(|known| *known == list).unwrap_or_else(|| {
-            lists.push(list);
-            lists.len() - 1
-        });
-        plain(Kind::Listed { list: index, matching, subject: Box::new(subject) }, Type::Bool, span)
+        let index = lists
+            .iter()
+            .position(|known| *known == list)
+            .unwrap_or_else(|| {
+                lists.push(list);
+                lists.len() - 1
+            });
+        plain(
+            Kind::Listed {
+                list: index,
+                matching,
+                subject: Box::new(subject),
+            },
+            Type::Bool,
+            span,
+        )
     }
 
     /// A list field that a macro runs over, and the node of its elements.
-    fn loop_over(&mut self, receiver: &Expr, variable: &Expr) -> Option<(super::typed::FieldRef, String, &'a Node)> {
+    fn loop_over(
+        &mut self,
+        receiver: &Expr,
+        variable: &Expr,
+    ) -> Option<(super::typed::FieldRef, String, &'a Node)> {
         let ExprKind::Name(name) = &variable.kind else {
-            return self.fail(variable.span, "the first argument is the name of the loop variable, as in `x`");
+            return self.fail(
+                variable.span,
+                "the first argument is the name of the loop variable, as in `x`",
+            );
         };
         if self.scope.inputs.iter().any(|(n, _)| n == name)
             || self.variables.iter().any(|(n, _)| n == name)
@@ -336,7 +388,12 @@ impl<'a> Checker<'a> {
         let depth = self.variables.len();
         let (body, _) =
             self.with_variable(name, element, |c| c.boolean(body, "the second argument"))?;
-        let kind = Kind::Quantified { quantifier, list, variable: depth, body: Box::new(body) };
+        let kind = Kind::Quantified {
+            quantifier,
+            list,
+            variable: depth,
+            body: Box::new(body),
+        };
         plain(kind, Type::Bool, span)
     }
 
@@ -346,11 +403,26 @@ impl<'a> Checker<'a> {
         let typed = self.with_variable(name, element, |c| c.value(body))?;
         let ty = typed.ty.clone();
         if !matches!(ty, Type::Int | Type::Decimal) {
-            let advice = if ty == Type::Money { "; sum `.amount` and look at the currency" } else { "" };
-            let message = format!("`sum` adds ints or decimals, this is {}{advice}", article(&ty));
+            let advice = if ty == Type::Money {
+                "; sum `.amount` and look at the currency"
+            } else {
+                ""
+            };
+            let message = format!(
+                "`sum` adds ints or decimals, this is {}{advice}",
+                article(&ty)
+            );
             return self.fail(body.span, message);
         }
-        plain(Kind::Sum { list, variable: depth, body: Box::new(typed) }, ty, span)
+        plain(
+            Kind::Sum {
+                list,
+                variable: depth,
+                body: Box::new(typed),
+            },
+            ty,
+            span,
+        )
     }
 
     /// `velocity([keys…], duration("24h")).count` or `.sum`.
@@ -361,18 +433,25 @@ impl<'a> Checker<'a> {
         (part, part_span): (&str, Span),
     ) -> Checked {
         let [keys, window] = args else {
-            return self.fail(span, format!("`velocity` is written {}", usage("velocity", false)));
+            return self.fail(
+                span,
+                format!("`velocity` is written {}", usage("velocity", false)),
+            );
         };
         let ExprKind::List(keys_given) = &keys.kind else {
-            let message = "the keys of `velocity` stand in brackets, as in `[details.creditor.account]`";
+            let message =
+                "the keys of `velocity` stand in brackets, as in `[details.creditor.account]`";
             return self.fail(keys.span, message);
         };
         if keys_given.is_empty() || keys_given.len() > WINDOW_KEYS_MAX {
             let message = format!("`velocity` takes 1 to {WINDOW_KEYS_MAX} keys");
             return self.fail(keys.span, message);
         }
-        if self.variables.first().is_some() {
-            return self.fail(span, "a window cannot be read inside a loop; read it outside");
+        if !self.variables.is_empty() {
+            return self.fail(
+                span,
+                "a window cannot be read inside a loop; read it outside",
+            );
         }
         let keys: Vec<Option<WindowKey>> = keys_given.iter().map(|k| self.window_key(k)).collect();
         let window_ns = self.window_length(window)?;
@@ -390,12 +469,19 @@ impl<'a> Checker<'a> {
                            field `amount` of the source `transfer`; describe it";
             return self.fail(span, message);
         }
-        let site = WindowSite { keys, window_ns, sum_used };
+        let site = WindowSite {
+            keys,
+            window_ns,
+            sum_used,
+        };
         let sites = &mut self.collected.sites;
-        let index = sites.iter().position(|known| *known == site).unwrap_or_else(|| {
-            sites.push(site);
-            sites.len() - 1
-        });
+        let index = sites
+            .iter()
+            .position(|known| *known == site)
+            .unwrap_or_else(|| {
+                sites.push(site);
+                sites.len() - 1
+            });
         if index >= WINDOWS_PER_PACK_MAX {
             let message = format!("a pack reads at most {WINDOWS_PER_PACK_MAX} windows; join some");
             return self.fail(span, message);
@@ -412,7 +498,10 @@ impl<'a> Checker<'a> {
         match (typed.kind, typed.ty.scalar()) {
             (Kind::Field(field), true) => Some(WindowKey::Field(field)),
             (Kind::Text(text), _) => Some(WindowKey::Text(text)),
-            _ => self.fail(expr.span, "a key of `velocity` is a field or a text, not a computed value"),
+            _ => self.fail(
+                expr.span,
+                "a key of `velocity` is a field or a text, not a computed value",
+            ),
         }
     }
 
@@ -430,7 +519,10 @@ impl<'a> Checker<'a> {
         if (1..=WINDOW_NS_MAX).contains(&ns) {
             return Some(ns);
         }
-        self.fail(expr.span, "a window is longer than nothing and at most 366 days")
+        self.fail(
+            expr.span,
+            "a window is longer than nothing and at most 366 days",
+        )
     }
 }
 

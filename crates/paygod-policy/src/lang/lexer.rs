@@ -30,8 +30,8 @@ impl Token {
 
 /// Longer marks first, so that the first that fits is the longest.
 const MARKS: [&str; 23] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",",
-    ".", "?", ":", "=",
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]",
+    ",", ".", "?", ":", "=",
 ];
 
 /// Splits a condition into tokens, the last being [`Token::End`].
@@ -39,7 +39,9 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Problem> {
     let mut out = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
-        let Some(first) = rest.chars().next() else { break };
+        let Some(first) = rest.chars().next() else {
+            break;
+        };
         if first.is_ascii_whitespace() {
             at += 1;
             continue;
@@ -49,13 +51,28 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Problem> {
             continue;
         }
         let (token, length) = one(rest).map_err(|(length, message)| Problem {
-            span: Span { start: at, end: at + length },
+            span: Span {
+                start: at,
+                end: at + length,
+            },
             message,
         })?;
-        out.push((token, Span { start: at, end: at + length }));
+        out.push((
+            token,
+            Span {
+                start: at,
+                end: at + length,
+            },
+        ));
         at += length;
     }
-    out.push((Token::End, Span { start: text.len(), end: text.len() }));
+    out.push((
+        Token::End,
+        Span {
+            start: text.len(),
+            end: text.len(),
+        },
+    ));
     Ok(out)
 }
 
@@ -74,8 +91,9 @@ fn one(rest: &str) -> Result<(Token, usize), (usize, String)> {
         return number(rest);
     }
     if first.is_ascii_alphabetic() || first == '_' {
-        let length =
-            rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         let name = rest.get(..length).unwrap_or_default();
         return Ok((Token::Name(name.to_owned()), length));
     }
@@ -94,7 +112,10 @@ fn one(rest: &str) -> Result<(Token, usize), (usize, String)> {
 fn number(rest: &str) -> Result<(Token, usize), (usize, String)> {
     let digits = |t: &str| t.find(|c: char| !c.is_ascii_digit()).unwrap_or(t.len());
     let mut length = digits(rest);
-    let fraction = rest.get(length..).and_then(|t| t.strip_prefix('.')).map_or(0, digits);
+    let fraction = rest
+        .get(length..)
+        .and_then(|t| t.strip_prefix('.'))
+        .map_or(0, digits);
     let decimal = fraction > 0;
     if decimal {
         length += 1 + fraction;
@@ -109,11 +130,18 @@ fn number(rest: &str) -> Result<(Token, usize), (usize, String)> {
     }
     let text = rest.get(..length).unwrap_or_default();
     if text.len() > 1 && text.starts_with('0') && !text.starts_with("0.") {
-        return Err((length, format!("`{text}` begins with a zero; write it without")));
+        return Err((
+            length,
+            format!("`{text}` begins with a zero; write it without"),
+        ));
     }
     if decimal {
-        let value = Decimal::parse(text)
-            .ok_or_else(|| (length, format!("`{text}` has more than 38 digits; shorten it")))?;
+        let value = Decimal::parse(text).ok_or_else(|| {
+            (
+                length,
+                format!("`{text}` has more than 38 digits; shorten it"),
+            )
+        })?;
         return Ok((Token::Decimal(value), length));
     }
     match text.parse::<u64>() {
@@ -143,7 +171,9 @@ fn string(rest: &str, quote: char, raw: bool) -> Result<(Token, usize), (usize, 
             Some((_, c @ ('\\' | '"' | '\''))) => c,
             Some((at, 'u')) => {
                 let digits = rest.get(at + 1..at + 5).unwrap_or_default();
-                let scalar = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                let scalar = u32::from_str_radix(digits, 16)
+                    .ok()
+                    .and_then(char::from_u32);
                 let Some(c) = scalar else {
                     return Err((at + 1, "`\\u` takes four hexadecimal digits".to_owned()));
                 };
@@ -163,5 +193,8 @@ fn string(rest: &str, quote: char, raw: bool) -> Result<(Token, usize), (usize, 
         };
         out.push(decoded);
     }
-    Err((rest.len(), format!("the string does not end; close it with {quote}")))
+    Err((
+        rest.len(),
+        format!("the string does not end; close it with {quote}"),
+    ))
 }

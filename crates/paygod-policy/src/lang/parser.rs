@@ -11,21 +11,34 @@ use crate::limits::{CONDITION_BYTES_MAX, CONDITION_DEPTH_MAX, CONDITION_NODES_MA
 
 /// Parses a condition.
 pub(crate) fn parse(text: &str) -> Result<Expr, Problem> {
-    let whole = Span { start: 0, end: text.len() };
+    let whole = Span {
+        start: 0,
+        end: text.len(),
+    };
     if text.len() > CONDITION_BYTES_MAX {
         let message = format!(
             "the condition has {} bytes, {CONDITION_BYTES_MAX} are allowed; split the rule",
             text.len()
         );
-        return Err(Problem { span: whole, message });
+        return Err(Problem {
+            span: whole,
+            message,
+        });
     }
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, nodes: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+        depth: 0,
+        nodes: 0,
+    };
     let expr = parser.conditional()?;
     match parser.peek() {
         Token::End => Ok(expr),
         other => {
-            let message =
-                format!("{} is not expected here; join conditions with `&&` or `||`", other.describe());
+            let message = format!(
+                "{} is not expected here; join conditions with `&&` or `||`",
+                other.describe()
+            );
             Err(parser.problem(message))
         }
     }
@@ -46,19 +59,30 @@ type Parsed = Result<Expr, Problem>;
 
 impl Parser {
     fn peek(&self) -> &Token {
-        self.tokens.get(self.at).map_or(&Token::End, |(token, _)| token)
+        self.tokens
+            .get(self.at)
+            .map_or(&Token::End, |(token, _)| token)
     }
 
     fn span(&self) -> Span {
-        self.tokens.get(self.at).map_or_else(Span::default, |(_, span)| *span)
+        self.tokens
+            .get(self.at)
+            .map_or_else(Span::default, |(_, span)| *span)
     }
 
     fn problem(&self, message: String) -> Problem {
-        Problem { span: self.span(), message }
+        Problem {
+            span: self.span(),
+            message,
+        }
     }
 
     fn next(&mut self) -> (Token, Span) {
-        let taken = self.tokens.get(self.at).cloned().unwrap_or((Token::End, Span::default()));
+        let taken = self
+            .tokens
+            .get(self.at)
+            .cloned()
+            .unwrap_or((Token::End, Span::default()));
         self.at += 1;
         taken
     }
@@ -90,7 +114,10 @@ impl Parser {
         }
         let height = kind.height();
         if height > CONDITION_DEPTH_MAX {
-            return Err(Problem { span, message: too_deep() });
+            return Err(Problem {
+                span,
+                message: too_deep(),
+            });
         }
         Ok(Expr { kind, span, height })
     }
@@ -168,7 +195,10 @@ impl Parser {
         };
         self.at += 1;
         let right = self.sum()?;
-        if matches!(self.peek(), Token::Mark("==" | "!=" | "<" | "<=" | ">" | ">=")) {
+        if matches!(
+            self.peek(),
+            Token::Mark("==" | "!=" | "<" | "<=" | ">" | ">=")
+        ) {
             let message = "comparisons do not chain; write `a < b && b < c`".to_owned();
             return Err(self.problem(message));
         }
@@ -225,7 +255,11 @@ impl Parser {
             let kind = match inner.kind {
                 ExprKind::Int(value) => ExprKind::Int(-value),
                 ExprKind::Decimal(value) => ExprKind::Decimal(value.negated()),
-                other => ExprKind::Negate(Box::new(Expr { kind: other, span: inner.span, height: inner.height })),
+                other => ExprKind::Negate(Box::new(Expr {
+                    kind: other,
+                    span: inner.span,
+                    height: inner.height,
+                })),
             };
             return self.node(kind, span);
         }
@@ -238,8 +272,10 @@ impl Parser {
             let (name, name_span) = match self.next() {
                 (Token::Name(name), span) => (name, span),
                 (other, span) => {
-                    let message =
-                        format!("a field or function name is expected after `.`, found {}", other.describe());
+                    let message = format!(
+                        "a field or function name is expected after `.`, found {}",
+                        other.describe()
+                    );
                     return Err(Problem { span, message });
                 }
             };
@@ -247,11 +283,20 @@ impl Parser {
             if self.eat("(") {
                 let (args, close) = self.list_of(")")?;
                 let receiver = Some(Box::new(expr));
-                expr =
-                    self.node(ExprKind::Call { receiver, name, name_span, args }, start.to(close))?;
+                expr = self.node(
+                    ExprKind::Call {
+                        receiver,
+                        name,
+                        name_span,
+                        args,
+                    },
+                    start.to(close),
+                )?;
             } else {
-                expr = self
-                    .node(ExprKind::Select(Box::new(expr), name, name_span), start.to(name_span))?;
+                expr = self.node(
+                    ExprKind::Select(Box::new(expr), name, name_span),
+                    start.to(name_span),
+                )?;
             }
         }
         if matches!(self.peek(), Token::Mark("[")) {
@@ -290,7 +335,10 @@ impl Parser {
                 "null" => {
                     let message =
                         "`null` does not exist here; ask whether a field is there with `has(…)`";
-                    return Err(Problem { span, message: message.to_owned() });
+                    return Err(Problem {
+                        span,
+                        message: message.to_owned(),
+                    });
                 }
                 "in" => {
                     let message = "`in` needs a value on its left".to_owned();
@@ -298,7 +346,12 @@ impl Parser {
                 }
                 _ if self.eat("(") => {
                     let (args, close) = self.list_of(")")?;
-                    let kind = ExprKind::Call { receiver: None, name, name_span: span, args };
+                    let kind = ExprKind::Call {
+                        receiver: None,
+                        name,
+                        name_span: span,
+                        args,
+                    };
                     return self.node(kind, span.to(close));
                 }
                 _ => ExprKind::Name(name),
@@ -340,7 +393,9 @@ mod tests {
 
     fn strip(expr: Expr) -> String {
         let text = format!("{expr:?}");
-        text.split("span: Span").map(|s| s.split_once('}').map_or(s, |(_, rest)| rest)).collect()
+        text.split("span: Span")
+            .map(|s| s.split_once('}').map_or(s, |(_, rest)| rest))
+            .collect()
     }
 
     #[test]

@@ -70,7 +70,9 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let (number, tail) = rest.split_at_checked(digits)?;
-        let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let letters = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(letters)?;
         let unit = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         // Larger units first, each once: one spelling less to misread.
@@ -119,7 +121,18 @@ mod tests {
         assert_eq!(parse_duration("24h"), parse_duration("1d"));
         assert_eq!(parse_duration("1h30m"), Some(5_400_000_000_000));
         assert_eq!(parse_duration("-5s"), Some(-5_000_000_000));
-        for bad in ["", "-", "24", "h", "1m1h", "1h1h", "1.5h", "1 h", "1w", "99999999999d"] {
+        for bad in [
+            "",
+            "-",
+            "24",
+            "h",
+            "1m1h",
+            "1h1h",
+            "1.5h",
+            "1 h",
+            "1w",
+            "99999999999d",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
         assert_eq!(parse_iso_duration("P1DT2H"), Some(93_600_000_000_000));

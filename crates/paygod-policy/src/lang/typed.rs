@@ -105,7 +105,11 @@ pub(crate) enum Kind {
     /// Whether the first equals an element of a list field.
     ElementOf(Box<Typed>, FieldRef),
     /// Whether the subject is on a named list (index into the pack's lists).
-    Listed { list: usize, matching: Matching, subject: Box<Typed> },
+    Listed {
+        list: usize,
+        matching: Matching,
+        subject: Box<Typed>,
+    },
     TextTest(TextTest, Box<Typed>, Box<Typed>),
     TextMap(TextMap, Box<Typed>),
     /// Characters of a text.
@@ -118,9 +122,18 @@ pub(crate) enum Kind {
     WindowCount(usize),
     WindowSum(usize),
     /// A quantifier over a list field; the variable's depth is that of the body.
-    Quantified { quantifier: Quantifier, list: FieldRef, variable: usize, body: Box<Typed> },
+    Quantified {
+        quantifier: Quantifier,
+        list: FieldRef,
+        variable: usize,
+        body: Box<Typed>,
+    },
     /// The sum, over the elements of a list field, of a value computed from each.
-    Sum { list: FieldRef, variable: usize, body: Box<Typed> },
+    Sum {
+        list: FieldRef,
+        variable: usize,
+        body: Box<Typed>,
+    },
 }
 
 /// One `velocity` call site.

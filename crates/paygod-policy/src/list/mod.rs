@@ -49,8 +49,10 @@ pub enum ListError {
         allowed: usize,
     },
     /// A uid, name or version that cannot stand in a list.
-    #[error("`{text}` cannot stand in a list as {what}; it has 1 to {LIST_NAME_BYTES_MAX} bytes and no \
-             control characters")]
+    #[error(
+        "`{text}` cannot stand in a list as {what}; it has 1 to {LIST_NAME_BYTES_MAX} bytes and no \
+             control characters"
+    )]
     Text {
         /// What it is.
         what: &'static str,
@@ -142,7 +144,11 @@ impl ListBuilder {
     /// Starts a list. `version` is the publisher's own (for the SDN list its publication date).
     #[must_use]
     pub fn new(name: Name, version: &str) -> Self {
-        Self { name, version: version.to_owned(), entries: BTreeMap::new() }
+        Self {
+            name,
+            version: version.to_owned(),
+            entries: BTreeMap::new(),
+        }
     }
 
     /// Adds one entry: the publisher's own identifier and all its names (principal and aliases). Names of
@@ -160,7 +166,11 @@ impl ListBuilder {
         check_text("a version", &self.version)?;
         if self.entries.len() > LIST_ENTRIES_MAX {
             let (found, allowed) = (self.entries.len(), LIST_ENTRIES_MAX);
-            return Err(ListError::TooLarge { unit: "entries", found, allowed });
+            return Err(ListError::TooLarge {
+                unit: "entries",
+                found,
+                allowed,
+            });
         }
         for (uid, names) in &self.entries {
             check_text("a uid", uid)?;
@@ -174,10 +184,18 @@ impl ListBuilder {
         let bytes = self.write();
         if bytes.len() > LIST_BYTES_MAX {
             let (found, allowed) = (bytes.len(), LIST_BYTES_MAX);
-            return Err(ListError::TooLarge { unit: "bytes", found, allowed });
+            return Err(ListError::TooLarge {
+                unit: "bytes",
+                found,
+                allowed,
+            });
         }
         let digest = Digest::sha256(&bytes);
-        let named = Named { name: self.name, version: self.version, digest };
+        let named = Named {
+            name: self.name,
+            version: self.version,
+            digest,
+        };
         let mut list = List {
             named,
             bytes,
@@ -195,7 +213,9 @@ impl ListBuilder {
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let count = self.entries.len();
-        out.extend_from_slice(format!("{{\"entries\":{count},\"kind\":\"list\",\"name\":").as_bytes());
+        out.extend_from_slice(
+            format!("{{\"entries\":{count},\"kind\":\"list\",\"name\":").as_bytes(),
+        );
         write_string(self.name.as_str(), &mut out);
         out.extend_from_slice(b",\"v\":1,\"version\":");
         write_string(&self.version, &mut out);
@@ -220,7 +240,14 @@ fn check_text(what: &'static str, text: &str) -> Result<(), ListError> {
     let fits = !text.is_empty()
         && text.len() <= LIST_NAME_BYTES_MAX
         && !text.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(ListError::Text { what, text: text.chars().take(64).collect() }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(ListError::Text {
+            what,
+            text: text.chars().take(64).collect(),
+        })
+    }
 }
 
 impl List {
@@ -231,7 +258,11 @@ impl List {
     pub fn parse(bytes: &[u8]) -> Result<Self, ListError> {
         if bytes.len() > LIST_BYTES_MAX {
             let (found, allowed) = (bytes.len(), LIST_BYTES_MAX);
-            return Err(ListError::TooLarge { unit: "bytes", found, allowed });
+            return Err(ListError::TooLarge {
+                unit: "bytes",
+                found,
+                allowed,
+            });
         }
         let bad = |line: usize, reason: &'static str| ListError::NotCanonical { line, reason };
         let text = core::str::from_utf8(bytes).map_err(|_| bad(1, "not UTF-8"))?;
@@ -258,13 +289,21 @@ impl List {
         if list.bytes == bytes {
             return Ok(list);
         }
-        let differing = list.bytes.split(|b| *b == b'\n').zip(bytes.split(|b| *b == b'\n'));
+        let differing = list
+            .bytes
+            .split(|b| *b == b'\n')
+            .zip(bytes.split(|b| *b == b'\n'));
         let line = differing.take_while(|(a, b)| a == b).count() + 1;
-        Err(bad(line, "it is not sorted, not unique or not in canonical form"))
+        Err(bad(
+            line,
+            "it is not sorted, not unique or not in canonical form",
+        ))
     }
 
     fn index(&mut self, uid: String, names: BTreeSet<String>, normaliser: &mut Normaliser) {
-        let Ok(entry) = u32::try_from(self.uids.len()) else { return };
+        let Ok(entry) = u32::try_from(self.uids.len()) else {
+            return;
+        };
         self.uids.push(uid.into_boxed_str());
         for name in names {
             normaliser.normalise(&name);
@@ -294,11 +333,18 @@ impl List {
     ) -> Option<Hit> {
         if matching == Matching::Exact {
             let key = find(&self.exact, value.as_bytes())?;
-            return Some(Hit { entry: key.entry, kind: MatchKind::Exact });
+            return Some(Hit {
+                entry: key.entry,
+                kind: MatchKind::Exact,
+            });
         }
         normaliser.normalise(value);
         let sorted = normaliser.sorted();
-        let key = if sorted.is_empty() { None } else { find(&self.normal, sorted) }?;
+        let key = if sorted.is_empty() {
+            None
+        } else {
+            find(&self.normal, sorted)
+        }?;
         let kind = if find(&self.exact, value.as_bytes()).is_some_and(|e| e.entry == key.entry) {
             MatchKind::Exact
         } else if *key.plain == *normaliser.plain() {
@@ -306,7 +352,10 @@ impl List {
         } else {
             MatchKind::WordOrder
         };
-        Some(Hit { entry: key.entry, kind })
+        Some(Hit {
+            entry: key.entry,
+            kind,
+        })
     }
 
     /// Name, version, digest.
@@ -335,14 +384,21 @@ impl List {
 
     /// The publisher's identifier of an entry.
     pub(crate) fn uid(&self, entry: u32) -> &str {
-        usize::try_from(entry).ok().and_then(|at| self.uids.get(at)).map_or("", |uid| uid)
+        usize::try_from(entry)
+            .ok()
+            .and_then(|at| self.uids.get(at))
+            .map_or("", |uid| uid)
     }
 }
 
 fn insert(table: &mut HashTable<Key>, text: &[u8], plain: &[u8], entry: u32) {
     let hash = HASH.hash_one(text);
     if table.find(hash, |key| *key.text == *text).is_none() {
-        let key = Key { text: text.into(), plain: plain.into(), entry };
+        let key = Key {
+            text: text.into(),
+            plain: plain.into(),
+            entry,
+        };
         table.insert_unique(hash, key, |key| HASH.hash_one(&*key.text));
     }
 }
@@ -399,11 +455,23 @@ mod tests {
         let list = sample();
         let mut n = Normaliser::default();
         let mut look = |value, matching| list.look_up(value, matching, &mut n).map(|h| h.kind);
-        assert_eq!(look("AERO-CARIBBEAN", Matching::Exact), Some(MatchKind::Exact));
+        assert_eq!(
+            look("AERO-CARIBBEAN", Matching::Exact),
+            Some(MatchKind::Exact)
+        );
         assert_eq!(look("Aero Caribbean", Matching::Exact), None);
-        assert_eq!(look("AERO-CARIBBEAN", Matching::Normalised), Some(MatchKind::Exact));
-        assert_eq!(look("Aero  caribbean", Matching::Normalised), Some(MatchKind::Normalised));
-        assert_eq!(look("Muhammad ZAYDÁN", Matching::Normalised), Some(MatchKind::WordOrder));
+        assert_eq!(
+            look("AERO-CARIBBEAN", Matching::Normalised),
+            Some(MatchKind::Exact)
+        );
+        assert_eq!(
+            look("Aero  caribbean", Matching::Normalised),
+            Some(MatchKind::Normalised)
+        );
+        assert_eq!(
+            look("Muhammad ZAYDÁN", Matching::Normalised),
+            Some(MatchKind::WordOrder)
+        );
         assert_eq!(look("***", Matching::Normalised), None);
         assert_eq!(look("", Matching::Normalised), None);
     }

@@ -28,8 +28,12 @@ const fn ascii_table() -> [u8; 128] {
     while byte < 128 {
         let normal = byte.to_ascii_lowercase();
         if normal.is_ascii_lowercase() || normal.is_ascii_digit() {
-            #[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "INVARIANT(ascii-table): \
-                a byte below 128 widens to an index below 128; checked when compiled")]
+            #[expect(
+                clippy::as_conversions,
+                clippy::indexing_slicing,
+                reason = "INVARIANT(ascii-table): \
+                a byte below 128 widens to an index below 128; checked when compiled"
+            )]
             {
                 table[byte as usize] = normal;
             }
@@ -79,7 +83,8 @@ impl Normaliser {
             for lower in c.to_lowercase().nfkd().filter(|c| !is_combining_mark(*c)) {
                 if lower.is_alphanumeric() {
                     let mut utf8 = [0; 4];
-                    self.plain.extend_from_slice(lower.encode_utf8(&mut utf8).as_bytes());
+                    self.plain
+                        .extend_from_slice(lower.encode_utf8(&mut utf8).as_bytes());
                 } else {
                     self.push(0);
                 }
@@ -99,7 +104,8 @@ impl Normaliser {
             start = end + 1;
         }
         let plain = &self.plain;
-        self.words.sort_unstable_by(|a, b| word(plain, *a).cmp(word(plain, *b)));
+        self.words
+            .sort_unstable_by(|a, b| word(plain, *a).cmp(word(plain, *b)));
         for span in &self.words {
             if !self.sorted.is_empty() {
                 self.sorted.push(b' ');

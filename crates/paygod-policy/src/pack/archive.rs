@@ -30,7 +30,9 @@ pub(crate) fn check(files: &BTreeMap<String, String>) -> Result<(), PackProblem>
             && path.split('/').all(|part| {
                 !part.is_empty()
                     && !part.starts_with('.')
-                    && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                    && part
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
             });
         if !sound {
             let message = "this path cannot be part of a pack; use letters, digits and `._-`, no hidden files";
@@ -41,7 +43,10 @@ pub(crate) fn check(files: &BTreeMap<String, String>) -> Result<(), PackProblem>
 }
 
 /// Writes the archive.
-pub(crate) fn write(files: &BTreeMap<String, String>, contracts: &BTreeMap<String, String>) -> Vec<u8> {
+pub(crate) fn write(
+    files: &BTreeMap<String, String>,
+    contracts: &BTreeMap<String, String>,
+) -> Vec<u8> {
     let mut out = Vec::new();
     let object = |members: &BTreeMap<String, String>, out: &mut Vec<u8>| {
         out.push(b'{');
@@ -77,7 +82,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, String>, PackProblem
     };
     let mut out = BTreeMap::new();
     for (path, content) in files {
-        let content = content.as_text().ok_or_else(|| fail("a file is not text"))?;
+        let content = content
+            .as_text()
+            .ok_or_else(|| fail("a file is not text"))?;
         out.insert(path.clone(), content.to_owned());
     }
     Ok(out)

@@ -85,13 +85,20 @@ pub(crate) struct Case {
 const OWN_RULES: [&str; 3] = ["no-rule-matched", "input-invalid", "fuel-exhausted"];
 
 /// Reads and checks the cases of a pack.
-pub(super) fn read(file: &str, source: &str, rules: &[Rule]) -> Result<Vec<Case>, Vec<PackProblem>> {
+pub(super) fn read(
+    file: &str,
+    source: &str,
+    rules: &[Rule],
+) -> Result<Vec<Case>, Vec<PackProblem>> {
     let parsed: File = yaml::read(file, source).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     let mut cases = Vec::new();
     if parsed.cases.len() > CASES_MAX {
-        let message = format!("there are {} cases, {CASES_MAX} are allowed", parsed.cases.len());
+        let message = format!(
+            "there are {} cases, {CASES_MAX} are allowed",
+            parsed.cases.len()
+        );
         return Err(vec![PackProblem::of_file(file, message)]);
     }
     for raw in parsed.cases {
@@ -99,7 +106,10 @@ pub(super) fn read(file: &str, source: &str, rules: &[Rule]) -> Result<Vec<Case>
             problems.push(PackProblem::at(file, source, place(at), message));
         };
         if !names.insert(raw.name.value.clone()) {
-            fail(&raw.name, format!("the case `{}` stands twice", raw.name.value));
+            fail(
+                &raw.name,
+                format!("the case `{}` stands twice", raw.name.value),
+            );
         }
         let decision = Verdict::parse(&raw.expect.decision.value);
         if decision.is_none() {
@@ -122,7 +132,10 @@ pub(super) fn read(file: &str, source: &str, rules: &[Rule]) -> Result<Vec<Case>
                 Some(ns) => history.push((ns, past.input)),
                 None => fail(
                     &past.ago,
-                    format!("`{}` is no duration; write it as `2h` or `30m`", past.ago.value),
+                    format!(
+                        "`{}` is no duration; write it as `2h` or `30m`",
+                        past.ago.value
+                    ),
                 ),
             }
         }
@@ -135,19 +148,35 @@ pub(super) fn read(file: &str, source: &str, rules: &[Rule]) -> Result<Vec<Case>
                 Err(message) => fail(&raw.name, message),
             }
         }
-        let rules = raw.expect.rules.map(|rules| rules.into_iter().map(|r| r.value).collect());
+        let rules = raw
+            .expect
+            .rules
+            .map(|rules| rules.into_iter().map(|r| r.value).collect());
         if let Some(decision) = decision {
             let (name, description, input) = (raw.name.value, raw.description, raw.input);
-            cases.push(Case { name, description, input, lists, history, decision, rules });
+            cases.push(Case {
+                name,
+                description,
+                input,
+                lists,
+                history,
+                decision,
+                rules,
+            });
         }
     }
     for needed in [Verdict::Allow, Verdict::Deny] {
         if problems.is_empty() && !cases.iter().any(|c| c.decision == needed) {
-            let message = format!("no case expects `{needed}`; a pack needs at least one allow and one deny");
+            let message =
+                format!("no case expects `{needed}`; a pack needs at least one allow and one deny");
             problems.push(PackProblem::of_file(file, message));
         }
     }
-    if problems.is_empty() { Ok(cases) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(cases)
+    } else {
+        Err(problems)
+    }
 }
 
 fn stand_in(name: &str, list: &RawList) -> Result<List, String> {
@@ -228,9 +257,15 @@ impl Pack {
         let coverage = self.contents.rules.iter().map(|rule| {
             let name = rule.info.rule.to_string();
             let times = fired.get(&name).copied().unwrap_or(0);
-            RuleCoverage { rule: name, fired: times }
+            RuleCoverage {
+                rule: name,
+                fired: times,
+            }
         });
-        CasesReport { coverage: coverage.collect(), cases }
+        CasesReport {
+            coverage: coverage.collect(),
+            cases,
+        }
     }
 
     fn run_case(&self, case: &Case, lists: &[Arc<List>]) -> Result<Decision, String> {
@@ -239,13 +274,17 @@ impl Pack {
         let mut past = Vec::new();
         for (ago, input) in &case.history {
             let document = self.document(input)?;
-            ruleset.prepare(&mut scratch, &document, &mut prepared).map_err(|e| e.to_string())?;
+            ruleset
+                .prepare(&mut scratch, &document, &mut prepared)
+                .map_err(|e| e.to_string())?;
             let amount = prepared.amount(&ruleset);
             let keys: Vec<Vec<u8>> = prepared.windows().map(|w| w.key.to_vec()).collect();
             past.push((ago.unsigned_abs(), amount, keys));
         }
         let document = self.document(&case.input)?;
-        ruleset.prepare(&mut scratch, &document, &mut prepared).map_err(|e| e.to_string())?;
+        ruleset
+            .prepare(&mut scratch, &document, &mut prepared)
+            .map_err(|e| e.to_string())?;
         let mut facts = Vec::new();
         for query in prepared.windows() {
             let mut fact = WindowFact::default();
@@ -253,7 +292,10 @@ impl Pack {
                 let within = u128::from(*ago) <= query.window.as_nanos();
                 if within && keys.iter().any(|key| key == query.key) {
                     fact.count += 1;
-                    fact.sum = fact.sum.checked_add(*amount).ok_or("the history's sum overflows")?;
+                    fact.sum = fact
+                        .sum
+                        .checked_add(*amount)
+                        .ok_or("the history's sum overflows")?;
                     fact.last_seq = Some(Seq(seq));
                 }
             }
@@ -286,7 +328,8 @@ impl Pack {
         let mut root = Json::Object(Vec::new());
         let mut placed: Vec<(&[String], &Json)> = Vec::new();
         for (name, value) in inputs {
-            let Some((_, path)) = self.contents.inputs.iter().find(|(known, _)| known == name) else {
+            let Some((_, path)) = self.contents.inputs.iter().find(|(known, _)| known == name)
+            else {
                 return Err(format!("the pack has no input `{name}`"));
             };
             placed.push((path, value));
@@ -307,7 +350,9 @@ fn put(root: &mut Json, path: &[String], value: &Json) -> Result<(), String> {
         return Ok(());
     };
     let Json::Object(members) = root else {
-        return Err(format!("`{first}` has no place, because what holds it is no object"));
+        return Err(format!(
+            "`{first}` has no place, because what holds it is no object"
+        ));
     };
     if let Some((_, inner)) = members.iter_mut().find(|(name, _)| name == first) {
         return put(inner, rest, value);
@@ -320,9 +365,17 @@ fn put(root: &mut Json, path: &[String], value: &Json) -> Result<(), String> {
 
 /// What a decision has that a case did not expect.
 fn difference(case: &Case, decision: &Decision) -> Option<String> {
-    let found: BTreeSet<String> = decision.reasons.iter().map(|r| r.rule.rule.to_string()).collect();
+    let found: BTreeSet<String> = decision
+        .reasons
+        .iter()
+        .map(|r| r.rule.rule.to_string())
+        .collect();
     let listed = |rules: &BTreeSet<String>| {
-        if rules.is_empty() { "none".to_owned() } else { rules.iter().cloned().collect::<Vec<_>>().join(", ") }
+        if rules.is_empty() {
+            "none".to_owned()
+        } else {
+            rules.iter().cloned().collect::<Vec<_>>().join(", ")
+        }
     };
     if decision.verdict != case.decision {
         return Some(format!(
@@ -333,9 +386,11 @@ fn difference(case: &Case, decision: &Decision) -> Option<String> {
         ));
     }
     match &case.rules {
-        Some(expected) if *expected != found => {
-            Some(format!("expected the rules {}, found {}", listed(expected), listed(&found)))
-        }
+        Some(expected) if *expected != found => Some(format!(
+            "expected the rules {}, found {}",
+            listed(expected),
+            listed(&found)
+        )),
         _ => None,
     }
 }

@@ -21,10 +21,10 @@ use serde_saphyr::Spanned;
 use crate::contract;
 use crate::decision::{RuleInfo, Verdict};
 use crate::json::Json;
+use crate::lang::Scope;
 use crate::lang::ast::Problem;
 use crate::lang::check::{Collected, check};
 use crate::lang::parser::parse;
-use crate::lang::Scope;
 use crate::lang::typed::Typed;
 use crate::limits::{PROBLEMS_MAX, RULES_PER_PACK_MAX};
 use crate::ruleset::Named;
@@ -99,15 +99,27 @@ impl Pack {
     pub fn from_files(files: &BTreeMap<String, String>) -> Result<Self, PackError> {
         archive::check(files).map_err(one)?;
         let Some(source) = files.get(MANIFEST) else {
-            return Err(one(PackProblem::of_file(MANIFEST, "the file is missing; a pack is described by it")));
+            return Err(one(PackProblem::of_file(
+                MANIFEST,
+                "the file is missing; a pack is described by it",
+            )));
         };
         let manifest: manifest::Manifest = yaml::read(MANIFEST, source).map_err(one)?;
-        let mut loader = Loader { source, files, problems: Vec::new(), contracts: BTreeMap::new() };
+        let mut loader = Loader {
+            source,
+            files,
+            problems: Vec::new(),
+            contracts: BTreeMap::new(),
+        };
         let contents = loader.load(&manifest);
         loader.problems.truncate(PROBLEMS_MAX);
         match contents {
-            Some(contents) if loader.problems.is_empty() => Ok(Self { contents: Arc::new(contents) }),
-            _ => Err(PackError { problems: loader.problems }),
+            Some(contents) if loader.problems.is_empty() => Ok(Self {
+                contents: Arc::new(contents),
+            }),
+            _ => Err(PackError {
+                problems: loader.problems,
+            }),
         }
     }
 
@@ -163,7 +175,9 @@ impl Pack {
 }
 
 fn one(problem: PackProblem) -> PackError {
-    PackError { problems: vec![problem] }
+    PackError {
+        problems: vec![problem],
+    }
 }
 
 struct Loader<'a> {
@@ -184,12 +198,16 @@ fn place<T>(spanned: &Spanned<T>) -> Place {
 
 impl Loader<'_> {
     fn fail<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
-        self.problems.push(PackProblem::at(MANIFEST, self.source, place(at), message));
+        self.problems
+            .push(PackProblem::at(MANIFEST, self.source, place(at), message));
     }
 
     fn load(&mut self, manifest: &manifest::Manifest) -> Option<Contents> {
         if manifest.api_version.value != "paygod/v1" {
-            let message = format!("`{}` is unknown; write `paygod/v1`", manifest.api_version.value);
+            let message = format!(
+                "`{}` is unknown; write `paygod/v1`",
+                manifest.api_version.value
+            );
             self.fail(&manifest.api_version, message);
         }
         if manifest.kind.value != "Pack" {
@@ -205,7 +223,11 @@ impl Loader<'_> {
         let name = name?;
         let cases = self.cases(&rules);
         let archive = archive::write(self.files, &self.contracts);
-        let named = Named { name, version, digest: Digest::sha256(&archive) };
+        let named = Named {
+            name,
+            version,
+            digest: Digest::sha256(&archive),
+        };
         Some(Contents {
             named,
             archive,
@@ -230,7 +252,8 @@ impl Loader<'_> {
         };
         let version = &metadata.version.value;
         if !is_version(version) {
-            let message = format!("`{version}` is not a version; write three numbers, as in `1.0.0`");
+            let message =
+                format!("`{version}` is not a version; write three numbers, as in `1.0.0`");
             self.fail(&metadata.version, message);
         }
         for text in [&metadata.description, &metadata.maintainer] {
@@ -242,34 +265,46 @@ impl Loader<'_> {
     }
 
     fn approvals(&mut self, policy: &manifest::Policy) -> u32 {
-        let Some(given) = &policy.approvals else { return 1 };
+        let Some(given) = &policy.approvals else {
+            return 1;
+        };
         if !(1..=APPROVALS_MAX).contains(&given.value) {
-            let message = format!("a review needs 1 to {APPROVALS_MAX} approvals, not {}", given.value);
+            let message = format!(
+                "a review needs 1 to {APPROVALS_MAX} approvals, not {}",
+                given.value
+            );
             self.fail(given, message);
         }
         given.value
     }
 
-    fn inputs(
-        &mut self,
-        inputs: &[manifest::Input],
-    ) -> Option<(Shape, Vec<InputPath>, Vec<Json>)> {
+    fn inputs(&mut self, inputs: &[manifest::Input]) -> Option<(Shape, Vec<InputPath>, Vec<Json>)> {
         let before = self.problems.len();
         let mut paths: Vec<InputPath> = Vec::new();
         let mut schemas = Vec::new();
         for input in inputs {
             if !is_word(&input.name.value) {
-                let message =
-                    format!("`{}` is no name for conditions; use letters, digits and `_`", input.name.value);
+                let message = format!(
+                    "`{}` is no name for conditions; use letters, digits and `_`",
+                    input.name.value
+                );
                 self.fail(&input.name, message);
             } else if paths.iter().any(|(name, _)| *name == input.name.value) {
-                self.fail(&input.name, format!("the input `{}` stands twice", input.name.value));
+                self.fail(
+                    &input.name,
+                    format!("the input `{}` stands twice", input.name.value),
+                );
             }
             if input.kind.value != "object" {
-                self.fail(&input.kind, format!("`{}` is unknown; write `object`", input.kind.value));
+                self.fail(
+                    &input.kind,
+                    format!("`{}` is unknown; write `object`", input.kind.value),
+                );
             }
             let mut source = input.source.value.split('.').map(str::to_owned);
-            if source.next().as_deref() != Some("transfer") || source.clone().any(|part| part.is_empty()) {
+            if source.next().as_deref() != Some("transfer")
+                || source.clone().any(|part| part.is_empty())
+            {
                 let message = format!(
                     "the source `{}` is unknown; write `transfer`, or a field of it as in `transfer.payment`",
                     input.source.value
@@ -301,7 +336,10 @@ impl Loader<'_> {
                     } else {
                         format!(" at `{}`", problem.pointer)
                     };
-                    let message = format!("the schema `{}`{at}: {}", input.schema.value, problem.message);
+                    let message = format!(
+                        "the schema `{}`{at}: {}",
+                        input.schema.value, problem.message
+                    );
                     self.fail(&input.schema, message);
                 }
                 None
@@ -342,7 +380,8 @@ impl Loader<'_> {
             Err(error) => {
                 let place = place_of(text, error.offset, 1);
                 let message = format!("this is not JSON: {}", error.reason);
-                self.problems.push(PackProblem::at(&named.value, text, place, message));
+                self.problems
+                    .push(PackProblem::at(&named.value, text, place, message));
                 None
             }
         }
@@ -356,7 +395,10 @@ impl Loader<'_> {
     ) -> Vec<Rule> {
         let given = &manifest.spec.policy.rules;
         if given.is_empty() || given.len() > RULES_PER_PACK_MAX {
-            let message = format!("a pack has 1 to {RULES_PER_PACK_MAX} rules, found {}", given.len());
+            let message = format!(
+                "a pack has 1 to {RULES_PER_PACK_MAX} rules, found {}",
+                given.len()
+            );
             self.problems.push(PackProblem::of_file(MANIFEST, message));
             return Vec::new();
         }
@@ -365,12 +407,18 @@ impl Loader<'_> {
         for rule in given {
             let info = self.rule_info(&manifest.metadata, rule);
             if !names.insert(rule.name.value.as_str()) {
-                self.fail(&rule.name, format!("the rule `{}` stands twice", rule.name.value));
+                self.fail(
+                    &rule.name,
+                    format!("the rule `{}` stands twice", rule.name.value),
+                );
             }
             let text = &rule.condition.value;
             match (info, typed(text, Scope { shape, inputs }, collected)) {
                 (Some(info), Ok(_)) => {
-                    rules.push(Rule { info: Arc::new(info), text: text.clone() });
+                    rules.push(Rule {
+                        info: Arc::new(info),
+                        text: text.clone(),
+                    });
                 }
                 (_, Err(problems)) => {
                     for problem in problems {
@@ -383,7 +431,11 @@ impl Loader<'_> {
         rules
     }
 
-    fn rule_info(&mut self, metadata: &manifest::Metadata, rule: &manifest::Rule) -> Option<RuleInfo> {
+    fn rule_info(
+        &mut self,
+        metadata: &manifest::Metadata,
+        rule: &manifest::Rule,
+    ) -> Option<RuleInfo> {
         let name = Name::parse(&rule.name.value);
         if let Err(error) = &name {
             self.fail(&rule.name, error.to_string());
@@ -397,7 +449,8 @@ impl Loader<'_> {
             self.fail(&rule.decision, message);
         }
         let reason = rule.reason.value.trim();
-        if reason.is_empty() || reason.len() > REASON_BYTES_MAX || reason.contains(char::is_control) {
+        if reason.is_empty() || reason.len() > REASON_BYTES_MAX || reason.contains(char::is_control)
+        {
             let message = format!("a reason is one line of 1 to {REASON_BYTES_MAX} bytes");
             self.fail(&rule.reason, message);
         }
@@ -414,27 +467,34 @@ impl Loader<'_> {
     fn condition_problem(&mut self, rule: &manifest::Rule, problem: Problem) {
         let message = format!("rule `{}`: {}", rule.name.value, problem.message);
         let span = rule.condition.defined.span();
-        let raw = span.byte_offset().zip(span.byte_len()).and_then(|(start, len)| {
-            let start = usize::try_from(start).ok()?;
-            let end = start.checked_add(usize::try_from(len).ok()?)?;
-            Some((start, self.source.get(start..end)?))
-        });
+        let raw = span
+            .byte_offset()
+            .zip(span.byte_len())
+            .and_then(|(start, len)| {
+                let start = usize::try_from(start).ok()?;
+                let end = start.checked_add(usize::try_from(len).ok()?)?;
+                Some((start, self.source.get(start..end)?))
+            });
         let place = match raw {
             Some((start, raw)) => {
                 let value = &rule.condition.value;
                 let offset = raw_offset(raw, value, problem.span.start);
-                let marked = value.get(problem.span.start..problem.span.end).unwrap_or_default();
+                let marked = value
+                    .get(problem.span.start..problem.span.end)
+                    .unwrap_or_default();
                 let width = marked.lines().next().unwrap_or_default().chars().count();
                 place_of(self.source, start + offset, width)
             }
             None => place(&rule.condition),
         };
-        self.problems.push(PackProblem::at(MANIFEST, self.source, place, message));
+        self.problems
+            .push(PackProblem::at(MANIFEST, self.source, place, message));
     }
 
     fn cases(&mut self, rules: &[Rule]) -> Vec<cases::Case> {
         let Some(source) = self.files.get(CASES) else {
-            let message = "the file is missing; a pack is tested by at least one allow and one deny case";
+            let message =
+                "the file is missing; a pack is tested by at least one allow and one deny case";
             self.problems.push(PackProblem::of_file(CASES, message));
             return Vec::new();
         };
@@ -463,7 +523,9 @@ pub(crate) fn typed(
 
 /// Three numbers, and perhaps a pre-release, as SemVer writes them.
 fn is_version(text: &str) -> bool {
-    let (core, pre) = text.split_once('-').map_or((text, None), |(core, pre)| (core, Some(pre)));
+    let (core, pre) = text
+        .split_once('-')
+        .map_or((text, None), |(core, pre)| (core, Some(pre)));
     let numbers: Vec<&str> = core.split('.').collect();
     let number = |n: &&str| {
         !n.is_empty()

@@ -34,8 +34,14 @@ impl PackProblem {
 
     /// A problem at a place of a file, by line and column.
     pub(crate) fn at(file: &str, source: &str, place: Place, message: impl Into<String>) -> Self {
-        let excerpt = source.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
-        let after = excerpt.chars().count().saturating_sub(place.column.saturating_sub(1));
+        let excerpt = source
+            .lines()
+            .nth(place.line.saturating_sub(1))
+            .unwrap_or_default();
+        let after = excerpt
+            .chars()
+            .count()
+            .saturating_sub(place.column.saturating_sub(1));
         Self {
             file: file.to_owned(),
             line: place.line,
@@ -57,7 +63,14 @@ pub(crate) struct Place {
 
 impl fmt::Display for PackProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, message, excerpt, width } = self;
+        let Self {
+            file,
+            line,
+            column,
+            message,
+            excerpt,
+            width,
+        } = self;
         if *line == 0 {
             return write!(f, "{file}: {message}");
         }
@@ -67,7 +80,14 @@ impl fmt::Display for PackProblem {
         }
         let gutter = line.to_string().len();
         let indent = column.saturating_sub(1);
-        write!(f, "\n{:gutter$} |\n{line} | {excerpt}\n{:gutter$} | {:indent$}{}", "", "", "", "^".repeat(*width))
+        write!(
+            f,
+            "\n{:gutter$} |\n{line} | {excerpt}\n{:gutter$} | {:indent$}{}",
+            "",
+            "",
+            "",
+            "^".repeat(*width)
+        )
     }
 }
 
@@ -75,8 +95,18 @@ impl fmt::Display for PackProblem {
 pub(crate) fn place_of(source: &str, byte: usize, width: usize) -> Place {
     let before = source.get(..byte).unwrap_or(source);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { line, column, width }
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    Place {
+        line,
+        column,
+        width,
+    }
 }
 
 /// Finds, in the raw text of a YAML scalar, the byte that became the byte `target` of its value: quotes,
@@ -116,7 +146,11 @@ mod tests {
     fn offsets_survive_quotes_escapes_and_folding() {
         let check = |raw: &str, value: &str, mark: char| {
             let offset = raw_offset(raw, value, value.find(mark).unwrap());
-            assert_eq!(raw.get(offset..).and_then(|t| t.chars().next()), Some(mark), "{raw}");
+            assert_eq!(
+                raw.get(offset..).and_then(|t| t.chars().next()),
+                Some(mark),
+                "{raw}"
+            );
         };
         check("a && X", "a && X", 'X');
         check("\"a == \\\"b\\\" X\"", "a == \"b\" X", 'X');

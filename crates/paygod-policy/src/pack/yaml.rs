@@ -1,6 +1,8 @@
 //! Bounded, strict YAML: no anchors, no second document, no key twice, no unknown key.
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+};
 
 use super::problem::{PackProblem, Place};
 use crate::json::Json;
@@ -48,17 +50,24 @@ fn reword(message: &str) -> String {
         return "a file holds one document; leave out what follows `---`".to_owned();
     }
     if message.starts_with("budget breached") {
-        return format!("the file is too large ({}); split it", message.trim_start_matches("budget breached: "));
+        return format!(
+            "the file is too large ({}); split it",
+            message.trim_start_matches("budget breached: ")
+        );
     }
     if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
         let key = rest.split(',').next().unwrap_or_default();
         return format!("the key `{key}` stands twice; keep one");
     }
-    if let Some((key, known)) =
-        message.strip_prefix("unknown field ").and_then(|m| m.split_once(", expected one of "))
+    if let Some((key, known)) = message
+        .strip_prefix("unknown field ")
+        .and_then(|m| m.split_once(", expected one of "))
     {
         let known: Vec<String> = known.split(", ").map(|k| format!("`{k}`")).collect();
-        return format!("the key {key} is unknown here; known are {}", known.join(", "));
+        return format!(
+            "the key {key} is unknown here; known are {}",
+            known.join(", ")
+        );
     }
     if let Some(key) = message.strip_prefix("missing field ") {
         return format!("the key {key} is missing; add it");
@@ -104,7 +113,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let text = value.to_string();
         // Fifteen digits survive the reader's binary fraction; more may not.
         if text.bytes().filter(u8::is_ascii_digit).count() > 15 {
-            return Err(E::custom("the number has more than 15 digits; put it into quotes"));
+            return Err(E::custom(
+                "the number has more than 15 digits; put it into quotes",
+            ));
         }
         Ok(Json::Number(text))
     }

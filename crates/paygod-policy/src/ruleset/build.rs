@@ -25,9 +25,12 @@ pub struct RulesetBuilder {
     lists: Vec<Arc<List>>,
 }
 
+/// A source, as a path below the transfer, and its schema.
+type Described = (Vec<String>, Json);
+
 /// Packs that share a layout.
 struct Group {
-    inputs: Vec<(Vec<String>, Json)>,
+    inputs: Vec<Described>,
     shape: Shape,
     members: Vec<usize>,
 }
@@ -52,8 +55,10 @@ impl RulesetBuilder {
     /// # Errors
     /// [`RulesetError`]: a name twice, or a list missing.
     pub fn build(mut self) -> Result<Ruleset, RulesetError> {
-        self.packs.sort_by(|a, b| a.named().name.cmp(&b.named().name));
-        self.lists.sort_by(|a, b| a.named().name.cmp(&b.named().name));
+        self.packs
+            .sort_by(|a, b| a.named().name.cmp(&b.named().name));
+        self.lists
+            .sort_by(|a, b| a.named().name.cmp(&b.named().name));
         let packs: Vec<Named> = self.packs.iter().map(|p| p.named().clone()).collect();
         let lists: Vec<Named> = self.lists.iter().map(|l| l.named().clone()).collect();
         unique(&packs)?;
@@ -61,7 +66,8 @@ impl RulesetBuilder {
         let canonical = canonical(&packs, &lists);
         let policy = Name::parse("policy").map_err(|_| duplicate("policy"))?;
         let own = |rule: &str, reason: &str| {
-            own_reason(&policy, env!("CARGO_PKG_VERSION"), rule, reason).ok_or_else(|| duplicate(rule))
+            own_reason(&policy, env!("CARGO_PKG_VERSION"), rule, reason)
+                .ok_or_else(|| duplicate(rule))
         };
         let mut ruleset = Ruleset {
             digest: Digest::sha256(&canonical),
@@ -74,7 +80,10 @@ impl RulesetBuilder {
             sites: Vec::new(),
             contents: self.lists,
             exhausted: own("fuel-exhausted", "the decision needs more fuel than it has")?,
-            no_policy: own("no-active-policy", "no pack is active, so nothing is allowed")?,
+            no_policy: own(
+                "no-active-policy",
+                "no pack is active, so nothing is allowed",
+            )?,
         };
         let groups = group(&self.packs);
         for (index, pack) in self.packs.iter().enumerate() {
@@ -90,7 +99,9 @@ impl RulesetBuilder {
 }
 
 fn duplicate(name: &str) -> RulesetError {
-    RulesetError::Duplicate { name: name.to_owned() }
+    RulesetError::Duplicate {
+        name: name.to_owned(),
+    }
 }
 
 fn unique(sorted: &[Named]) -> Result<(), RulesetError> {
@@ -105,7 +116,11 @@ fn canonical(packs: &[Named], lists: &[Named]) -> Vec<u8> {
     let mut out = Vec::new();
     let array = |named: &[Named], out: &mut Vec<u8>| {
         for (i, item) in named.iter().enumerate() {
-            out.extend_from_slice(if i > 0 { b",{\"digest\":\"" } else { b"{\"digest\":\"" });
+            out.extend_from_slice(if i > 0 {
+                b",{\"digest\":\""
+            } else {
+                b"{\"digest\":\""
+            });
             item.digest.write(out);
             out.extend_from_slice(b"\",\"name\":");
             write_string(item.name.as_str(), out);
@@ -127,7 +142,7 @@ fn group(packs: &[Pack]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, pack) in packs.iter().enumerate() {
         let contents = &pack.contents;
-        let own: Vec<(Vec<String>, Json)> = contents
+        let own: Vec<Described> = contents
             .inputs
             .iter()
             .map(|(_, path)| path.clone())
@@ -142,17 +157,18 @@ fn group(packs: &[Pack]) -> Vec<Group> {
             group.shape = shape;
             group.members.push(index);
         } else if let Some(shape) = shape_of(&own) {
-            groups.push(Group { inputs: own, shape, members: vec![index] });
+            groups.push(Group {
+                inputs: own,
+                shape,
+                members: vec![index],
+            });
         }
     }
     groups
 }
 
 /// The inputs of both, if they agree.
-fn join(
-    known: &[(Vec<String>, Json)],
-    more: &[(Vec<String>, Json)],
-) -> Option<(Vec<(Vec<String>, Json)>, Shape)> {
+fn join(known: &[Described], more: &[Described]) -> Option<(Vec<Described>, Shape)> {
     let mut all = known.to_vec();
     for input in more {
         match all.iter().find(|(path, _)| *path == input.0) {
@@ -166,9 +182,11 @@ fn join(
     Some((all, shape))
 }
 
-fn shape_of(inputs: &[(Vec<String>, Json)]) -> Option<Shape> {
-    let attachments: Vec<Attachment<'_>> =
-        inputs.iter().map(|(path, schema)| Attachment { path, schema }).collect();
+fn shape_of(inputs: &[Described]) -> Option<Shape> {
+    let attachments: Vec<Attachment<'_>> = inputs
+        .iter()
+        .map(|(path, schema)| Attachment { path, schema })
+        .collect();
     schema::compile(&attachments).ok()
 }
 
@@ -182,17 +200,27 @@ impl Ruleset {
     ) -> Result<(), RulesetError> {
         let contents = &pack.contents;
         let mut collected = Collected::default();
-        let scope = Scope { shape, inputs: &contents.inputs };
+        let scope = Scope {
+            shape,
+            inputs: &contents.inputs,
+        };
         // The pack was checked when it was loaded; against a joined layout nothing can be missing.
-        let conditions: Vec<Typed> =
-            contents.rules.iter().filter_map(|r| typed(&r.text, scope, &mut collected).ok()).collect();
+        let conditions: Vec<Typed> = contents
+            .rules
+            .iter()
+            .filter_map(|r| typed(&r.text, scope, &mut collected).ok())
+            .collect();
         let lists = self.link_lists(pack, &collected.lists)?;
         let sites: Vec<u32> = collected
             .sites
             .into_iter()
             .map(|site| self.link_site(Site::new(shape_index, shape, site)))
             .collect();
-        let links = Links { lists: &lists, sites: &sites, amount: shape.amount };
+        let links = Links {
+            lists: &lists,
+            sites: &sites,
+            amount: shape.amount,
+        };
         for (rule, typed) in contents.rules.iter().zip(conditions) {
             let program = compile(&typed, links);
             let mut used = Vec::new();
@@ -213,30 +241,45 @@ impl Ruleset {
         };
         self.linked.push(LinkedPack {
             shape: shape_index,
-            sources: contents.inputs.iter().map(|(_, path)| path.join(".")).collect(),
+            sources: contents
+                .inputs
+                .iter()
+                .map(|(_, path)| path.join("."))
+                .collect(),
             approvals: contents.approvals,
             unmatched: own("no-rule-matched", "no rule of the pack matched")?,
-            invalid: own("input-invalid", "the transfer is not what the pack's schema describes")?,
+            invalid: own(
+                "input-invalid",
+                "the transfer is not what the pack's schema describes",
+            )?,
         });
         Ok(())
     }
 
     fn link_lists(&self, pack: &Pack, names: &[String]) -> Result<Vec<u32>, RulesetError> {
         let find = |name: &String| {
-            let at = self.contents.iter().position(|list| list.named().name.as_str() == name);
-            at.and_then(|at| u32::try_from(at).ok()).ok_or_else(|| RulesetError::ListMissing {
-                pack: pack.named().name.to_string(),
-                list: name.clone(),
-            })
+            let at = self
+                .contents
+                .iter()
+                .position(|list| list.named().name.as_str() == name);
+            at.and_then(|at| u32::try_from(at).ok())
+                .ok_or_else(|| RulesetError::ListMissing {
+                    pack: pack.named().name.to_string(),
+                    list: name.clone(),
+                })
         };
         names.iter().map(find).collect()
     }
 
     fn link_site(&mut self, site: Site) -> u32 {
-        let at = self.sites.iter().position(|known| *known == site).unwrap_or_else(|| {
-            self.sites.push(site);
-            self.sites.len() - 1
-        });
+        let at = self
+            .sites
+            .iter()
+            .position(|known| *known == site)
+            .unwrap_or_else(|| {
+                self.sites.push(site);
+                self.sites.len() - 1
+            });
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 }

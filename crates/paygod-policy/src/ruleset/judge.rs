@@ -92,13 +92,16 @@ impl Ruleset {
             .map_err(|error| malformed(error.valid_up_to(), "the bytes are not UTF-8"))?;
         out.clear(self.shapes.len());
         for (shape, document) in self.shapes.iter().zip(&mut out.documents) {
-            let invalid =
-                document.read(shape, text).map_err(|error| malformed(error.offset, error.reason))?;
+            let invalid = document
+                .read(shape, text)
+                .map_err(|error| malformed(error.offset, error.reason))?;
             out.invalid.push(invalid);
         }
         for (site_index, site) in (0_u32..).zip(&self.sites) {
             let sound = out.invalid.get(site.shape).is_some_and(Option::is_none);
-            let Some(document) = out.documents.get(site.shape).filter(|_| sound) else { continue };
+            let Some(document) = out.documents.get(site.shape).filter(|_| sound) else {
+                continue;
+            };
             let start = out.keys.len();
             if site.write_key(document, &mut out.keys) {
                 out.windows.push(Asked {
@@ -120,15 +123,25 @@ impl Ruleset {
         machine.fuel = Fuel::default();
         machine.hits.clear();
         for (index, rule) in self.rules.iter().enumerate() {
-            let Some(document) = self.sound_document(rule, out) else { continue };
+            let Some(document) = self.sound_document(rule, out) else {
+                continue;
+            };
             let before = (machine.fuel, machine.hits.len());
-            let inputs = Inputs { document, lists: &self.contents, windows: Windows::Pending };
+            let inputs = Inputs {
+                document,
+                lists: &self.contents,
+                windows: Windows::Pending,
+            };
             let result = machine.run(&rule.program, inputs);
             match result {
                 Ok(false) => {}
                 Ok(true) => {
                     let hits = (before.1, machine.hits.len());
-                    out.outcomes.push(Outcome { rule: index, result: Ok(()), hits });
+                    out.outcomes.push(Outcome {
+                        rule: index,
+                        result: Ok(()),
+                        hits,
+                    });
                 }
                 Err(EvalError::Pending) => {
                     machine.fuel = before.0;
@@ -143,7 +156,11 @@ impl Ruleset {
                 }
                 Err(error) => {
                     let hits = (before.1, before.1);
-                    out.outcomes.push(Outcome { rule: index, result: Err(error), hits });
+                    out.outcomes.push(Outcome {
+                        rule: index,
+                        result: Err(error),
+                        hits,
+                    });
                 }
             }
         }
@@ -152,7 +169,11 @@ impl Ruleset {
     }
 
     /// The document a rule reads, if it is what the rule's pack describes.
-    fn sound_document<'p>(&self, rule: &LinkedRule, prepared: &'p Prepared) -> Option<&'p Document> {
+    fn sound_document<'p>(
+        &self,
+        rule: &LinkedRule,
+        prepared: &'p Prepared,
+    ) -> Option<&'p Document> {
         let shape = self.linked.get(rule.pack)?.shape;
         match prepared.invalid.get(shape) {
             Some(None) => prepared.documents.get(shape),
@@ -162,20 +183,30 @@ impl Ruleset {
 
     /// The amount of a prepared transfer, if a layout describes it as money.
     pub(crate) fn transfer_amount(&self, prepared: &Prepared) -> Option<paygod_types::Amount> {
-        self.shapes.iter().zip(&prepared.documents).find_map(|(shape, document)| {
-            match document.slot(shape.amount?) {
+        self.shapes
+            .iter()
+            .zip(&prepared.documents)
+            .find_map(|(shape, document)| match document.slot(shape.amount?) {
                 crate::document::Slot::Money(money) => Some(money.amount),
                 _ => None,
-            }
-        })
+            })
     }
 
     /// Step 3, after the sequencer has answered [`Prepared::windows`], one fact each in order.
     /// A missing fact denies.
     #[must_use]
-    pub fn decide(&self, scratch: &mut Scratch, prepared: &Prepared, facts: &[WindowFact]) -> Decision {
-        let mut decision =
-            Decision { verdict: Verdict::Deny, fuel: 0, approvals_required: 0, reasons: Vec::new() };
+    pub fn decide(
+        &self,
+        scratch: &mut Scratch,
+        prepared: &Prepared,
+        facts: &[WindowFact],
+    ) -> Decision {
+        let mut decision = Decision {
+            verdict: Verdict::Deny,
+            fuel: 0,
+            approvals_required: 0,
+            reasons: Vec::new(),
+        };
         self.decide_into(scratch, prepared, facts, &mut decision);
         decision
     }
@@ -195,7 +226,14 @@ impl Ruleset {
         sites.extend(prepared.windows.iter().map(|asked| asked.site));
         machine.fuel = prepared.fuel;
         machine.hits.clear();
-        let mut tally = Tally { ruleset: self, decision, verdict: None, approvals: 0, pack: 0, matched: false };
+        let mut tally = Tally {
+            ruleset: self,
+            decision,
+            verdict: None,
+            approvals: 0,
+            pack: 0,
+            matched: false,
+        };
         let mut exhausted = prepared.exhausted;
         let mut done = prepared.outcomes.iter().peekable();
         let mut pending = prepared.pending.iter().peekable();
@@ -205,7 +243,9 @@ impl Ruleset {
                 (Some(outcome), Some(rule)) if outcome.rule < **rule => done.next().copied(),
                 (Some(_), None) => done.next().copied(),
                 (_, Some(_)) => {
-                    let Some(index) = pending.next().copied() else { break };
+                    let Some(index) = pending.next().copied() else {
+                        break;
+                    };
                     if exhausted {
                         continue;
                     }
@@ -213,7 +253,10 @@ impl Ruleset {
                     let outcome = self.evaluate_asked(machine, prepared, index, windows);
                     exhausted |= matches!(
                         outcome,
-                        Some(Outcome { result: Err(EvalError::FuelExhausted), .. })
+                        Some(Outcome {
+                            result: Err(EvalError::FuelExhausted),
+                            ..
+                        })
                     );
                     match outcome {
                         Some(outcome) if !exhausted => Some(outcome),
@@ -223,14 +266,29 @@ impl Ruleset {
                 (None, None) => break,
             };
             let Some(outcome) = next else { break };
-            let Some(rule) = self.rules.get(outcome.rule) else { continue };
-            tally.rule(rule, outcome, Notes { prepared, machine, sites, facts });
+            let Some(rule) = self.rules.get(outcome.rule) else {
+                continue;
+            };
+            tally.rule(
+                rule,
+                outcome,
+                Notes {
+                    prepared,
+                    machine,
+                    sites,
+                    facts,
+                },
+            );
         }
         tally.finish(prepared, exhausted);
         let verdict = tally.verdict.unwrap_or(Verdict::Deny);
         let approvals = tally.approvals;
         decision.verdict = verdict;
-        decision.approvals_required = if verdict == Verdict::Review { approvals } else { 0 };
+        decision.approvals_required = if verdict == Verdict::Review {
+            approvals
+        } else {
+            0
+        };
         decision.fuel = machine.fuel.used;
     }
 
@@ -244,7 +302,11 @@ impl Ruleset {
         let rule = self.rules.get(index)?;
         let document = self.sound_document(rule, prepared)?;
         let before = machine.hits.len();
-        let inputs = Inputs { document, lists: &self.contents, windows };
+        let inputs = Inputs {
+            document,
+            lists: &self.contents,
+            windows,
+        };
         let result = match machine.run(&rule.program, inputs) {
             Ok(false) => return None,
             Ok(true) => Ok(()),
@@ -253,7 +315,11 @@ impl Ruleset {
         // Hits of this step lie behind those of the first.
         let base = prepared.hits.len();
         let hits = (base + before, base + machine.hits.len());
-        Some(Outcome { rule: index, result, hits })
+        Some(Outcome {
+            rule: index,
+            result,
+            hits,
+        })
     }
 }
 
@@ -292,9 +358,15 @@ impl Tally<'_> {
                 let (info, facts) = match prepared.invalid.get(linked.shape) {
                     Some(Some(invalid)) => {
                         // Of packs that share a layout, those are answerable whose input holds the fault.
-                        let sharing = self.ruleset.linked.iter().filter(|l| l.shape == linked.shape);
+                        let sharing = self
+                            .ruleset
+                            .linked
+                            .iter()
+                            .filter(|l| l.shape == linked.shape);
                         let sources = sharing.flat_map(|l| &l.sources);
-                        let holding = sources.filter(|s| covers(s, &invalid.path)).max_by_key(|s| s.len());
+                        let holding = sources
+                            .filter(|s| covers(s, &invalid.path))
+                            .max_by_key(|s| s.len());
                         let own = holding.is_none_or(|source| linked.sources.contains(source));
                         let facts = vec![
                             ("field".to_owned(), invalid.path.to_string()),
@@ -305,7 +377,13 @@ impl Tally<'_> {
                     _ => (Some(&linked.unmatched), Vec::new()),
                 };
                 if let Some(info) = info {
-                    self.add(Verdict::Deny, Reason { rule: Arc::clone(info), facts });
+                    self.add(
+                        Verdict::Deny,
+                        Reason {
+                            rule: Arc::clone(info),
+                            facts,
+                        },
+                    );
                 }
             }
             self.pack += 1;
@@ -324,7 +402,13 @@ impl Tally<'_> {
                     self.approvals = self.approvals.max(pack.approvals);
                 }
                 let facts = self.facts(rule, outcome, notes);
-                self.add(rule.info.decision, Reason { rule: Arc::clone(&rule.info), facts });
+                self.add(
+                    rule.info.decision,
+                    Reason {
+                        rule: Arc::clone(&rule.info),
+                        facts,
+                    },
+                );
             }
             Err(error) => {
                 let info = RuleInfo {
@@ -335,12 +419,23 @@ impl Tally<'_> {
                     reason: format!("the rule could not be evaluated: {error}"),
                 };
                 let facts = vec![("error".to_owned(), error.name().to_owned())];
-                self.add(Verdict::Deny, Reason { rule: Arc::new(info), facts });
+                self.add(
+                    Verdict::Deny,
+                    Reason {
+                        rule: Arc::new(info),
+                        facts,
+                    },
+                );
             }
         }
     }
 
-    fn facts(&self, rule: &LinkedRule, outcome: Outcome, notes: Notes<'_>) -> Vec<(String, String)> {
+    fn facts(
+        &self,
+        rule: &LinkedRule,
+        outcome: Outcome,
+        notes: Notes<'_>,
+    ) -> Vec<(String, String)> {
         let (start, end) = outcome.hits;
         if start == end && rule.sites.is_empty() {
             return Vec::new();
@@ -353,8 +448,12 @@ impl Tally<'_> {
                 Some(later) => notes.machine.hits.get(later),
             };
             let list = hit.and_then(|h| self.ruleset.contents.get(usize::try_from(h.list).ok()?));
-            let (Some(hit), Some(list)) = (hit, list) else { continue };
-            let path = usize::try_from(hit.path).ok().and_then(|at| rule.program.paths.get(at));
+            let (Some(hit), Some(list)) = (hit, list) else {
+                continue;
+            };
+            let path = usize::try_from(hit.path)
+                .ok()
+                .and_then(|at| rule.program.paths.get(at));
             let named = list.named();
             let mut put = |key: &str, value: String| facts.push((numbered(key, nth), value));
             put("field", path.cloned().unwrap_or_default());
@@ -365,9 +464,17 @@ impl Tally<'_> {
             put("uid", list.uid(hit.hit.entry).to_owned());
         }
         for (nth, site) in rule.sites.iter().enumerate() {
-            let fact = notes.sites.iter().position(|s| s == site).and_then(|at| notes.facts.get(at));
-            let known = usize::try_from(*site).ok().and_then(|at| self.ruleset.sites.get(at));
-            let (Some(fact), Some(site)) = (fact, known) else { continue };
+            let fact = notes
+                .sites
+                .iter()
+                .position(|s| s == site)
+                .and_then(|at| notes.facts.get(at));
+            let known = usize::try_from(*site)
+                .ok()
+                .and_then(|at| self.ruleset.sites.get(at));
+            let (Some(fact), Some(site)) = (fact, known) else {
+                continue;
+            };
             let mut put = |key: &str, value: String| facts.push((numbered(key, nth), value));
             put("window", site.window_label.clone());
             put("window_count", fact.count.to_string());
@@ -386,12 +493,24 @@ impl Tally<'_> {
     fn finish(&mut self, prepared: &Prepared, exhausted: bool) {
         if exhausted {
             let rule = Arc::clone(&self.ruleset.exhausted);
-            self.add(Verdict::Deny, Reason { rule, facts: Vec::new() });
+            self.add(
+                Verdict::Deny,
+                Reason {
+                    rule,
+                    facts: Vec::new(),
+                },
+            );
             return;
         }
         if self.ruleset.linked.is_empty() {
             let rule = Arc::clone(&self.ruleset.no_policy);
-            self.add(Verdict::Deny, Reason { rule, facts: Vec::new() });
+            self.add(
+                Verdict::Deny,
+                Reason {
+                    rule,
+                    facts: Vec::new(),
+                },
+            );
         }
         self.advance(self.ruleset.linked.len(), prepared);
     }
@@ -402,9 +521,14 @@ fn covers(source: &str, path: &str) -> bool {
     if source.is_empty() {
         return true;
     }
-    path.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    path.strip_prefix(source)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn numbered(key: &str, nth: usize) -> String {
-    if nth == 0 { key.to_owned() } else { format!("{key}_{}", nth + 1) }
+    if nth == 0 {
+        key.to_owned()
+    } else {
+        format!("{key}_{}", nth + 1)
+    }
 }

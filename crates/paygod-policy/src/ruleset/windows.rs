@@ -138,5 +138,8 @@ fn duration_text(ns: i64) -> String {
         ("us", 1_000),
     ];
     let unit = UNITS.iter().find(|(_, unit)| ns % unit == 0);
-    unit.map_or_else(|| format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
+    unit.map_or_else(
+        || format!("{ns}ns"),
+        |(name, unit)| format!("{}{name}", ns / unit),
+    )
 }
