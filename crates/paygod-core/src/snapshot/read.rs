@@ -16,7 +16,10 @@ use crate::state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};
 type Read<T> = Result<T, SnapshotError>;
 
 pub(super) fn state(bytes: &[u8]) -> Read<State> {
-    let mut from = From { rest: bytes, length: bytes.len() };
+    let mut from = From {
+        rest: bytes,
+        length: bytes.len(),
+    };
     if from.take::<16>()? != *MAGIC {
         return Err(from.refuse("not a snapshot of this version"));
     }
@@ -32,16 +35,28 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
     state.frozen_book = from.flag()?;
     for _ in 0..from.u32()? {
         let currency = from.currency()?;
-        let ascends = state.frozen_currencies.last().is_none_or(|last| *last < currency);
+        let ascends = state
+            .frozen_currencies
+            .last()
+            .is_none_or(|last| *last < currency);
         from.demand(ascends, "frozen currencies out of order")?;
         state.frozen_currencies.insert(currency);
     }
     state.policy = Arc::new(from.policy()?);
     state.snapshot_of = from.optional()?.map(Seq);
     for _ in 0..from.u32()? {
-        let of = CurrencyTotals { currency: from.currency()?, totals: from.balances()? };
-        let ascends = state.totals.last().is_none_or(|last| last.currency < of.currency);
-        from.demand(ascends && of.totals.is_conserved(), "totals out of order or balance")?;
+        let of = CurrencyTotals {
+            currency: from.currency()?,
+            totals: from.balances()?,
+        };
+        let ascends = state
+            .totals
+            .last()
+            .is_none_or(|last| last.currency < of.currency);
+        from.demand(
+            ascends && of.totals.is_conserved(),
+            "totals out of order or balance",
+        )?;
         state.totals.push(of);
     }
     for _ in 0..from.u32()? {
@@ -63,11 +78,18 @@ struct From<'a> {
 impl<'a> From<'a> {
     #[cold]
     fn refuse(&self, reason: &'static str) -> SnapshotError {
-        SnapshotError { offset: self.length.saturating_sub(self.rest.len()), reason }
+        SnapshotError {
+            offset: self.length.saturating_sub(self.rest.len()),
+            reason,
+        }
     }
 
     fn demand(&self, holds: bool, reason: &'static str) -> Read<()> {
-        if holds { Ok(()) } else { Err(self.refuse(reason)) }
+        if holds {
+            Ok(())
+        } else {
+            Err(self.refuse(reason))
+        }
     }
 
     fn take<const N: usize>(&mut self) -> Read<[u8; N]> {
@@ -99,12 +121,18 @@ impl<'a> From<'a> {
     }
 
     fn optional(&mut self) -> Read<Option<u64>> {
-        if self.flag()? { Ok(Some(self.u64()?)) } else { Ok(None) }
+        if self.flag()? {
+            Ok(Some(self.u64()?))
+        } else {
+            Ok(None)
+        }
     }
 
     fn currency(&mut self) -> Read<Currency> {
         let code: [u8; 3] = self.take()?;
-        let parsed = str::from_utf8(&code).ok().and_then(|code| Currency::parse(code).ok());
+        let parsed = str::from_utf8(&code)
+            .ok()
+            .and_then(|code| Currency::parse(code).ok());
         parsed.ok_or_else(|| self.refuse("no currency"))
     }
 
@@ -142,16 +170,31 @@ impl<'a> From<'a> {
         let root_threshold = self.u32()?;
         let mut checkpoint_keys = Vec::new();
         for _ in 0..self.u32()? {
-            checkpoint_keys.push(KeyPeriod { since: Seq(self.u64()?), vkey: self.text()?.into() });
+            checkpoint_keys.push(KeyPeriod {
+                since: Seq(self.u64()?),
+                vkey: self.text()?.into(),
+            });
         }
-        Ok(Book { origin, root_keys, root_threshold, checkpoint_keys })
+        Ok(Book {
+            origin,
+            root_keys,
+            root_threshold,
+            checkpoint_keys,
+        })
     }
 
     fn policy(&mut self) -> Read<ActivePolicy> {
         let since = self.optional()?.map(Seq);
-        let set = PolicySet { lists: self.named()?, packs: self.named()? };
+        let set = PolicySet {
+            lists: self.named()?,
+            packs: self.named()?,
+        };
         self.demand(set.is_ordered(), "packs or lists out of order")?;
-        Ok(ActivePolicy { digest: set.digest(), set, since })
+        Ok(ActivePolicy {
+            digest: set.digest(),
+            set,
+            since,
+        })
     }
 
     fn named(&mut self) -> Read<Vec<Named>> {
@@ -159,7 +202,11 @@ impl<'a> From<'a> {
         for _ in 0..self.u32()? {
             let digest = Digest::from_bytes(self.take()?);
             let name = self.id(Name::parse)?;
-            all.push(Named { name, version: self.text()?.to_owned(), digest });
+            all.push(Named {
+                name,
+                version: self.text()?.to_owned(),
+                digest,
+            });
         }
         Ok(all)
     }
@@ -167,9 +214,20 @@ impl<'a> From<'a> {
     fn account(&mut self, state: &mut State) -> Read<()> {
         let id = self.id(AccountId::parse)?;
         let currency = self.currency()?;
-        let flags = AccountFlags { closed: self.flag()?, frozen: self.flag()? };
-        let min_balance = if self.flag()? { Some(self.amount()?) } else { None };
-        let max_balance = if self.flag()? { Some(self.amount()?) } else { None };
+        let flags = AccountFlags {
+            closed: self.flag()?,
+            frozen: self.flag()?,
+        };
+        let min_balance = if self.flag()? {
+            Some(self.amount()?)
+        } else {
+            None
+        };
+        let max_balance = if self.flag()? {
+            Some(self.amount()?)
+        } else {
+            None
+        };
         let opened = Seq(self.u64()?);
         let mut aliases = Vec::new();
         for _ in 0..self.u32()? {
@@ -177,16 +235,31 @@ impl<'a> From<'a> {
         }
         let balances = self.balances()?;
         let known = state.accounts.find(id.as_str()).is_some()
-            || aliases.iter().any(|alias| state.accounts.find_alias(*alias).is_some())
+            || aliases
+                .iter()
+                .any(|alias| state.accounts.find_alias(*alias).is_some())
             || !aliases.is_sorted_by(|a, b| a < b);
         self.demand(!known, "an account or alias twice")?;
         let low = min_balance.is_some_and(|floor| balances.available() < Some(floor));
         let high = max_balance.is_some_and(|ceiling| balances.expected() > Some(ceiling));
         self.demand(!low && !high, "an account past its limits")?;
-        self.demand(!flags.closed || balances.is_settled(), "a closed account with money")?;
+        self.demand(
+            !flags.closed || balances.is_settled(),
+            "a closed account with money",
+        )?;
         let aliases = aliases.into_boxed_slice();
-        let info = AccountInfo { id, currency, min_balance, max_balance, opened, aliases };
-        let ix = state.accounts.push(info).ok_or_else(|| self.refuse("too many accounts"))?;
+        let info = AccountInfo {
+            id,
+            currency,
+            min_balance,
+            max_balance,
+            opened,
+            aliases,
+        };
+        let ix = state
+            .accounts
+            .push(info)
+            .ok_or_else(|| self.refuse("too many accounts"))?;
         state.accounts.set_balances(ix, balances);
         state.accounts.set_flags(ix, flags);
         Ok(())
@@ -195,17 +268,31 @@ impl<'a> From<'a> {
     fn pending(&mut self, state: &mut State) -> Read<()> {
         let id = self.id(RequestId::parse)?;
         let seq = Seq(self.u64()?);
-        let by = if self.flag()? { Some(self.id(ActorId::parse)?) } else { None };
+        let by = if self.flag()? {
+            Some(self.id(ActorId::parse)?)
+        } else {
+            None
+        };
         let mut legs = Vec::new();
         for _ in 0..self.u32()? {
             let (debit, credit) = (AccountIx(self.u32()?), AccountIx(self.u32()?));
             let currency = self.currency()?;
             let money = self.amount()?.of(currency);
-            let fits = [debit, credit]
-                .into_iter()
-                .all(|ix| state.accounts.info(ix).is_some_and(|info| info.currency == currency));
-            self.demand(fits && money.amount.is_positive(), "a reservation that does not fit")?;
-            legs.push(Leg { debit, credit, money });
+            let fits = [debit, credit].into_iter().all(|ix| {
+                state
+                    .accounts
+                    .info(ix)
+                    .is_some_and(|info| info.currency == currency)
+            });
+            self.demand(
+                fits && money.amount.is_positive(),
+                "a reservation that does not fit",
+            )?;
+            legs.push(Leg {
+                debit,
+                credit,
+                money,
+            });
         }
         let deadline = self.optional()?.map(Timestamp::from_nanos);
         let stage = if self.flag()? {
@@ -214,14 +301,25 @@ impl<'a> From<'a> {
             for _ in 0..self.u32()? {
                 approvers.push(self.id(ActorId::parse)?);
             }
-            Stage::UnderReview { needed, approvers, two_phase }
+            Stage::UnderReview {
+                needed,
+                approvers,
+                two_phase,
+            }
         } else {
             Stage::Reserved
         };
         let last = state.pendings.iter().next_back().map(|pending| pending.seq);
         let ordered = last.is_none_or(|last| last < seq) && state.pending(&id).is_none();
         self.demand(ordered && !legs.is_empty(), "reservations out of order")?;
-        let pending = Pending { id, seq, by, legs, deadline, stage };
+        let pending = Pending {
+            id,
+            seq,
+            by,
+            legs,
+            deadline,
+            stage,
+        };
         state.pendings.insert(Arc::new(pending));
         Ok(())
     }
@@ -233,7 +331,9 @@ impl<'a> From<'a> {
             if *view.balances == Balances::default() {
                 continue;
             }
-            let place = left.binary_search_by_key(&view.info.currency, |of| of.currency).ok();
+            let place = left
+                .binary_search_by_key(&view.info.currency, |of| of.currency)
+                .ok();
             let of = place.and_then(|place| left.get_mut(place));
             let of = of.ok_or_else(|| self.refuse("a currency without totals"))?;
             let rest = of.totals.without(view.balances);
@@ -244,8 +344,14 @@ impl<'a> From<'a> {
         let mut reserved = state.accounts.all_balances().to_vec();
         for leg in state.pendings.iter().flat_map(|pending| &pending.legs) {
             let amount = leg.money.amount;
-            let debit = Balances { debits_pending: amount, ..Balances::default() };
-            let credit = Balances { credits_pending: amount, ..Balances::default() };
+            let debit = Balances {
+                debits_pending: amount,
+                ..Balances::default()
+            };
+            let credit = Balances {
+                credits_pending: amount,
+                ..Balances::default()
+            };
             for (ix, part) in [(leg.debit, debit), (leg.credit, credit)] {
                 let slot = reserved.get_mut(ix.index());
                 let slot = slot.ok_or_else(|| self.refuse("no such account"))?;

@@ -105,7 +105,11 @@ fn pending(pending: &Pending, out: &mut Vec<u8>) {
     optional(pending.deadline.map(|time| time.as_nanos()), out);
     match &pending.stage {
         Stage::Reserved => flag(false, out),
-        Stage::UnderReview { needed, approvers, two_phase } => {
+        Stage::UnderReview {
+            needed,
+            approvers,
+            two_phase,
+        } => {
             flag(true, out);
             u32(*needed, out);
             flag(*two_phase, out);
@@ -118,7 +122,12 @@ fn pending(pending: &Pending, out: &mut Vec<u8>) {
 }
 
 fn balances(of: &Balances, out: &mut Vec<u8>) {
-    for total in [of.debits_pending, of.debits_posted, of.credits_pending, of.credits_posted] {
+    for total in [
+        of.debits_pending,
+        of.debits_posted,
+        of.credits_pending,
+        of.credits_posted,
+    ] {
         amount(total, out);
     }
 }

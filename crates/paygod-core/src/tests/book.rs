@@ -48,9 +48,17 @@ impl Judge for AmountJudge {
 
     fn prepare(&self, _: &mut (), json: &[u8], out: &mut Judged) -> Result<(), PrepareError> {
         let json = std::str::from_utf8(json).unwrap();
-        assert!(json.starts_with('{') && json.ends_with('}'), "a transfer's own bytes: {json}");
+        assert!(
+            json.starts_with('{') && json.ends_with('}'),
+            "a transfer's own bytes: {json}"
+        );
         let amount = field(json, "amount").unwrap();
-        out.units = amount.split('.').next().unwrap().parse().unwrap_or(u64::MAX);
+        out.units = amount
+            .split('.')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap_or(u64::MAX);
         out.velocity = field(json, "reference") == Some("velocity");
         out.key = field(json, "credit").unwrap().as_bytes().to_vec();
         Ok(())
@@ -89,8 +97,16 @@ impl Judge for AmountJudge {
             reason: "an amount, \"quoted\" and with a line\nbreak".to_owned(),
         };
         let facts = vec![("count".to_owned(), facts[0].count.to_string())];
-        let reasons = vec![Reason { rule: Arc::new(rule), facts }];
-        Decision { verdict, fuel: 3, approvals_required, reasons }
+        let reasons = vec![Reason {
+            rule: Arc::new(rule),
+            facts,
+        }];
+        Decision {
+            verdict,
+            fuel: 3,
+            approvals_required,
+            reasons,
+        }
     }
 }
 
@@ -127,7 +143,10 @@ pub(super) fn packs() -> PolicySet {
         version: "1.0.0".to_owned(),
         digest: Digest::sha256(name.as_bytes()),
     };
-    PolicySet { lists: vec![named("sdn")], packs: vec![named("amounts"), named("limits")] }
+    PolicySet {
+        lists: vec![named("sdn")],
+        packs: vec![named("amounts"), named("limits")],
+    }
 }
 
 impl Book {
@@ -136,7 +155,9 @@ impl Book {
         let mut book = Self {
             state: State::new(),
             history: MemoryHistory::new(),
-            judge: AmountJudge { set: PolicySet::default() },
+            judge: AmountJudge {
+                set: PolicySet::default(),
+            },
             window_key: WindowKey::new(&[7; 32]),
             now: Timestamp::from_nanos(1_700_000_000_000_000_000),
             log: Vec::new(),
@@ -153,7 +174,11 @@ impl Book {
         for (id, currency, limits) in [
             ("eur-a", "EUR", ""),
             ("eur-b", "EUR", r#","min_balance":"0.00""#),
-            ("eur-c", "EUR", r#","min_balance":"0.00","max_balance":"1000.00""#),
+            (
+                "eur-c",
+                "EUR",
+                r#","min_balance":"0.00","max_balance":"1000.00""#,
+            ),
             ("jpy-a", "JPY", ""),
             ("jpy-b", "JPY", r#","min_balance":"0""#),
         ] {
@@ -220,7 +245,8 @@ impl Book {
                 let entry = Entry::decode(&out).unwrap();
                 self.keep(&entry, effects, out);
                 if prepared.is_personal() {
-                    self.history.keep_key(effects.seq, CommitmentKey::new([9; 32]));
+                    self.history
+                        .keep_key(effects.seq, CommitmentKey::new([9; 32]));
                 }
             }
             Ok(Outcome::Existing(_)) | Err(_) => {
@@ -285,7 +311,10 @@ impl Book {
     pub(super) fn balance(&self, account: &str) -> (i128, i128) {
         let account = self.state.account(&account.parse().unwrap()).unwrap();
         let balances = account.balances;
-        (balances.posted().unwrap().minor(), balances.available().unwrap().minor())
+        (
+            balances.posted().unwrap().minor(),
+            balances.available().unwrap().minor(),
+        )
     }
 
     pub(super) fn pass(&mut self, seconds: u64) {
@@ -294,13 +323,21 @@ impl Book {
 
     pub(super) fn seq_of(&self, id: &str) -> Seq {
         use crate::ports::History;
-        self.history.find_request(&RequestId::parse(id).unwrap()).unwrap().unwrap().seq
+        self.history
+            .find_request(&RequestId::parse(id).unwrap())
+            .unwrap()
+            .unwrap()
+            .seq
     }
 }
 
 /// A request to transfer, by `treasury`; `more` goes into the transfer.
 pub(super) fn transfer(id: &str, from: &str, to: &str, amount: &str, more: &str) -> String {
-    let currency = if from.starts_with("jpy") { "JPY" } else { "EUR" };
+    let currency = if from.starts_with("jpy") {
+        "JPY"
+    } else {
+        "EUR"
+    };
     format!(
         r#"{{"id":"{id}","by":"treasury","transfer":{{"transfers":[{{"debit":"{from}","credit":"{to}","amount":"{amount}","currency":"{currency}"{more}}}]}}}}"#
     )
@@ -314,7 +351,10 @@ pub(super) fn request(json: &str) -> Request {
 /// The rules named in a decision, as `pack/rule`.
 pub(super) fn rules(entry: &Entry) -> Vec<String> {
     let reasons = &entry.body.decision().unwrap().reasons;
-    reasons.iter().map(|reason| format!("{}/{}", reason.rule.pack, reason.rule.rule)).collect()
+    reasons
+        .iter()
+        .map(|reason| format!("{}/{}", reason.rule.pack, reason.rule.rule))
+        .collect()
 }
 
 pub(super) fn verdict(entry: &Entry) -> &'static str {

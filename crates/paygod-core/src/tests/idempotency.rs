@@ -41,15 +41,27 @@ fn denied_id_stays_denied() {
 #[test]
 fn personal_request_is_compared_under_its_own_key_until_erased() {
     let mut book = Book::ready();
-    let json = transfer("p1", "eur-a", "eur-b", "1.00", r#","payment":{"creditor":{"name":"X"}}"#);
+    let json = transfer(
+        "p1",
+        "eur-a",
+        "eur-b",
+        "1.00",
+        r#","payment":{"creditor":{"name":"X"}}"#,
+    );
     let entry = book.sealed(&json);
     let bytes = String::from_utf8(book.log.last().unwrap().clone()).unwrap();
     assert!(!bytes.contains("creditor"), "INVARIANT(references-only)");
-    assert!(matches!(entry.request, Some(crate::RequestRef::Commitment(_))));
+    assert!(matches!(
+        entry.request,
+        Some(crate::RequestRef::Commitment(_))
+    ));
     // Another data key, as a retry has: still the same request.
     let mut prepared = book.prepare(&json).unwrap();
     prepared.commit(&crate::CommitmentKey::new([3; 32]));
-    assert_eq!(book.execute_prepared(&prepared).unwrap(), Outcome::Existing(entry.seq));
+    assert_eq!(
+        book.execute_prepared(&prepared).unwrap(),
+        Outcome::Existing(entry.seq)
+    );
     assert_eq!(book.refused(&json.replace('X', "Y")), "request.conflict");
     let erased = book.sealed(r#"{"id":"e1","evidence_erase":{"request":"p1"}}"#);
     assert_eq!(erased.body.refers_to().unwrap().seq, entry.seq);
@@ -60,7 +72,13 @@ fn personal_request_is_compared_under_its_own_key_until_erased() {
 #[test]
 fn personal_request_must_be_committed_to_first() {
     let mut book = Book::ready();
-    let json = transfer("p1", "eur-a", "eur-b", "1.00", r#","payment":{"remittance":"X"}"#);
+    let json = transfer(
+        "p1",
+        "eur-a",
+        "eur-b",
+        "1.00",
+        r#","payment":{"remittance":"X"}"#,
+    );
     let mut preparer = crate::Preparer::new(&book.judge, &book.window_key);
     let prepared = preparer.json(json.as_bytes()).unwrap();
     assert!(prepared.is_personal() && prepared.reference().is_none());

@@ -5,7 +5,7 @@ use crate::entry::KeyRotation;
 use crate::{CommandError, State, SystemCommand};
 use paygod_types::{Seq, Timestamp};
 
-fn rotation(seq: Seq, old: u8, new: u8) -> KeyRotation {
+pub(super) fn rotation(seq: Seq, old: u8, new: u8) -> KeyRotation {
     let message = KeyRotation::message(ORIGIN, seq, &vkey(old), &vkey(new));
     KeyRotation {
         new: vkey(new),
@@ -23,10 +23,16 @@ fn code(result: Result<crate::Effects, CommandError>) -> &'static str {
 fn rotation_signed_by_both_keys_takes_over() {
     let mut book = Book::ready();
     let seq = book.state.next_seq();
-    let effects = book.system(SystemCommand::KeyRotate(rotation(seq, 1, 2))).unwrap();
+    let effects = book
+        .system(SystemCommand::KeyRotate(rotation(seq, 1, 2)))
+        .unwrap();
     assert_eq!(effects.checkpoint_key, Some(vkey(2)));
     let keys = &book.state.book().unwrap().checkpoint_keys;
-    assert!(keys.iter().map(|key| (key.since, key.vkey.clone())).eq([(Seq(0), vkey(1)), (seq, vkey(2))]));
+    assert!(
+        keys.iter()
+            .map(|key| (key.since, key.vkey.clone()))
+            .eq([(Seq(0), vkey(1)), (seq, vkey(2))])
+    );
 }
 
 #[test]
@@ -38,24 +44,55 @@ fn rotation_is_refused_unless_every_part_holds() {
         ("another seq", rotation(Seq(seq.get() + 1), 1, 2)),
         ("a key not in force", rotation(seq, 3, 2)),
         ("the same key", rotation(seq, 1, 1)),
-        ("old signature", KeyRotation { signature_old: good.signature_new, ..good.clone() }),
-        ("new signature", KeyRotation { signature_new: good.signature_old, ..good.clone() }),
-        ("no key", KeyRotation { new: "nonsense".into(), ..good.clone() }),
+        (
+            "old signature",
+            KeyRotation {
+                signature_old: good.signature_new,
+                ..good.clone()
+            },
+        ),
+        (
+            "new signature",
+            KeyRotation {
+                signature_new: good.signature_old,
+                ..good.clone()
+            },
+        ),
+        (
+            "no key",
+            KeyRotation {
+                new: "nonsense".into(),
+                ..good.clone()
+            },
+        ),
     ];
     for (what, wrong) in table {
-        assert_eq!(code(book.system(SystemCommand::KeyRotate(wrong))), "key.rotation", "{what}");
+        assert_eq!(
+            code(book.system(SystemCommand::KeyRotate(wrong))),
+            "key.rotation",
+            "{what}"
+        );
     }
     book.system(SystemCommand::KeyRotate(good.clone())).unwrap();
     // Replayed, or back to a key that was given up.
-    assert_eq!(code(book.system(SystemCommand::KeyRotate(good))), "key.rotation");
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRotate(good))),
+        "key.rotation"
+    );
     let back = rotation(book.state.next_seq(), 2, 1);
-    assert_eq!(code(book.system(SystemCommand::KeyRotate(back))), "key.rotation");
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRotate(back))),
+        "key.rotation"
+    );
 }
 
 #[test]
 fn genesis_comes_first_and_once() {
     let mut book = Book::begun();
-    assert_eq!(code(book.system(SystemCommand::Genesis(genesis()))), "book.not-ready");
+    assert_eq!(
+        code(book.system(SystemCommand::Genesis(genesis()))),
+        "book.not-ready"
+    );
     let mut state = State::new();
     let mut wrong = genesis();
     wrong.origin = "elsewhere".into();
@@ -64,7 +101,11 @@ fn genesis_comes_first_and_once() {
     let result = crate::engine::execute_system(&mut state, command, Timestamp::EPOCH, &mut out);
     assert_eq!(code(result), "key.rotation");
     assert!(out.is_empty() && state.size() == 0);
-    let claim = crate::entry::SnapshotClaim { accounts: 0, digest: state.digest(), of: Seq(0) };
+    let claim = crate::entry::SnapshotClaim {
+        accounts: 0,
+        digest: state.digest(),
+        of: Seq(0),
+    };
     let command = SystemCommand::Snapshot(claim);
     let result = crate::engine::execute_system(&mut state, command, Timestamp::EPOCH, &mut out);
     assert_eq!(code(result), "book.not-ready");

@@ -11,8 +11,14 @@ fn allowed_transfer_moves_money_in_one_entry() {
     assert_eq!(verdict(&entry), "allow");
     let postings = entry.body.postings();
     assert_eq!(postings.len(), 2);
-    assert_eq!((postings[0].side, postings[0].layer), (Side::Debit, Layer::Posted));
-    assert_eq!((postings[1].side, postings[1].layer), (Side::Credit, Layer::Posted));
+    assert_eq!(
+        (postings[0].side, postings[0].layer),
+        (Side::Debit, Layer::Posted)
+    );
+    assert_eq!(
+        (postings[1].side, postings[1].layer),
+        (Side::Credit, Layer::Posted)
+    );
     assert_eq!(book.balance("eur-a"), (-1_250, -1_250));
     assert_eq!(book.balance("eur-b"), (1_250, 1_250));
 }
@@ -54,10 +60,26 @@ fn ledger_refusals_are_sealed_as_denies() {
     let close = r#"{"id":"c","account_close":{"account":"eur-c"}}"#.to_owned();
     let table = [
         (None, ("eur-b", "eur-a", "0.01"), "insufficient-funds"),
-        (Some(freeze(r#""book""#)), ("eur-a", "eur-b", "1.00"), "book-frozen"),
-        (Some(freeze(r#"{"currency":"EUR"}"#)), ("eur-a", "eur-b", "1.00"), "currency-frozen"),
-        (Some(freeze(r#"{"account":"eur-b"}"#)), ("eur-a", "eur-b", "1.00"), "account-frozen"),
-        (Some(freeze(r#"{"account":"eur-a"}"#)), ("eur-a", "eur-b", "1.00"), "account-frozen"),
+        (
+            Some(freeze(r#""book""#)),
+            ("eur-a", "eur-b", "1.00"),
+            "book-frozen",
+        ),
+        (
+            Some(freeze(r#"{"currency":"EUR"}"#)),
+            ("eur-a", "eur-b", "1.00"),
+            "currency-frozen",
+        ),
+        (
+            Some(freeze(r#"{"account":"eur-b"}"#)),
+            ("eur-a", "eur-b", "1.00"),
+            "account-frozen",
+        ),
+        (
+            Some(freeze(r#"{"account":"eur-a"}"#)),
+            ("eur-a", "eur-b", "1.00"),
+            "account-frozen",
+        ),
         (Some(close), ("eur-a", "eur-c", "1.00"), "account-closed"),
     ];
     for (first, (from, to, amount), rule) in table {
@@ -67,7 +89,10 @@ fn ledger_refusals_are_sealed_as_denies() {
         }
         let entry = book.pay("p1", from, to, amount);
         assert_eq!(verdict(&entry), "deny", "{rule}");
-        assert_eq!(rules(&entry), ["amounts/by-amount", &format!("ledger/{rule}")]);
+        assert_eq!(
+            rules(&entry),
+            ["amounts/by-amount", &format!("ledger/{rule}")]
+        );
         assert!(entry.body.postings().is_empty());
         assert_eq!(book.balance("eur-a"), (0, 0));
     }
@@ -76,24 +101,51 @@ fn ledger_refusals_are_sealed_as_denies() {
 #[test]
 fn ceiling_counts_reserved_credits() {
     let mut book = Book::ready();
-    book.sealed(&transfer("p0", "eur-a", "eur-c", "200.00", r#","pending":{}"#));
+    book.sealed(&transfer(
+        "p0",
+        "eur-a",
+        "eur-c",
+        "200.00",
+        r#","pending":{}"#,
+    ));
     for n in 1..=2 {
-        assert_eq!(verdict(&book.pay(&format!("p{n}"), "eur-a", "eur-c", "299.00")), "allow");
+        assert_eq!(
+            verdict(&book.pay(&format!("p{n}"), "eur-a", "eur-c", "299.00")),
+            "allow"
+        );
     }
     let entry = book.pay("p3", "eur-a", "eur-c", "299.00");
     assert_eq!(rules(&entry), ["amounts/by-amount", "ledger/over-maximum"]);
     let facts = &entry.body.decision().unwrap().reasons[1].facts;
-    let expected = [("account", "eur-c"), ("balance_after", "1097.00"), ("max_balance", "1000.00")];
-    assert!(facts.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
+    let expected = [
+        ("account", "eur-c"),
+        ("balance_after", "1097.00"),
+        ("max_balance", "1000.00"),
+    ];
+    assert!(
+        facts
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .eq(expected)
+    );
     book.sealed(r#"{"id":"v","void":{"pending":"p0"}}"#);
-    assert_eq!(verdict(&book.pay("p4", "eur-a", "eur-c", "299.00")), "allow");
+    assert_eq!(
+        verdict(&book.pay("p4", "eur-a", "eur-c", "299.00")),
+        "allow"
+    );
 }
 
 #[test]
 fn floor_counts_reserved_debits() {
     let mut book = Book::ready();
     book.pay("p1", "eur-a", "eur-b", "100.00");
-    book.sealed(&transfer("p2", "eur-b", "eur-a", "60.00", r#","pending":{}"#));
+    book.sealed(&transfer(
+        "p2",
+        "eur-b",
+        "eur-a",
+        "60.00",
+        r#","pending":{}"#,
+    ));
     assert_eq!(verdict(&book.pay("p3", "eur-b", "eur-a", "40.01")), "deny");
     assert_eq!(verdict(&book.pay("p4", "eur-b", "eur-a", "40.00")), "allow");
     assert_eq!(book.balance("eur-b"), (6_000, 0));
@@ -111,11 +163,17 @@ fn linked_transfers_are_all_or_nothing() {
     let mut book = Book::ready();
     let entry = book.sealed(&linked("p1", "150"));
     assert_eq!(entry.body.postings().len(), 4);
-    assert_eq!((book.balance("eur-b").0, book.balance("jpy-b").0), (1_000, 150));
+    assert_eq!(
+        (book.balance("eur-b").0, book.balance("jpy-b").0),
+        (1_000, 150)
+    );
     // The second is over the judge's limit: neither moves.
     let entry = book.sealed(&linked("p2", "1000"));
     assert_eq!(verdict(&entry), "deny");
-    assert_eq!((book.balance("eur-b").0, book.balance("jpy-b").0), (1_000, 150));
+    assert_eq!(
+        (book.balance("eur-b").0, book.balance("jpy-b").0),
+        (1_000, 150)
+    );
     // A linked transfer may spend what another of the same request brings.
     let chain = r#"{"id":"p3","by":"t","transfer":{"transfers":[
         {"debit":"eur-b","credit":"eur-c","amount":"50.00","currency":"EUR"},
@@ -126,17 +184,47 @@ fn linked_transfers_are_all_or_nothing() {
 #[test]
 fn malformed_commands_are_errors_and_use_no_id() {
     let table = [
-        (transfer("x", "eur-a", "nobody", "1.00", ""), "account.unknown"),
+        (
+            transfer("x", "eur-a", "nobody", "1.00", ""),
+            "account.unknown",
+        ),
         (transfer("x", "jpy-a", "eur-a", "1", ""), "account.currency"),
-        (r#"{"id":"x","account_open":{"account":"eur-a","currency":"EUR"}}"#.into(), "account.exists"),
-        (r#"{"id":"x","account_close":{"account":"nobody"}}"#.into(), "account.unknown"),
-        (r#"{"id":"x","post":{"pending":"nothing"}}"#.into(), "pending.unknown"),
-        (r#"{"id":"x","void":{"pending":"nothing"}}"#.into(), "pending.unknown"),
-        (r#"{"id":"x","by":"b","approve":{"request":"nothing"}}"#.into(), "pending.unknown"),
-        (r#"{"id":"x","unfreeze":{"scope":"book"}}"#.into(), "freeze.already"),
-        (r#"{"id":"x","freeze":{"scope":{"account":"nobody"}}}"#.into(), "account.unknown"),
-        (r#"{"id":"x","evidence_erase":{"request":"nothing"}}"#.into(), "request.unknown"),
-        (r#"{"id":"x","evidence_erase":{"request":"open-eur-a"}}"#.into(), "request.kind"),
+        (
+            r#"{"id":"x","account_open":{"account":"eur-a","currency":"EUR"}}"#.into(),
+            "account.exists",
+        ),
+        (
+            r#"{"id":"x","account_close":{"account":"nobody"}}"#.into(),
+            "account.unknown",
+        ),
+        (
+            r#"{"id":"x","post":{"pending":"nothing"}}"#.into(),
+            "pending.unknown",
+        ),
+        (
+            r#"{"id":"x","void":{"pending":"nothing"}}"#.into(),
+            "pending.unknown",
+        ),
+        (
+            r#"{"id":"x","by":"b","approve":{"request":"nothing"}}"#.into(),
+            "pending.unknown",
+        ),
+        (
+            r#"{"id":"x","unfreeze":{"scope":"book"}}"#.into(),
+            "freeze.already",
+        ),
+        (
+            r#"{"id":"x","freeze":{"scope":{"account":"nobody"}}}"#.into(),
+            "account.unknown",
+        ),
+        (
+            r#"{"id":"x","evidence_erase":{"request":"nothing"}}"#.into(),
+            "request.unknown",
+        ),
+        (
+            r#"{"id":"x","evidence_erase":{"request":"open-eur-a"}}"#.into(),
+            "request.kind",
+        ),
     ];
     let mut book = Book::ready();
     for (json, code) in table {
@@ -152,11 +240,20 @@ fn account_closes_only_when_settled() {
     book.pay("p1", "eur-a", "eur-b", "5.00");
     assert_eq!(book.refused(close), "account.not-settled");
     book.pay("p2", "eur-b", "eur-a", "5.00");
-    book.sealed(&transfer("p3", "eur-a", "eur-b", "5.00", r#","pending":{}"#));
+    book.sealed(&transfer(
+        "p3",
+        "eur-a",
+        "eur-b",
+        "5.00",
+        r#","pending":{}"#,
+    ));
     assert_eq!(book.refused(close), "account.not-settled");
     book.sealed(r#"{"id":"v","void":{"pending":"p3"}}"#);
     book.sealed(close);
-    assert_eq!(book.refused(r#"{"id":"c2","account_close":{"account":"eur-b"}}"#), "account.closed");
+    assert_eq!(
+        book.refused(r#"{"id":"c2","account_close":{"account":"eur-b"}}"#),
+        "account.closed"
+    );
     let again = r#"{"id":"o2","account_open":{"account":"eur-b","currency":"EUR"}}"#;
     assert_eq!(book.refused(again), "account.exists");
 }
@@ -173,14 +270,27 @@ fn alias_is_unique_and_finds_its_account() {
     book.sealed(&open("x"));
     assert_eq!(book.refused(&open("y")), "account.alias-taken");
     let alias = crate::command::Alias(crate::hex::sixteen(alias).unwrap());
-    assert_eq!(book.state.account_by_alias(alias).unwrap().info.id.as_str(), "x");
+    assert_eq!(
+        book.state.account_by_alias(alias).unwrap().info.id.as_str(),
+        "x"
+    );
 }
 
 #[test]
 fn freeze_stops_posts_and_last_approvals_until_unfrozen() {
-    for scope in [r#""book""#, r#"{"currency":"EUR"}"#, r#"{"account":"eur-b"}"#] {
+    for scope in [
+        r#""book""#,
+        r#"{"currency":"EUR"}"#,
+        r#"{"account":"eur-b"}"#,
+    ] {
         let mut book = Book::ready();
-        book.sealed(&transfer("p1", "eur-a", "eur-b", "5.00", r#","pending":{}"#));
+        book.sealed(&transfer(
+            "p1",
+            "eur-a",
+            "eur-b",
+            "5.00",
+            r#","pending":{}"#,
+        ));
         book.pay("p2", "eur-a", "eur-b", "500.00");
         book.sealed(&format!(r#"{{"id":"f1","freeze":{{"scope":{scope}}}}}"#));
         let again = format!(r#"{{"id":"f2","freeze":{{"scope":{scope}}}}}"#);
@@ -199,7 +309,13 @@ fn freeze_stops_posts_and_last_approvals_until_unfrozen() {
 #[test]
 fn reservation_is_released_even_when_frozen() {
     let mut book = Book::ready();
-    book.sealed(&transfer("p1", "eur-a", "eur-b", "5.00", r#","pending":{}"#));
+    book.sealed(&transfer(
+        "p1",
+        "eur-a",
+        "eur-b",
+        "5.00",
+        r#","pending":{}"#,
+    ));
     book.sealed(r#"{"id":"f1","freeze":{"scope":"book"}}"#);
     book.sealed(r#"{"id":"v1","void":{"pending":"p1"}}"#);
     assert_eq!(book.balance("eur-a"), (0, 0));
@@ -218,17 +334,32 @@ fn correction_names_what_it_sets_right_and_is_judged() {
     assert_eq!(entry.body.refers_to().unwrap().seq, book.seq_of("p1"));
     assert_eq!(book.balance("eur-b"), (3_000, 3_000));
     assert_eq!(verdict(&book.sealed(&correct("c2", "c1", "30.01"))), "deny");
-    assert_eq!(book.refused(&correct("c3", "never", "1.00")), "request.unknown");
-    assert_eq!(book.refused(&correct("c4", "open-eur-a", "1.00")), "request.kind");
+    assert_eq!(
+        book.refused(&correct("c3", "never", "1.00")),
+        "request.unknown"
+    );
+    assert_eq!(
+        book.refused(&correct("c4", "open-eur-a", "1.00")),
+        "request.kind"
+    );
 }
 
 #[test]
 fn window_counts_what_was_not_denied_and_forgets() {
     let velocity = |id: &str| {
-        transfer(id, "eur-a", "eur-b", "1.00", r#","payment":{"reference":"velocity"}"#)
+        transfer(
+            id,
+            "eur-a",
+            "eur-b",
+            "1.00",
+            r#","payment":{"reference":"velocity"}"#,
+        )
     };
     let mut book = Book::ready();
-    assert_eq!(verdict(&book.pay("d1", "eur-a", "eur-b", "1000.00")), "deny");
+    assert_eq!(
+        verdict(&book.pay("d1", "eur-a", "eur-b", "1000.00")),
+        "deny"
+    );
     for id in ["p1", "p2"] {
         assert_eq!(verdict(&book.sealed(&velocity(id))), "allow");
     }
@@ -248,7 +379,10 @@ fn review_without_a_requester_is_denied() {
     let json = transfer("p1", "eur-a", "eur-b", "600.00", "").replace(r#""by":"treasury","#, "");
     let entry = book.sealed(&json);
     assert_eq!(verdict(&entry), "deny");
-    assert_eq!(rules(&entry), ["amounts/by-amount", "ledger/requester-unknown"]);
+    assert_eq!(
+        rules(&entry),
+        ["amounts/by-amount", "ledger/requester-unknown"]
+    );
 }
 
 #[test]
@@ -263,7 +397,9 @@ fn sums_past_128_bits_are_refused_and_not_sealed() {
     entry.time = book.state.next_time(book.now).unwrap();
     if let crate::Body::Transfer(body) = &mut entry.body {
         let money = paygod_types::Money::parse(&huge, paygod_types::Currency::JPY).unwrap();
-        body.postings.iter_mut().for_each(|posting| posting.money = money);
+        body.postings
+            .iter_mut()
+            .for_each(|posting| posting.money = money);
     }
     let error = book.state.apply(&entry).unwrap_err();
     assert_eq!(error.code().as_str(), "fold.overflow");
@@ -289,7 +425,13 @@ fn balances_are_read_as_of_any_seq_and_time() {
         seen.push((entry.seq, entry.time, n * 100));
         book.pay(&format!("q{n}"), "jpy-a", "jpy-b", "1");
     }
-    let posted = |moment| book.history.balances(account, moment).posted().unwrap().minor();
+    let posted = |moment| {
+        book.history
+            .balances(account, moment)
+            .posted()
+            .unwrap()
+            .minor()
+    };
     assert_eq!(posted(AsOf::Seq(paygod_types::Seq(0))), 0);
     for (seq, time, expected) in seen {
         assert_eq!(posted(AsOf::Seq(seq)), expected);
@@ -307,7 +449,9 @@ fn request_prepared_under_another_policy_is_not_executed() {
             r#"{{"id":"open-{id}","account_open":{{"account":"eur-{id}","currency":"EUR"}}}}"#
         ));
     }
-    let stale = book.prepare(&transfer("p1", "eur-a", "eur-b", "1.00", "")).unwrap();
+    let stale = book
+        .prepare(&transfer("p1", "eur-a", "eur-b", "1.00", ""))
+        .unwrap();
     book.activate();
     let error = book.execute_prepared(&stale).unwrap_err();
     assert_eq!(error.code().as_str(), "policy.changed");

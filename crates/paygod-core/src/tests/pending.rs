@@ -4,9 +4,21 @@ use super::book::{Book, transfer, verdict};
 use crate::{Action, Layer, Stage};
 
 fn reserve(book: &mut Book, id: &str, amount: &str, terms: &str) {
-    let json = transfer(id, "eur-a", "eur-b", amount, &format!(r#","pending":{terms}"#));
+    let json = transfer(
+        id,
+        "eur-a",
+        "eur-b",
+        amount,
+        &format!(r#","pending":{terms}"#),
+    );
     let entry = book.sealed(&json);
-    assert!(entry.body.postings().iter().all(|posting| posting.layer == Layer::Pending));
+    assert!(
+        entry
+            .body
+            .postings()
+            .iter()
+            .all(|posting| posting.layer == Layer::Pending)
+    );
 }
 
 #[test]
@@ -16,7 +28,9 @@ fn reservation_is_posted_whole_or_in_part_and_released() {
         reserve(&mut book, "p1", "100.00", "{}");
         assert_eq!(book.balance("eur-a"), (0, -10_000));
         assert_eq!(book.balance("eur-b"), (0, 0));
-        book.sealed(&format!(r#"{{"id":"post","post":{{"pending":"p1"{amounts}}}}}"#));
+        book.sealed(&format!(
+            r#"{{"id":"post","post":{{"pending":"p1"{amounts}}}}}"#
+        ));
         assert_eq!(book.balance("eur-a"), (-moved, -moved));
         assert_eq!(book.balance("eur-b"), (moved, moved));
         assert_eq!(book.state.pendings_len(), 0);
@@ -27,7 +41,13 @@ fn reservation_is_posted_whole_or_in_part_and_released() {
 
 #[test]
 fn post_stays_within_its_reservation() {
-    for amounts in [r#""100.01""#, r#""0.00""#, r#""1""#, r#""1.00","1.00""#, r#""01.00""#] {
+    for amounts in [
+        r#""100.01""#,
+        r#""0.00""#,
+        r#""1""#,
+        r#""1.00","1.00""#,
+        r#""01.00""#,
+    ] {
         let mut book = Book::ready();
         reserve(&mut book, "p1", "100.00", "{}");
         let json = format!(r#"{{"id":"x","post":{{"pending":"p1","amounts":[{amounts}]}}}}"#);
@@ -51,7 +71,9 @@ fn overdue_reservation_expires_before_anything_else() {
     reserve(&mut book, "p2", "50.00", r#"{"timeout_s":30}"#);
     reserve(&mut book, "p3", "25.00", "{}");
     book.pass(59);
-    let prepared = book.prepare(&transfer("x", "eur-a", "eur-b", "1.00", "")).unwrap();
+    let prepared = book
+        .prepare(&transfer("x", "eur-a", "eur-b", "1.00", ""))
+        .unwrap();
     let mut out = Vec::new();
     let mut context = crate::Context {
         judge: &book.judge,
@@ -64,23 +86,41 @@ fn overdue_reservation_expires_before_anything_else() {
     let expired = book.expire_one().unwrap();
     assert_eq!(expired.action, Action::Expire);
     assert_eq!(expired.refers_to.unwrap().id.as_str(), "p2");
-    assert!(book.expire_one().is_none(), "a second too early for the other");
+    assert!(
+        book.expire_one().is_none(),
+        "a second too early for the other"
+    );
     assert_eq!(book.balance("eur-a"), (0, -12_500));
     book.pass(60);
     // Reaching out for the reservation comes too late.
-    assert_eq!(book.refused(r#"{"id":"late","post":{"pending":"p1"}}"#), "pending.unknown");
+    assert_eq!(
+        book.refused(r#"{"id":"late","post":{"pending":"p1"}}"#),
+        "pending.unknown"
+    );
     assert_eq!(book.balance("eur-a"), (0, -2_500));
 }
 
 #[test]
 fn review_posts_on_the_last_of_k_approvals() {
     let mut book = Book::ready();
-    assert_eq!(verdict(&book.pay("p1", "eur-a", "eur-b", "700.00")), "review");
-    assert_eq!(book.refused(r#"{"id":"x","post":{"pending":"p1"}}"#), "pending.under-review");
-    assert_eq!(book.refused(r#"{"id":"x","void":{"pending":"p1"}}"#), "pending.under-review");
+    assert_eq!(
+        verdict(&book.pay("p1", "eur-a", "eur-b", "700.00")),
+        "review"
+    );
+    assert_eq!(
+        book.refused(r#"{"id":"x","post":{"pending":"p1"}}"#),
+        "pending.under-review"
+    );
+    assert_eq!(
+        book.refused(r#"{"id":"x","void":{"pending":"p1"}}"#),
+        "pending.under-review"
+    );
     let approve =
         |id: &str, by: &str| format!(r#"{{"id":"{id}","by":"{by}","approve":{{"request":"p1"}}}}"#);
-    assert_eq!(book.refused(&approve("a0", "treasury")), "approval.own-request");
+    assert_eq!(
+        book.refused(&approve("a0", "treasury")),
+        "approval.own-request"
+    );
     let entry = book.sealed(&approve("a1", "ann"));
     assert!(entry.body.postings().is_empty());
     assert_eq!(book.balance("eur-b"), (0, 0));
@@ -113,7 +153,11 @@ fn approved_two_phase_review_waits_for_its_post() {
     assert_eq!(pending.stage, Stage::Reserved);
     book.sealed(r#"{"id":"post","post":{"pending":"p1","amounts":["499.99"]}}"#);
     assert_eq!(book.balance("eur-b"), (49_999, 49_999));
-    assert!(book.state.due(paygod_types::Timestamp::from_nanos(u64::MAX)).is_none());
+    assert!(
+        book.state
+            .due(paygod_types::Timestamp::from_nanos(u64::MAX))
+            .is_none()
+    );
 }
 
 #[test]
@@ -132,7 +176,11 @@ fn denied_two_phase_reserves_nothing_and_has_no_timeout() {
     let entry = book.sealed(&transfer("p1", "eur-a", "eur-b", "1000.00", more));
     assert_eq!(verdict(&entry), "deny");
     assert_eq!(book.state.pendings_len(), 0);
-    assert!(!String::from_utf8(book.log.pop().unwrap()).unwrap().contains("timeout"));
+    assert!(
+        !String::from_utf8(book.log.pop().unwrap())
+            .unwrap()
+            .contains("timeout")
+    );
 }
 
 #[test]
