@@ -44,10 +44,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Backup(options) => book::backup(&options, global, console),
         Command::Restore(options) => book::restore(&options, global, console),
         Command::Demo(options) => crate::demo::run(&options, console),
-        Command::Drill(options) => {
-            let _ = options;
-            Ok(crate::fault::Answer::Yes)
-        }
+        Command::Drill(options) => crate::drill::run(&options, global, console),
         Command::Completions(options) => shell::completions(&options, console),
         Command::Man(options) => shell::man(&options, console),
     }

@@ -1,17 +1,20 @@
 //! The thief that `demo` and `drill` play: owns the machine, holds the log's signing key.
 //!
-//! Works on exported folders, on disk ([`Insider`]) or in memory ([`Export`]). It edits entries as it likes, then covers its tracks as well as
-//! anybody could: rebuilds every bundle and tile, and signs the new root with the stolen key. What it
-//! makes is a valid log in itself; only what others kept can tell that history was changed.
+//! Works on exported folders, on disk ([`Insider`]) or in memory ([`Export`]). It edits entries as it
+//! likes, then covers its tracks as well as anybody could: rebuilds every bundle and tile, and signs the
+//! new root with the stolen key. What it makes is a valid log in itself; only what others kept can tell
+//! that history was changed.
 //!
 //! It never opens a book for writing and never touches anything but the folder that it is given.
 
 mod export;
 mod keyring;
+mod store;
 mod tracks;
 
 pub(crate) use export::{CHECKPOINT, CHECKPOINTS, Export};
-pub(crate) use keyring::Keyring;
+pub(crate) use keyring::{Keyring, rogue, signer, vkey};
+pub(crate) use store::{edit_segment, wipe_derived};
 pub(crate) use tracks::cover;
 
 use crate::fault::{Fault, faults_from};
@@ -30,7 +33,9 @@ pub(crate) struct Insider {
 impl Insider {
     /// Takes hold of an exported folder.
     pub(crate) fn of(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     /// The folder.
@@ -94,7 +99,8 @@ impl Insider {
 /// Replaces one text by another wherever it stands in an entry; `None` when it stands nowhere.
 pub(crate) fn edited(entry: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(entry).ok()?;
-    text.contains(from).then(|| text.replace(from, to).into_bytes())
+    text.contains(from)
+        .then(|| text.replace(from, to).into_bytes())
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Fault {

@@ -8,6 +8,7 @@ mod book;
 mod cli;
 mod commands;
 mod demo;
+mod drill;
 mod fault;
 mod files;
 mod insider;

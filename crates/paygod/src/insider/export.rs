@@ -8,11 +8,12 @@ use crate::fault::{Fault, faults_from};
 use paygod_store::{LogReader, append_record};
 use paygod_tlog::limits::{HASH_BYTES, TILE_BYTES, TILE_HASHES};
 use paygod_tlog::{
-    BundleError, Frontier, Hash, Rows, SignedCheckpoint, Tile, TileError, TileKind, TreeHead,
-    TreeWriter, bundle, leaf_hash,
+    BundleError, Frontier, Hash, HashSource, Rows, SignedCheckpoint, Tile, TileError, TileKind, TreeHead,
+    TreeWriter, bundle, leaf_hash, hash::split_hashes,
 };
 use paygod_verify::{Source, SourceError};
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +80,10 @@ impl Export {
     /// The paths that begin with this, in order.
     pub(crate) fn paths(&self, prefix: &str) -> impl Iterator<Item = &str> {
         let prefix = prefix.to_owned();
-        self.files.keys().filter(move |path| path.starts_with(&prefix)).map(String::as_str)
+        self.files
+            .keys()
+            .filter(move |path| path.starts_with(&prefix))
+            .map(String::as_str)
     }
 
     /// Every entry, in order, read from the bundles.
@@ -87,7 +91,11 @@ impl Export {
         let mut entries = Vec::new();
         for tile in Tile::row(TileKind::Entries, size) {
             let bytes = self.get(&tile.path()).unwrap_or(&[]);
-            entries.extend(bundle::parse(bytes, tile.width())?.into_iter().map(<[u8]>::to_vec));
+            entries.extend(
+                bundle::parse(bytes, tile.width())?
+                    .into_iter()
+                    .map(<[u8]>::to_vec),
+            );
         }
         Ok(entries)
     }
@@ -104,7 +112,8 @@ impl Export {
     pub(crate) fn rebuild(&mut self, entries: &[Vec<u8>]) -> Result<TreeHead, Fault> {
         self.files.retain(|path, _| !path.starts_with("tile/"));
         let (files, head) = tree_files(entries)?;
-        self.files.extend(files.into_iter().map(|(path, bytes)| (path, bytes.into())));
+        self.files
+            .extend(files.into_iter().map(|(path, bytes)| (path, bytes.into())));
         Ok(head)
     }
 
@@ -123,10 +132,27 @@ impl Export {
 
 impl Source for Export {
     fn read(&self, path: &str, range: Range<u64>, out: &mut Vec<u8>) -> Result<bool, SourceError> {
-        let Some(bytes) = self.get(path) else { return Ok(false) };
+        let Some(bytes) = self.get(path) else {
+            return Ok(false);
+        };
         let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-        out.extend_from_slice(bytes.get(within(range.start)..within(range.end)).unwrap_or(&[]));
+        out.extend_from_slice(
+            bytes
+                .get(within(range.start)..within(range.end))
+                .unwrap_or(&[]),
+        );
         Ok(true)
+    }
+}
+
+impl HashSource for &Export {
+    type Error = io::Error;
+
+    fn read_tile(&self, tile: &Tile, out: &mut Vec<Hash>) -> Result<(), io::Error> {
+        let bytes = self.get(&tile.path()).ok_or(io::ErrorKind::NotFound)?;
+        let (hashes, _) = split_hashes(bytes);
+        out.extend(hashes.iter().map(|hash| Hash::new(*hash)));
+        Ok(())
     }
 }
 
@@ -140,7 +166,10 @@ pub(super) fn tree_files(
         for entry in chunk {
             bundle::append_entry(&mut bytes, entry)?;
         }
-        files.insert(Tile::new(TileKind::Entries, index, width(chunk.len()))?.path(), bytes);
+        files.insert(
+            Tile::new(TileKind::Entries, index, width(chunk.len()))?.path(),
+            bytes,
+        );
     }
     let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     let mut writer = TreeWriter::resume(Frontier::new());

@@ -4,11 +4,9 @@
 
 use super::failed;
 use crate::fault::{Fault, faults_from};
-use paygod_core::entry::{Body, KeyRotation};
 use paygod_core::Entry;
-use paygod_tlog::{
-    Checkpoint, Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint, TreeHead,
-};
+use paygod_core::entry::{Body, KeyRotation};
+use paygod_tlog::{Checkpoint, Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint, TreeHead};
 use paygod_types::{Digest, Seq, code};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,11 +27,17 @@ impl Keyring {
     /// Steals every signing key of a book.
     pub(crate) fn steal(book: &Path, origin: &str) -> Result<Self, Fault> {
         let folder = book.join("keys");
-        let mut ring = Self { origin: origin.to_owned(), signers: Vec::new() };
+        let mut ring = Self {
+            origin: origin.to_owned(),
+            signers: Vec::new(),
+        };
         for file in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
             let path = file.map_err(|error| failed(&folder, &error))?.path();
             let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
-            let seed = text.trim_end().strip_prefix(SEED_KIND).and_then(|hex| hex.parse().ok());
+            let seed = text
+                .trim_end()
+                .strip_prefix(SEED_KIND)
+                .and_then(|hex| hex.parse().ok());
             if let Some(seed) = seed {
                 ring.add(seed)?;
             }
@@ -49,7 +53,9 @@ impl Keyring {
 
     /// The signer behind a public key, if it was stolen.
     pub(crate) fn of(&self, vkey: &str) -> Option<&Ed25519Signer> {
-        self.signers.iter().find(|signer| signer.verifier_key().to_string() == vkey)
+        self.signers
+            .iter()
+            .find(|signer| signer.verifier_key().to_string() == vkey)
     }
 
     /// The signer of checkpoints of `size`, by what the entries say of keys.
@@ -59,7 +65,10 @@ impl Keyring {
         size: u64,
     ) -> Result<&Ed25519Signer, Fault> {
         let mut vkey = None;
-        for entry in entries.into_iter().take_while(|entry| entry.seq < Seq(size)) {
+        for entry in entries
+            .into_iter()
+            .take_while(|entry| entry.seq < Seq(size))
+        {
             match &entry.body {
                 Body::Genesis(genesis) => vkey = Some(&genesis.checkpoint_key),
                 Body::KeyRotate(rotation) => vkey = Some(&rotation.new),
@@ -67,15 +76,23 @@ impl Keyring {
             }
         }
         vkey.and_then(|vkey| self.of(vkey)).ok_or_else(|| {
-            let message = format!("the key that signs checkpoints of size {size} is not in `keys/`");
+            let message =
+                format!("the key that signs checkpoints of size {size} is not in `keys/`");
             Fault::new(code::LEDGER_KEY_FILE, message)
                 .remedy("drill on a book whose keys are all in its folder, or on its own book")
         })
     }
 
     /// Signs size and root as a checkpoint of the log.
-    pub(crate) fn checkpoint(&self, signer: &dyn NoteSigner, head: TreeHead) -> Result<Vec<u8>, Fault> {
-        let checkpoint = Checkpoint { origin: self.origin.clone(), head };
+    pub(crate) fn checkpoint(
+        &self,
+        signer: &dyn NoteSigner,
+        head: TreeHead,
+    ) -> Result<Vec<u8>, Fault> {
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            head,
+        };
         Ok(SignedCheckpoint::sign(checkpoint, &[signer])?.to_bytes())
     }
 
@@ -97,4 +114,9 @@ pub(crate) fn signer(name: &str, seed: Digest) -> Result<Ed25519Signer, Fault> {
 /// A signer's public key as entries spell it.
 pub(crate) fn vkey(signer: &Ed25519Signer) -> Arc<str> {
     signer.verifier_key().to_string().into()
+}
+
+/// A signer under a log's name whose key is the thief's own.
+pub(crate) fn rogue(name: &str) -> Result<Ed25519Signer, Fault> {
+    signer(name, Digest::sha256(b"a key that the thief has made"))
 }

@@ -17,8 +17,11 @@ pub(crate) fn cover(entries: &mut [Entry], keys: &Keyring) {
         moved.entry(entry.seq).or_insert(Seq(place));
         entry.seq = Seq(place);
     }
-    let places: HashMap<RequestId, Seq> =
-        entries.iter().rev().map(|entry| (entry.id.clone(), entry.seq)).collect();
+    let places: HashMap<RequestId, Seq> = entries
+        .iter()
+        .rev()
+        .map(|entry| (entry.id.clone(), entry.seq))
+        .collect();
     let mut policies: HashMap<Digest, Digest> = HashMap::new();
     for entry in entries.iter_mut() {
         let seq = entry.seq;
@@ -36,10 +39,14 @@ pub(crate) fn cover(entries: &mut [Entry], keys: &Keyring) {
                 replace(&mut body.decision.policy, &policies);
                 refer(&mut body.corrects, &places);
             }
-            Body::Post { pending: reference, .. }
+            Body::Post {
+                pending: reference, ..
+            }
             | Body::Void { pending: reference }
             | Body::Expire { pending: reference }
-            | Body::Approve { request: reference, .. }
+            | Body::Approve {
+                request: reference, ..
+            }
             | Body::Reject { request: reference }
             | Body::EvidenceErase { request: reference } => refer(reference, &places),
             _ => {}

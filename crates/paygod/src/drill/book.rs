@@ -1,0 +1,265 @@
+//! The drill's own book: a short working day in which everything happens that can be attacked.
+//!
+//! Accounts, payments that are allowed, denied, reserved, posted, released and reviewed, a freeze, a
+//! correction, two sets of rules, a sealed snapshot and a key rotation; then, after the checkpoint that
+//! an auditor takes home, some more payments. Times are those of a clock that the drill moves.
+
+use super::rotation;
+use crate::fault::Fault;
+use paygod_policy::{ListBuilder, Pack};
+use paygod_service::ledger::{
+    ActivationOrder, BookOptions, Clock, Created, Ledger, OpenOptions, PolicyError, Submission,
+};
+use paygod_types::{ActorId, Name, Timestamp, code};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The log's name.
+const ORIGIN: &str = "drill.paygod.local/book";
+/// A Monday morning.
+const OPENING: &str = "2026-11-23T08:00:00.000000000Z";
+/// Between two groups of requests.
+const STEP_S: u64 = 75;
+/// Requests that come together.
+const TOGETHER: usize = 10;
+/// A snapshot is due after so many entries; the book has more than one tile of them.
+const SNAPSHOT_ENTRIES: u64 = 150;
+/// Payments before the auditor takes the checkpoint home, and after.
+const PAYMENTS_BEFORE: usize = 240;
+const PAYMENTS_AFTER: usize = 20;
+/// Longest wait for what happens on a thread of its own.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+const WAIT_STEP: Duration = Duration::from_millis(2);
+
+/// Packs that judge: name and files.
+const PACKS: [[&str; 2]; 3] = [
+    [
+        include_str!("../../../../packs/core/duplicate-payment/pack.yaml"),
+        include_str!("../../../../packs/core/duplicate-payment/tests/cases.yaml"),
+    ],
+    [
+        include_str!("../../../../packs/core/payment-limits/pack.yaml"),
+        include_str!("../../../../packs/core/payment-limits/tests/cases.yaml"),
+    ],
+    [
+        include_str!("../../../../packs/core/sanctions-screening/pack.yaml"),
+        include_str!("../../../../packs/core/sanctions-screening/tests/cases.yaml"),
+    ],
+];
+
+/// Who is on the drill's sanctions list. No such people or firms are meant.
+const LISTED: [(&str, &str); 4] = [
+    ("1", "Nobody Holding"),
+    ("2", "Phantom Freight"),
+    ("3", "Shade and Sons"),
+    ("4", "Void Shipping"),
+];
+
+/// Makes the book in a new folder.
+pub(super) fn make(book: &Path) -> Result<Created, Fault> {
+    let options = BookOptions { origin: ORIGIN.to_owned() };
+    let created = Ledger::create(book, &options)?;
+    let clock = Arc::new(Workday::begin()?);
+    let ledger = open(book, &clock)?;
+    let morning = Day { ledger: &ledger, clock: &clock };
+    morning.open_accounts()?;
+    morning.activate("2026-11-20", LISTED.len().saturating_sub(1))?;
+    morning.everything_else()?;
+    morning.pay("day", PAYMENTS_BEFORE)?;
+    morning.wait_for_snapshot()?;
+    morning.activate("2026-11-23", LISTED.len())?;
+    ledger.wait_signed()?;
+    ledger.close()?;
+    rotation::rotate(book, clock.now())?;
+    let ledger = open(book, &clock)?;
+    let evening = Day { ledger: &ledger, clock: &clock };
+    evening.pay("late", TOGETHER)?;
+    ledger.wait_signed()?;
+    evening.pay("last", PAYMENTS_AFTER)?;
+    ledger.wait_signed()?;
+    ledger.close()?;
+    Ok(created)
+}
+
+fn open(book: &Path, clock: &Arc<Workday>) -> Result<Ledger, Fault> {
+    let clock: Arc<dyn Clock> = Arc::<Workday>::clone(clock);
+    let options = OpenOptions { clock, snapshot_every: SNAPSHOT_ENTRIES, ..OpenOptions::default() };
+    Ok(Ledger::open(book, options)?)
+}
+
+/// A clock that goes on when it is told to.
+struct Workday(AtomicU64);
+
+impl Workday {
+    fn begin() -> Result<Self, Fault> {
+        Ok(Self(AtomicU64::new(Timestamp::parse_canonical(OPENING)?.as_nanos())))
+    }
+
+    fn go_on(&self) {
+        let step = u64::try_from(Duration::from_secs(STEP_S).as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(step, Ordering::AcqRel);
+    }
+}
+
+impl Clock for Workday {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// Somebody at work.
+struct Day<'l> {
+    ledger: &'l Ledger,
+    clock: &'l Workday,
+}
+
+impl Day<'_> {
+    fn open_accounts(&self) -> Result<(), Fault> {
+        let accounts = [
+            ("clearing-eur", "EUR", None),
+            ("clearing-usd", "USD", None),
+            ("treasury-eur", "EUR", Some("0.00")),
+            ("treasury-usd", "USD", Some("0.00")),
+            ("supplier-a", "EUR", Some("0.00")),
+            ("supplier-b", "EUR", Some("0.00")),
+            ("supplier-c", "EUR", Some("0.00")),
+            ("supplier-usd", "USD", Some("0.00")),
+        ];
+        self.ask(accounts.into_iter().map(|(account, currency, floor)| {
+            let mut open = json!({"account": account, "currency": currency});
+            if let (Some(floor), Value::Object(open)) = (floor, &mut open) {
+                open.insert("min_balance".to_owned(), floor.into());
+            }
+            json!({"id": format!("open-{account}"), "by": "ana", "account_open": open})
+        }))
+    }
+
+    /// Activates the packs with a version of the list that names so many.
+    fn activate(&self, version: &str, listed: usize) -> Result<(), Fault> {
+        self.clock.go_on();
+        let mut list = ListBuilder::new(Name::parse("ofac-sdn")?, version);
+        for (uid, name) in LISTED.iter().take(listed) {
+            list.entry(uid, [*name]);
+        }
+        let list = list.build().map_err(PolicyError::from)?;
+        let order = ActivationOrder {
+            id: None,
+            by: Some(ActorId::parse("risk-office")?),
+            packs: Vec::new(),
+            lists: vec![self.ledger.import_list(&list)?],
+        };
+        self.ledger.activate_packs(&order, packs()?)?;
+        Ok(())
+    }
+
+    /// One of each kind.
+    fn everything_else(&self) -> Result<(), Fault> {
+        for round in 0..6 {
+            self.ask([
+                transfer(&format!("fund-eur-{round}"), "ana", ["clearing-eur", "treasury-eur", "9500.00", "EUR"], None),
+                transfer(&format!("fund-usd-{round}"), "ana", ["clearing-usd", "treasury-usd", "9500.00", "USD"], None),
+            ])?;
+        }
+        let reserve = |id: &str, amount: &str| {
+            pending(transfer(id, "ana", ["treasury-eur", "supplier-b", amount, "EUR"], None))
+        };
+        self.ask([
+            transfer("listed-1", "ana", ["treasury-eur", "supplier-a", "410.00", "EUR"], Some(["Void Shipping", "V-1"])),
+            transfer("listed-2", "ana", ["treasury-eur", "supplier-a", "420.00", "EUR"], Some(["PHANTOM  Freight", "P-7"])),
+            transfer("too-large", "ana", ["treasury-eur", "supplier-a", "60000.00", "EUR"], Some(["Supplier A", "L-1"])),
+            transfer("too-poor", "ana", ["supplier-c", "supplier-a", "900.00", "EUR"], Some(["Supplier A", "L-2"])),
+            transfer("review-1", "ana", ["treasury-eur", "supplier-c", "12500.00", "EUR"], Some(["Supplier C", "R-1"])),
+            transfer("review-2", "ana", ["treasury-eur", "supplier-c", "11000.00", "EUR"], Some(["Supplier C", "R-2"])),
+            transfer("review-3", "ana", ["treasury-eur", "supplier-c", "10500.00", "EUR"], Some(["Supplier C", "R-3"])),
+            reserve("hold-1", "300.00"),
+            reserve("hold-2", "200.00"),
+            reserve("hold-3", "100.00"),
+        ])?;
+        self.ask([
+            json!({"id": "approve-1", "by": "bo", "approve": {"request": "review-1"}}),
+            json!({"id": "reject-2", "by": "bo", "reject": {"request": "review-2"}}),
+            json!({"id": "post-1", "by": "ana", "post": {"pending": "hold-1", "amounts": ["250.00"]}}),
+            json!({"id": "void-2", "by": "ana", "void": {"pending": "hold-2"}}),
+            json!({"id": "freeze-usd", "by": "bo", "freeze": {"scope": {"currency": "USD"}}}),
+            transfer("while-frozen", "ana", ["treasury-usd", "supplier-usd", "75.00", "USD"], Some(["Supplier USD", "F-1"])),
+            json!({"id": "unfreeze-usd", "by": "bo", "unfreeze": {"scope": {"currency": "USD"}}}),
+            transfer("after-freeze", "ana", ["treasury-usd", "supplier-usd", "75.00", "USD"], Some(["Supplier USD", "F-2"])),
+            json!({"id": "correct-1", "by": "bo", "correct": {
+                "corrects": "after-freeze",
+                "reason": "wrong-amount",
+                "transfers": [{"debit": "supplier-usd", "credit": "treasury-usd", "amount": "5.00", "currency": "USD"}],
+            }}),
+        ])
+    }
+
+    /// Small payments, each its own amount.
+    fn pay(&self, name: &str, count: usize) -> Result<(), Fault> {
+        let suppliers = ["supplier-a", "supplier-b", "supplier-c"];
+        let payments: Vec<Value> = (1..=count)
+            .zip(suppliers.into_iter().cycle())
+            .map(|(number, supplier)| {
+                let amount = format!("{}.{:02}", 10_usize.saturating_add(number), number % 100);
+                let reference = format!("{name}-{number:03}");
+                let details = (number % 4 == 0).then_some([supplier, reference.as_str()]);
+                transfer(&reference, "ana", ["treasury-eur", supplier, &amount, "EUR"], details)
+            })
+            .collect();
+        payments.chunks(TOGETHER).try_for_each(|together| self.ask(together.iter().cloned()))
+    }
+
+    /// Submits requests together. None may be refused; being denied is another matter.
+    fn ask(&self, requests: impl IntoIterator<Item = Value>) -> Result<(), Fault> {
+        self.clock.go_on();
+        let requests = requests.into_iter().map(|request| Submission::Json(request.to_string().into_bytes()));
+        for answer in self.ledger.submit(requests.collect()) {
+            answer?;
+        }
+        Ok(())
+    }
+
+    /// Snapshots are written on a thread of their own; the book goes on when theirs is sealed.
+    fn wait_for_snapshot(&self) -> Result<(), Fault> {
+        let mut waited = Duration::ZERO;
+        while self.ledger.look(|state| state.snapshot_of().is_none())? {
+            if waited >= WAIT_MAX {
+                return Err(Fault::new(code::LEDGER_NOT_SIGNED_YET, "no snapshot was sealed in time"));
+            }
+            std::thread::sleep(WAIT_STEP);
+            waited = waited.saturating_add(WAIT_STEP);
+        }
+        Ok(())
+    }
+}
+
+fn packs() -> Result<Vec<Pack>, Fault> {
+    let packs = PACKS.iter().map(|[manifest, cases]| {
+        Pack::from_files(&BTreeMap::from([
+            ("pack.yaml".to_owned(), (*manifest).to_owned()),
+            ("tests/cases.yaml".to_owned(), (*cases).to_owned()),
+        ]))
+    });
+    Ok(packs.collect::<Result<_, _>>().map_err(PolicyError::from)?)
+}
+
+/// A request to move money: debit, credit, amount, currency; creditor's name and reference.
+fn transfer(id: &str, by: &str, of: [&str; 4], details: Option<[&str; 2]>) -> Value {
+    let [debit, credit, amount, currency] = of;
+    let mut transfer = json!({"debit": debit, "credit": credit, "amount": amount, "currency": currency});
+    if let (Some([name, reference]), Value::Object(transfer)) = (details, &mut transfer) {
+        let payment = json!({"creditor": {"name": name, "account": credit}, "reference": reference});
+        transfer.insert("payment".to_owned(), payment);
+    }
+    json!({"id": id, "by": by, "transfer": {"transfers": [transfer]}})
+}
+
+/// The same, to reserve now and to post later.
+fn pending(mut request: Value) -> Value {
+    if let Some(transfer) = request.pointer_mut("/transfer/transfers/0").and_then(Value::as_object_mut) {
+        transfer.insert("pending".to_owned(), json!({"timeout_s": 259_200}));
+    }
+    request
+}

@@ -1,0 +1,162 @@
+//! Attacks on checkpoints: what is signed, by whom, in which order, and to whom it is shown.
+
+use super::attack::{Attack, Expected, Finding, Halt, Kept};
+use super::forgery::raised;
+use super::stage::{Stage, encode};
+use crate::fault::Fault;
+use crate::insider::{CHECKPOINT, rogue};
+use paygod_core::entry::Body;
+use paygod_tlog::{Checkpoint, Ed25519Signer, SignedCheckpoint, TreeHead};
+
+type Acted = Result<Finding, Halt>;
+
+/// In the order of the table.
+pub(super) const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "log-forked",
+        story: "kept two histories, and showed this auditor the other one",
+        kept: Kept::NewestCheckpoint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::NewestCheckpoint),
+    },
+    Attack {
+        name: "two-checkpoints-of-one-size",
+        story: "signed two different trees of one size and published both",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: two_of_one_size,
+    },
+    Attack {
+        name: "checkpoint-rolled-back",
+        story: "showed an earlier checkpoint as the last one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: rolled_back,
+    },
+    Attack {
+        name: "checkpoints-reordered",
+        story: "published the last two checkpoints the other way round",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: reordered,
+    },
+    Attack {
+        name: "checkpoint-size-edited",
+        story: "raised the size that a checkpoint says, and left its signature",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: size_edited,
+    },
+    Attack {
+        name: "signer-unknown",
+        story: "signed with a key of his own under the log's name",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| signed_by(stage, &rogue(&stage.scene.origin)?),
+    },
+    Attack {
+        name: "signer-retired",
+        story: "signed the newest checkpoint with the key that was rotated out",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: retired_signer,
+    },
+    Attack {
+        name: "checkpoint-of-another-log",
+        story: "signed the tree under the name of another log, with the stolen key",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: another_origin,
+    },
+    Attack {
+        name: "checkpoint-garbled",
+        story: "wrote a checkpoint that is none",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let mut export = stage.export();
+            export.put(CHECKPOINT, *b"trust me\n");
+            stage.audit(&export, Kept::Fingerprint)
+        },
+    },
+];
+
+fn notes(checkpoints: &[SignedCheckpoint]) -> Vec<Vec<u8>> {
+    checkpoints.iter().map(SignedCheckpoint::to_bytes).collect()
+}
+
+fn two_of_one_size(stage: &Stage<'_>) -> Acted {
+    let mut export = stage.export();
+    let mut published = notes(&export.checkpoints());
+    let bytes: Vec<Vec<u8>> = raised(stage)?.1.iter().map(encode).collect();
+    let head = stage.export().rebuild(&bytes)?;
+    // The true one stays the last, so that nothing but the pair gives it away.
+    let place = published.len().saturating_sub(1);
+    published.insert(place, stage.sign(&bytes, head)?);
+    export.publish(&published);
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+fn rolled_back(stage: &Stage<'_>) -> Acted {
+    let mut export = stage.export();
+    let checkpoints = export.checkpoints();
+    let earlier = checkpoints.len().checked_sub(2).and_then(|place| checkpoints.get(place));
+    let earlier = earlier.ok_or(Halt::NotHere("no earlier checkpoint"))?;
+    let mut shorter = stage.scene.bytes.clone();
+    shorter.truncate(usize::try_from(earlier.head().size).unwrap_or(usize::MAX));
+    // The files are those of the shorter log; only the list of what was published tells.
+    export.rebuild(&shorter)?;
+    export.put(CHECKPOINT, earlier.to_bytes());
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+fn reordered(stage: &Stage<'_>) -> Acted {
+    let mut export = stage.export();
+    let mut published = notes(&export.checkpoints());
+    let (Some(last), Some(before)) = (published.pop(), published.pop()) else {
+        return Err(Halt::NotHere("no earlier checkpoint"));
+    };
+    published.extend([last.clone(), before]);
+    export.publish(&published);
+    export.put(CHECKPOINT, last);
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+fn size_edited(stage: &Stage<'_>) -> Acted {
+    let text = String::from_utf8_lossy(&stage.scene.newest.to_bytes()).into_owned();
+    let size = stage.scene.newest.head().size;
+    let larger = text.replacen(&format!("\n{size}\n"), &format!("\n{}\n", size.saturating_sub(1)), 1);
+    let mut bytes = stage.scene.bytes.clone();
+    bytes.pop();
+    let mut export = stage.export();
+    export.rebuild(&bytes)?;
+    export.publish(&[larger.into_bytes()]);
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+/// The true tree, signed by somebody.
+fn signed_by(stage: &Stage<'_>, signer: &Ed25519Signer) -> Acted {
+    let mut export = stage.export();
+    export.publish(&[stage.scene.keys.checkpoint(signer, *stage.scene.newest.head())?]);
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+fn retired_signer(stage: &Stage<'_>) -> Acted {
+    let rotation = stage.scene.entries.iter().rev().find_map(|entry| match &entry.body {
+        Body::KeyRotate(rotation) => Some(rotation),
+        _ => None,
+    });
+    let rotation = rotation.ok_or(Halt::NotHere("no key rotation"))?;
+    let old = stage.scene.keys.of(&rotation.old).ok_or(Halt::NotHere("no key that was rotated out"))?;
+    signed_by(stage, old)
+}
+
+fn another_origin(stage: &Stage<'_>) -> Acted {
+    let head: TreeHead = *stage.scene.newest.head();
+    let signer = stage.scene.keys.at(&stage.scene.entries, head.size)?;
+    let checkpoint = Checkpoint { origin: "elsewhere.example/book".to_owned(), head };
+    let note = SignedCheckpoint::sign(checkpoint, &[signer]).map_err(Fault::from)?.to_bytes();
+    let mut export = stage.export();
+    export.publish(&[note]);
+    stage.audit(&export, Kept::Fingerprint)
+}

@@ -1,0 +1,370 @@
+//! Attacks on entries: their bytes, their places, their number.
+
+use super::attack::{Attack, Expected, Finding, Halt, Kept};
+use super::forgery::{raise, raised, tenfold};
+use super::scene::{is_posted_payment, is_denied_payment};
+use super::stage::{Stage, change, encode};
+use crate::insider::{Export, edited};
+use paygod_core::Entry;
+use paygod_tlog::{Tile, TileKind};
+use paygod_types::{RequestId, Timestamp};
+use paygod_types::limits::ENTRY_BYTES_MAX;
+
+type Acted = Result<Finding, Halt>;
+
+/// In the order of the table.
+pub(super) const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "bit-flipped",
+        story: "flipped one bit of a sealed payment in the published files",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: bit_flipped,
+    },
+    Attack {
+        name: "amount-edited",
+        story: "made a sealed payment ten times larger, and changed nothing else",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: amount_edited,
+    },
+    Attack {
+        name: "amount-edited-rebuilt",
+        story: "the same, and rebuilt the tree, but had no key to sign it",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: amount_edited_rebuilt,
+    },
+    Attack {
+        name: "amount-edited-resigned",
+        story: "the same, and signed the new tree with the stolen key",
+        kept: Kept::Checkpoint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::Checkpoint),
+    },
+    Attack {
+        name: "amount-edited-receipt",
+        story: "the same, against the payer who kept the receipt of that payment",
+        kept: Kept::Receipt,
+        expected: Expected::Caught,
+        act: |stage| {
+            let (index, entries) = raised(stage)?;
+            stage.audit_receipt(&stage.forge(entries)?, index)
+        },
+    },
+    Attack {
+        name: "amount-edited-old-export",
+        story: "the same, against an auditor who kept an earlier export",
+        kept: Kept::Export,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::Export),
+    },
+    Attack {
+        name: "entries-swapped",
+        story: "swapped two neighbouring payments; rebuilt, signed with the stolen key",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge_as_is(&swapped(stage)?)?, Kept::Fingerprint),
+    },
+    Attack {
+        name: "entries-swapped-renumbered",
+        story: "the same, with the numbers put right: the later time now comes first",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge(swapped(stage)?)?, Kept::Fingerprint),
+    },
+    Attack {
+        name: "middle-deleted",
+        story: "took a denied payment out; rebuilt, signed with the stolen key",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge_as_is(&without_denied(stage)?)?, Kept::Fingerprint),
+    },
+    Attack {
+        name: "middle-deleted-renumbered",
+        story: "the same, with all later entries renumbered and snapshots sealed anew",
+        kept: Kept::Checkpoint,
+        expected: Expected::Caught,
+        act: |stage| stage.audit(&stage.forge(without_denied(stage)?)?, Kept::Checkpoint),
+    },
+    Attack {
+        name: "tail-deleted",
+        story: "rolled the log back to before the last payments, signed the shorter one",
+        kept: Kept::NewestCheckpoint,
+        expected: Expected::Caught,
+        act: tail_deleted,
+    },
+    Attack {
+        name: "entry-inserted",
+        story: "slipped a payment in between two others, all tracks covered",
+        kept: Kept::Checkpoint,
+        expected: Expected::Caught,
+        act: entry_inserted,
+    },
+    Attack {
+        name: "entry-duplicated",
+        story: "sealed one payment twice, all tracks covered",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: entry_duplicated,
+    },
+    Attack {
+        name: "id-replayed",
+        story: "sealed a new payment under the id of an old one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: id_replayed,
+    },
+    Attack {
+        name: "clock-moved-back",
+        story: "dated a payment before the one that precedes it",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: clock_moved_back,
+    },
+    Attack {
+        name: "genesis-replaced",
+        story: "gave the log another first entry",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: genesis_replaced,
+    },
+    Attack {
+        name: "second-genesis",
+        story: "began the book a second time in the middle of the log",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: second_genesis,
+    },
+    Attack {
+        name: "whitespace-added",
+        story: "spelled an entry with a blank more, the meaning unchanged",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| respelled(stage, "\"side\":\"debit\"", "\"side\": \"debit\""),
+    },
+    Attack {
+        name: "keys-reordered",
+        story: "spelled an entry with two keys in another order",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: keys_reordered,
+    },
+    Attack {
+        name: "character-escaped",
+        story: "spelled one letter of an entry as an escape",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| respelled(stage, "\"side\":\"debit\"", "\"side\":\"\\u0064ebit\""),
+    },
+    Attack {
+        name: "key-duplicated",
+        story: "gave an entry a second side, for readers who believe the last one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| respelled(stage, "\"side\":\"debit\"", "\"side\":\"debit\",\"side\":\"credit\""),
+    },
+    Attack {
+        name: "unknown-key-added",
+        story: "hid a remark in an entry under a key of its own",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| respelled(stage, "\"v\":1", "\"v\":1,\"w\":1"),
+    },
+    Attack {
+        name: "amount-respelled",
+        story: "spelled an amount with a leading zero",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| respelled(stage, "\"amount\":\"", "\"amount\":\"0"),
+    },
+    Attack {
+        name: "entry-oversized",
+        story: "wrote an entry longer than any length can say",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: entry_oversized,
+    },
+];
+
+/// The bundle that holds the entry at a place, and what is left of it once an entry was changed.
+fn rebundled(stage: &Stage<'_>, index: usize, entry: &[u8]) -> Result<Export, Halt> {
+    let mut export = stage.export();
+    let mut bytes = stage.scene.bytes.clone();
+    change(&mut bytes, index, |old| *old = entry.to_vec());
+    let mut forged = stage.export();
+    forged.rebuild(&bytes)?;
+    // Only the bundles are taken over: tiles and checkpoints stay as they were.
+    for path in forged.paths("tile/entries/") {
+        export.put(path, forged.get(path).unwrap_or(&[]));
+    }
+    Ok(export)
+}
+
+fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
+    stage.scene.last_kept("no posted payment", is_posted_payment)
+}
+
+fn bytes_of<'s>(stage: &'s Stage<'_>, index: usize) -> &'s [u8] {
+    stage.scene.bytes.get(index).map_or(&[], Vec::as_slice)
+}
+
+fn bit_flipped(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entry = bytes_of(stage, index).to_vec();
+    let middle = entry.len() / 2;
+    change(&mut entry, middle, |byte| *byte ^= 1);
+    stage.audit(&rebundled(stage, index, &entry)?, Kept::Fingerprint)
+}
+
+fn amount_edited(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| raise(entry, tenfold));
+    let entry = entries.get(index).map(encode).unwrap_or_default();
+    stage.audit(&rebundled(stage, index, &entry)?, Kept::Fingerprint)
+}
+
+fn amount_edited_rebuilt(stage: &Stage<'_>) -> Acted {
+    let bytes: Vec<Vec<u8>> = raised(stage)?.1.iter().map(encode).collect();
+    let mut export = stage.export();
+    export.rebuild(&bytes)?;
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+fn swapped(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
+    let mut entries = stage.entries();
+    let pairs = entries.windows(2).take(stage.scene.kept_len().saturating_sub(1));
+    let at = pairs
+        .map(|pair| pair.iter().all(is_posted_payment))
+        .collect::<Vec<bool>>()
+        .iter()
+        .rposition(|both| *both)
+        .ok_or(Halt::NotHere("no two neighbouring payments"))?;
+    entries.swap(at, at.saturating_add(1));
+    Ok(entries)
+}
+
+fn without_denied(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
+    let index = stage.scene.last_kept("no denied payment", is_denied_payment)?;
+    let mut entries = stage.entries();
+    entries.remove(index);
+    Ok(entries)
+}
+
+fn tail_deleted(stage: &Stage<'_>) -> Acted {
+    let mut bytes = stage.scene.bytes.clone();
+    let kept = stage.scene.kept_len();
+    bytes.truncate(if kept < bytes.len() { kept } else { kept.saturating_sub(1) });
+    stage.audit(&stage.forge_bytes(&bytes)?, Kept::NewestCheckpoint)
+}
+
+/// A copy of the payment at a place, a moment later, under a name of its own.
+fn copied(stage: &Stage<'_>, index: usize, id: Option<&str>) -> Result<Entry, Halt> {
+    let mut entry =
+        stage.scene.entries.get(index).cloned().ok_or(Halt::NotHere("no posted payment"))?;
+    entry.time = just_after(entry.time);
+    if let Some(id) = id {
+        entry.id = RequestId::parse(id)?;
+    }
+    Ok(entry)
+}
+
+fn just_after(time: Timestamp) -> Timestamp {
+    Timestamp::from_nanos(time.as_nanos().saturating_add(1))
+}
+
+fn entry_inserted(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    let entry = copied(stage, index, Some("one-more-payment"))?;
+    entries.insert(index.saturating_add(1), entry);
+    stage.audit(&stage.forge(entries)?, Kept::Checkpoint)
+}
+
+fn entry_duplicated(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    entries.insert(index.saturating_add(1), copied(stage, index, None)?);
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn id_replayed(stage: &Stage<'_>) -> Acted {
+    let old = stage.scene.first("no posted payment", is_posted_payment)?;
+    let last = stage.scene.entries.iter().rposition(is_posted_payment).filter(|last| *last > old);
+    let last = last.ok_or(Halt::NotHere("no second payment"))?;
+    let mut entries = stage.entries();
+    let id = entries.get(old).map(|entry| entry.id.clone());
+    change(&mut entries, last, |entry| entry.id = id.unwrap_or_else(|| entry.id.clone()));
+    stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
+}
+
+fn clock_moved_back(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    let before = index.checked_sub(1).and_then(|before| entries.get(before)).map(|entry| entry.time);
+    let back = before.and_then(|time| time.as_nanos().checked_sub(1_000_000_000));
+    change(&mut entries, index, |entry| entry.time = Timestamp::from_nanos(back.unwrap_or(0)));
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn genesis_replaced(stage: &Stage<'_>) -> Acted {
+    let mut entries = stage.entries();
+    change(&mut entries, 0, |genesis| genesis.time = just_after(genesis.time));
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn second_genesis(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    let genesis = entries.first().cloned();
+    change(&mut entries, index, |entry| {
+        if let Some(genesis) = genesis {
+            *entry = Entry { seq: entry.seq, time: entry.time, ..genesis };
+        }
+    });
+    stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
+}
+
+/// Puts another spelling in place of a payment's, and signs it with the stolen key.
+fn respelled(stage: &Stage<'_>, from: &str, to: &str) -> Acted {
+    let index = payment(stage)?;
+    let entry = edited(bytes_of(stage, index), from, to).ok_or(Halt::NotHere("no such spelling"))?;
+    signed_with(stage, index, entry)
+}
+
+fn signed_with(stage: &Stage<'_>, index: usize, entry: Vec<u8>) -> Acted {
+    let mut bytes = stage.scene.bytes.clone();
+    change(&mut bytes, index, |old| *old = entry);
+    stage.audit(&stage.forge_bytes(&bytes)?, Kept::Fingerprint)
+}
+
+fn keys_reordered(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let text = String::from_utf8_lossy(bytes_of(stage, index)).into_owned();
+    let Some((head, version)) = text.strip_suffix('}').and_then(|text| text.rsplit_once(",\"v\":")) else {
+        return Err(Halt::NotHere("no such spelling"));
+    };
+    let rest = head.strip_prefix('{').unwrap_or(head);
+    signed_with(stage, index, format!("{{\"v\":{version},{rest}}}").into_bytes())
+}
+
+fn entry_oversized(stage: &Stage<'_>) -> Acted {
+    let index = payment(stage)?;
+    let long = vec![b' '; ENTRY_BYTES_MAX.saturating_add(1)];
+    let mut export = stage.export();
+    let size = stage.scene.newest.head().size;
+    let bundle = Tile::row(TileKind::Entries, size).nth(index / usize::from(paygod_tlog::limits::TILE_WIDTH));
+    let Some(bundle) = bundle else { return Err(Halt::NotHere("no posted payment")) };
+    let first = usize::try_from(bundle.index()).unwrap_or(0).saturating_mul(usize::from(paygod_tlog::limits::TILE_WIDTH));
+    let mut bytes = Vec::new();
+    for (at, entry) in (first..).zip(stage.scene.bytes.iter().skip(first).take(bundle.width().into())) {
+        let entry = if at == index { &long } else { entry };
+        // The length has 16 bits: what is over is lost.
+        let [.., high, low] = entry.len().to_be_bytes();
+        bytes.extend_from_slice(&[high, low]);
+        bytes.extend_from_slice(entry);
+    }
+    export.put(&bundle.path(), bytes);
+    stage.audit(&export, Kept::Fingerprint)
+}

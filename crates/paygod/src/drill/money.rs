@@ -1,0 +1,188 @@
+//! Attacks on the money: postings that no honest ledger could have made. The thief has covered every
+//! track and signed with the stolen key; the ledger's own rules, run again, give him away.
+
+use super::attack::{Attack, Expected, Finding, Halt, Kept};
+use super::forgery::{beyond, postings, raise};
+use super::scene::is_posted_payment;
+use super::stage::{Stage, change};
+use paygod_core::Entry;
+use paygod_core::entry::{Body, Layer, Posting};
+use paygod_types::{AccountId, Amount, Currency};
+
+type Acted = Result<Finding, Halt>;
+
+/// In the order of the table.
+pub(super) const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "conservation-broken",
+        story: "credited ten times what was debited",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            paid(stage, |postings| {
+                if let Some(credit) = postings.get_mut(1) {
+                    credit.money.amount = super::forgery::tenfold(credit.money.amount);
+                }
+            })
+        },
+    },
+    Attack {
+        name: "debit-removed",
+        story: "left the credit and took the debit out",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| paid(stage, |postings| drop(postings.drain(..1))),
+    },
+    Attack {
+        name: "limit-exceeded",
+        story: "let an account pay out what it does not have",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: limit_exceeded,
+    },
+    Attack {
+        name: "currency-swapped",
+        story: "posted a payment in another currency than its accounts'",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: currency_swapped,
+    },
+    Attack {
+        name: "account-invented",
+        story: "paid to an account that was never opened",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let account = AccountId::parse("an-account-in-the-sun")?;
+            let index = payment(stage)?;
+            let mut entries = stage.entries();
+            change(&mut entries, index, |entry| {
+                if let Some(credit) = postings(entry).and_then(|postings| postings.get_mut(1)) {
+                    credit.account = account;
+                }
+            });
+            stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+        },
+    },
+    Attack {
+        name: "amount-of-zero",
+        story: "made a payment of nothing, to have it sealed",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            paid(stage, |postings| {
+                for posting in postings {
+                    posting.money.amount = Amount::ZERO;
+                }
+            })
+        },
+    },
+    Attack {
+        name: "payment-hidden-as-reservation",
+        story: "turned a payment into a mere reservation",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            paid(stage, |postings| {
+                for posting in postings {
+                    posting.layer = Layer::Pending;
+                }
+            })
+        },
+    },
+    Attack {
+        name: "post-beyond-reservation",
+        story: "posted more than was reserved",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let index = last(stage, "no posted reservation", |body| matches!(body, Body::Post { .. }))?;
+            let mut entries = stage.entries();
+            change(&mut entries, index, |entry| raise(entry, super::forgery::tenfold));
+            stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+        },
+    },
+    Attack {
+        name: "reservation-posted-twice",
+        story: "turned the release of a reservation into a post of one already posted",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: posted_twice,
+    },
+    Attack {
+        name: "paid-while-frozen",
+        story: "removed the order that let money move again",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let index = last(stage, "no unfreezing", |body| matches!(body, Body::Unfreeze(_)))?;
+            let mut entries = stage.entries();
+            entries.remove(index);
+            stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+        },
+    },
+];
+
+fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
+    stage.scene.last_kept("no posted payment", is_posted_payment)
+}
+
+fn last(stage: &Stage<'_>, what: &'static str, is: fn(&Body) -> bool) -> Result<usize, Halt> {
+    stage.scene.entries.iter().rposition(|entry| is(&entry.body)).ok_or(Halt::NotHere(what))
+}
+
+/// Changes the postings of the last payment that the kept checkpoint covers.
+fn paid(stage: &Stage<'_>, by: fn(&mut Vec<Posting>)) -> Acted {
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| {
+        if let Some(postings) = postings(entry) {
+            by(postings);
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn limit_exceeded(stage: &Stage<'_>) -> Acted {
+    let limited: Vec<&AccountId> = stage
+        .scene
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.body {
+            Body::AccountOpen(open) if open.min_balance.is_some() => Some(&open.account),
+            _ => None,
+        })
+        .collect();
+    let index = stage.scene.last_kept("no payment from an account with a limit", |entry: &Entry| {
+        is_posted_payment(entry)
+            && entry.body.postings().first().is_some_and(|debit| limited.contains(&&debit.account))
+    })?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| raise(entry, beyond));
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn currency_swapped(stage: &Stage<'_>) -> Acted {
+    let (euro, dollar) = (Currency::parse("EUR")?, Currency::parse("USD")?);
+    let index = payment(stage)?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| {
+        for posting in postings(entry).into_iter().flatten() {
+            posting.money.currency = if posting.money.currency == euro { dollar } else { euro };
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn posted_twice(stage: &Stage<'_>) -> Acted {
+    let post = last(stage, "no posted reservation", |body| matches!(body, Body::Post { .. }))?;
+    let void = last(stage, "no released reservation", |body| matches!(body, Body::Void { .. }))?;
+    let mut entries = stage.entries();
+    let body = entries.get(post.min(void)).map(|entry| entry.body.clone());
+    change(&mut entries, post.max(void), |entry| {
+        if let Some(body) = body {
+            entry.body = body;
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
