@@ -3,15 +3,21 @@
 //! A payment's request is named after the ids its sender gave it, so that the same file sent twice names
 //! the same requests, and sealing them a second time changes nothing:
 //! `MsgId/PmtInfId/InstrId` (or `EndToEndId` when there is no `InstrId`; pacs.008 has no `PmtInfId` and
-//! puts `TxId` first). Where that is no identifier, is not unique in the file, or where a part holds the
-//! separator, the name is `iso:` and 32 hexadecimal digits of a SHA-256 over the parts and the payment's
-//! position in the file.
+//! puts `TxId` first).
+//! Where that is no identifier, is not unique in the file, or where a part holds the separator, the name is
+//! `iso:` and 32 hexadecimal digits of a SHA-256 over the parts and the payment's position in the file.
+//!
+//! INVARIANT(no-person): a request's name stands in its entry, so one in which an account number, or the
+//! whole name of a party, can be read is hashed as well. What else its sender hides in an id is not known
+//! here: ids are references by the standard.
 
 use std::collections::HashMap;
 
 use paygod_types::{Digest, IdError, RequestId};
 
 use super::draft::Parsed;
+use crate::ingest::account::AccountRef;
+use crate::ingest::iban::Iban;
 
 /// Separates the hash from every other use of SHA-256 here.
 const DOMAIN: &str = "paygod/iso20022-request-id/v1";
@@ -52,11 +58,47 @@ fn plain_id(message_id: &str, payment: &Parsed) -> Option<RequestId> {
         .into_iter()
         .flatten()
         .collect();
-    let joinable =
-        parts.iter().all(|part| !part.contains('/')) && !message_id.starts_with(HASHED_PREFIX);
+    let is_plain = |part: &&str| !part.contains('/') && Iban::parse(part).is_err();
+    let joinable = parts.iter().all(is_plain)
+        && !message_id.starts_with(HASHED_PREFIX)
+        && !names_a_party(&parts.concat(), payment);
     joinable
         .then(|| RequestId::parse(&parts.join("/")).ok())
         .flatten()
+}
+
+/// Shorter names and numbers would be found by chance.
+const TELLING_CHARS_MIN: usize = 5;
+
+/// Whether an id spells the name or the account of a side of its payment, however it is punctuated.
+fn names_a_party(id: &str, payment: &Parsed) -> bool {
+    let Ok(content) = &payment.outcome else {
+        return false;
+    };
+    let id = letters_and_digits(id);
+    let tells = |text: &str| {
+        let text = letters_and_digits(text);
+        text.len() >= TELLING_CHARS_MIN && id.contains(&text)
+    };
+    [content.debtor.as_ref(), &content.creditor]
+        .into_iter()
+        .any(|party| {
+            let reversed = |name: &String| name.split_whitespace().rev().collect::<String>();
+            let name = party.name.as_ref();
+            let account = party.account.as_ref().map(|account| match account {
+                AccountRef::Iban(iban) => iban.as_str(),
+                AccountRef::Other { id, .. } => id,
+            });
+            name.is_some_and(|name| tells(name) || tells(&reversed(name)))
+                || account.is_some_and(tells)
+        })
+}
+
+fn letters_and_digits(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_uppercase)
+        .collect()
 }
 
 /// What begins a hashed name; a plain one that begins so is hashed too, lest the two kinds meet.

@@ -276,3 +276,25 @@ fn without_an_instruction_id_the_end_to_end_id_names_the_request() {
     .unwrap();
     assert_eq!(file.payments[0].request_id.as_str(), "M-1/B-1/E-1");
 }
+
+#[test]
+fn ids_that_spell_a_name_or_an_account_are_hashed() {
+    for spelt in [
+        "DE89370400440532013000",
+        "GB82WEST12345698765432",
+        "MusterSoftwareGmbH",
+        "muster-software-gmbh-11",
+        "GmbH.Software.Muster",
+    ] {
+        let file = read(TWO_PAYMENTS.replace("I-1", spelt).as_bytes()).unwrap();
+        let ids: Vec<&str> = file
+            .payments
+            .iter()
+            .map(|payment| payment.request_id.as_str())
+            .collect();
+        assert!(ids[0].starts_with("iso:"), "{spelt}");
+        assert_eq!(ids[1], "M-1/B-1/I-2");
+    }
+    let file = read(TWO_PAYMENTS.replace("I-1", "MUSTER-11").as_bytes()).unwrap();
+    assert_eq!(file.payments[0].request_id.as_str(), "M-1/B-1/MUSTER-11");
+}
