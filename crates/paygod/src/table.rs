@@ -134,8 +134,10 @@ impl Table {
                 let piece = lines.get(line).map_or("", String::as_str);
                 let space = " ".repeat(width.saturating_sub(count(piece)));
                 let style: Style = cell.tone.style();
-                row.push_str(&pending);
-                pending.clear();
+                if !piece.is_empty() {
+                    row.push_str(&pending);
+                    pending.clear();
+                }
                 // Trailing blanks are held back until something follows them. Writing to a string
                 // cannot fail.
                 let _ = match (align, piece.is_empty()) {

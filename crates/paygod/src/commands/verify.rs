@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         bytes.push(b'\n');
         console.bytes(&bytes)?;
     } else {
-        tell(&report, console)?;
+        tell(&report, 0, console)?;
     }
     Ok(Answer::of(report.is_valid()))
 }
@@ -141,18 +141,21 @@ fn is_log(bytes: &[u8]) -> bool {
 }
 
 /// Tells people what was checked and what is wrong.
-pub(crate) fn tell(report: &Report, console: &mut Console) -> Result<(), Fault> {
+pub(crate) fn tell(report: &Report, indent: usize, console: &mut Console) -> Result<(), Fault> {
     if report.is_valid() {
-        return tell_valid(report, console);
+        return tell_valid(report, indent, console);
     }
-    let count = report.failures.len();
-    console.line(Tone::Bad.paint(if count == 1 {
-        "NOT VALID".to_owned()
-    } else {
-        format!("NOT VALID: {count} failures")
-    }))?;
+    let heading = match report.failures.len() {
+        1 => "NOT VALID".to_owned(),
+        many => format!("NOT VALID: {many} failures"),
+    };
+    console.line(format_args!(
+        "{}{}",
+        " ".repeat(indent),
+        Tone::Bad.paint(heading)
+    ))?;
     for failure in &report.failures {
-        tell_failure(failure, console)?;
+        tell_failure(failure, indent.saturating_add(2), console)?;
     }
     if report.failures_omitted > 0 {
         console.note(format_args!(
@@ -164,75 +167,95 @@ pub(crate) fn tell(report: &Report, console: &mut Console) -> Result<(), Fault> 
 }
 
 /// One failure: where, by which check, what was expected and found.
-pub(crate) fn tell_failure(failure: &Failure, console: &mut Console) -> Result<(), Fault> {
+pub(crate) fn tell_failure(
+    failure: &Failure,
+    indent: usize,
+    console: &mut Console,
+) -> Result<(), Fault> {
+    let blank = " ".repeat(indent);
     console.line(format_args!(
-        "  {} {} {}",
+        "{blank}{}: not so: {} {}",
         Tone::Bad.paint(&failure.place),
         failure.check.code().title(),
         Tone::Faint.paint(format_args!("[{}]", failure.check))
     ))?;
-    console.sentence(4, Tone::Plain, &format!("expected {}", failure.expected))?;
-    console.sentence(4, Tone::Plain, &format!("found    {}", failure.found))
+    let indent = indent.saturating_add(2);
+    console.sentence(
+        indent,
+        Tone::Plain,
+        &format!("expected {}", failure.expected),
+    )?;
+    console.sentence(indent, Tone::Plain, &format!("found {}", failure.found))
 }
 
-fn tell_valid(report: &Report, console: &mut Console) -> Result<(), Fault> {
+fn tell_valid(report: &Report, indent: usize, console: &mut Console) -> Result<(), Fault> {
+    let blank = " ".repeat(indent);
     let size = report.head.map_or(0, |head| head.size);
     console.line(format_args!(
-        "{} {size} entries of `{}`",
+        "{blank}{} {size} entries of `{}`",
         Tone::Good.paint("VALID"),
         report.origin
     ))?;
     let tick = Tone::Good.paint("✓");
-    let mut lines = vec![
-        "every entry in its one canonical form, every id once, time always rising".to_owned(),
-        format!(
-            "the whole tree rebuilt; {} agree with it and with each other",
-            counted(report.checkpoints, "signed checkpoint")
-        ),
-        format!(
-            "every signature by the key in force; {}",
-            counted(report.keys, "key")
-        ),
-        format!(
-            "{} rebuilt, every balance to the last unit; debits equal credits",
-            counted(report.accounts, "account")
-        ),
-        "no money moved on a deny; packs and lists are the ones that were activated".to_owned(),
-    ];
-    if report.kept > 0 {
-        lines.push(format!(
-            "it agrees with the {} you kept",
-            counted(report.kept, "checkpoint or receipt")
-        ));
-    }
-    if report.genesis_pinned {
-        lines.push("it begins with the genesis you were given".to_owned());
-    }
-    for line in lines {
-        console.line(format_args!("  {tick} {line}"))?;
+    for line in what_was_checked(report) {
+        console.line(format_args!("{blank}  {tick} {line}"))?;
     }
     for of in &report.totals {
         let money = |amount| Money {
             amount,
             currency: of.currency,
         };
-        console.note(format_args!(
-            "    {} moved, {} reserved",
-            money(of.totals.debits_posted),
-            money(of.totals.debits_pending)
+        console.line(format_args!(
+            "{blank}    {}",
+            Tone::Faint.paint(format_args!(
+                "{} moved, {} reserved",
+                money(of.totals.debits_posted),
+                money(of.totals.debits_pending)
+            ))
         ))?;
     }
-    if !report.genesis_pinned {
-        let found = report
-            .genesis
-            .map(|hash| hash.to_string())
-            .unwrap_or_default();
-        console.line(format_args!("  {} it is consistent in itself; that it is the book you know, only its fingerprint tells:", Tone::Warn.paint("!")))?;
-        console.line(format_args!("    {found}"))?;
+    if report.genesis_pinned {
+        return Ok(());
     }
-    Ok(())
+    let warning = "It is consistent in itself. That it is the book you know, only its fingerprint tells; compare it with the one you were given, or pass that with --genesis:";
+    console.sentence(indent.saturating_add(2), Tone::Warn, warning)?;
+    let found = report
+        .genesis
+        .map(|hash| hash.to_string())
+        .unwrap_or_default();
+    console.line(format_args!("{blank}  {found}"))
 }
 
+fn what_was_checked(report: &Report) -> Vec<String> {
+    let mut lines = vec![
+        "every entry in its one canonical form, every id once, time always rising".to_owned(),
+        format!(
+            "the whole tree rebuilt; {} fit it and each other",
+            counted(report.checkpoints, "signed checkpoint")
+        ),
+        format!(
+            "every signature, by the key in force then; {}",
+            counted(report.keys, "key")
+        ),
+        format!(
+            "{} rebuilt, every balance to the last unit; debits equal credits",
+            counted(report.accounts, "account")
+        ),
+        "no money moved on a deny; packs and lists are those that were activated".to_owned(),
+    ];
+    if report.kept > 0 {
+        lines.push(format!(
+            "what you kept still stands: {}",
+            counted(report.kept, "piece")
+        ));
+    }
+    if report.genesis_pinned {
+        lines.push("it begins with the genesis whose fingerprint you gave".to_owned());
+    }
+    lines
+}
+
+/// `1 key`, `2 keys`.
 pub(crate) fn counted(count: u64, what: &str) -> String {
     if count == 1 {
         format!("1 {what}")

@@ -1,6 +1,6 @@
 //! `list`: import, show, check.
 
-use super::packs::named_value;
+use super::packs::{named_value, short};
 use crate::book;
 use crate::cli::{Global, ListCheck, ListCommand, ListFormat, ListImport, ListShow};
 use crate::commands::{ask, requests};
@@ -137,7 +137,7 @@ fn show_all(ledger: &Ledger, console: &mut Console) -> Outcome {
             } else {
                 Cell::from("no")
             },
-            Cell::toned(named.digest.to_string(), Tone::Faint),
+            Cell::toned(short(named), Tone::Faint),
         ]);
     }
     console.table(0, &table)?;

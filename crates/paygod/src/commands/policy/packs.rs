@@ -57,11 +57,25 @@ pub(crate) fn named_table(packs: &[Named], lists: &[Named]) -> Table {
             Cell::toned(kind, Tone::Faint),
             Cell::from(named.name.as_str()),
             Cell::from(named.version.as_str()),
-            Cell::toned(named.digest.to_string(), Tone::Faint),
+            Cell::toned(short(named), Tone::Faint),
         ]);
     }
     table
 }
+
+/// The start of a digest, which is enough for people to compare; programs get all of it.
+pub(super) fn short(named: &Named) -> String {
+    let digest: String = named
+        .digest
+        .to_string()
+        .chars()
+        .take(DIGEST_SHOWN)
+        .collect();
+    format!("{digest}…")
+}
+
+/// Digits of a digest that people are shown.
+const DIGEST_SHOWN: usize = 16;
 
 pub(super) fn named_value(named: &Named) -> Value {
     json!({
