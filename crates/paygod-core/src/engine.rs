@@ -117,6 +117,20 @@ fn existing<P, H: History + ?Sized>(
     })
 }
 
+/// What the packs say of a request that is sealed at `time`, before the ledger's own rules; `None` if
+/// it moves no money. With the same judge and the same history, the same answer for ever: this is how
+/// a decision is computed once more.
+///
+/// # Errors
+/// [`CommandError`]: history cannot be read.
+pub fn consult<J: Judge, H: History + ?Sized>(
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+) -> Result<Option<paygod_policy::Decision>, CommandError> {
+    judged::consult(context, prepared, time)
+}
+
 /// Seals an entry of the sequencer's own; its bytes are appended to `out`.
 ///
 /// # Errors

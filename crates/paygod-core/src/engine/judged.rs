@@ -95,13 +95,13 @@ fn resolve(state: &State, transfers: &[Transfer], legs: &mut Vec<Leg>) -> Result
 
 fn account(state: &State, id: &str, transfer: &Transfer) -> Result<AccountIx, CommandError> {
     let ix = state.accounts.find(id);
-    let Some((ix, info)) = ix.and_then(|ix| Some((ix, state.accounts.info(ix)?))) else {
+    let Some((ix, slot)) = ix.and_then(|ix| Some((ix, state.accounts.slot(ix)?))) else {
         return Err(CommandError::AccountUnknown { account: id.into() });
     };
-    if info.currency != transfer.money.currency {
+    if slot.currency != transfer.money.currency {
         return Err(CommandError::CurrencyMismatch {
             account: id.into(),
-            expected: info.currency.code(),
+            expected: slot.currency.code(),
             found: transfer.money.currency.code(),
         });
     }
@@ -159,6 +159,19 @@ fn decide<J: Judge, H: History + ?Sized>(
         }
     }
     Ok(decision)
+}
+
+/// What the packs say, before the ledger's own rules; `None` if there is nothing to judge.
+pub(super) fn consult<J: Judge, H: History + ?Sized>(
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+) -> Result<Option<paygod_policy::Decision>, CommandError> {
+    let mut judgement = ask(context, prepared, time)?;
+    if let Some(judgement) = &mut judgement {
+        tidy(&mut judgement.reasons);
+    }
+    Ok(judgement)
 }
 
 /// Asks history and then the judge, transfer by transfer; `None` if there is nothing to judge.

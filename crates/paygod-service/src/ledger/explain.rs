@@ -2,12 +2,21 @@
 //! decision computed once more from the vaulted input and the history of that moment.
 
 use paygod_core::command::PolicySet;
+use paygod_core::engine::{self, Context};
 use paygod_core::entry::{Decision, Entry};
-use paygod_types::Seq;
+use paygod_core::{
+    Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict, WindowFact,
+    WindowLookup,
+};
+use paygod_policy::{Reason, Scratch};
+use paygod_types::{RequestId, Seq};
 
 use super::error::LedgerError;
+use super::history::{count, policy_key};
 use super::open::Ledger;
+use super::outcome::SubmitError;
 use super::read::SealedEntry;
+use super::rulesets;
 
 /// A verdict, explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +84,126 @@ impl Ledger {
         })
     }
 
-    fn policy_in_force(&self, _entry: &Entry) -> Result<Option<PolicySet>, LedgerError> {
+    /// The set that an activation before this entry put in force under the decision's digest.
+    fn policy_in_force(&self, entry: &Entry) -> Result<Option<PolicySet>, LedgerError> {
+        let Some(decision) = entry.body.decision() else {
+            return Ok(None);
+        };
+        let key = policy_key(self.finder.keys(), &decision.policy);
+        for seq in self.finder.hits(key, Seq(0)) {
+            let seq = seq?;
+            if seq >= entry.seq {
+                continue;
+            }
+            if let Body::PolicyActivate { set, policy } = self.entry(seq)?.entry.body
+                && policy == decision.policy
+            {
+                return Ok(Some(set));
+            }
+        }
         Ok(None)
     }
 
     fn replay(
         &self,
-        _entry: &Entry,
-        _decision: &Decision,
-        _policy: Option<&PolicySet>,
-        _input: &InputState,
+        entry: &Entry,
+        decision: &Decision,
+        policy: Option<&PolicySet>,
+        input: &InputState,
     ) -> Result<Replay, LedgerError> {
-        Ok(Replay::NotPossible("not computed"))
+        let (Some(policy), InputState::Kept(request)) = (policy, input) else {
+            return Ok(Replay::NotPossible(match input {
+                InputState::Erased => "the input was erased",
+                InputState::NotKept => "the input was not kept",
+                InputState::Kept(_) => "no packs were active",
+            }));
+        };
+        let ruleset = rulesets::build(&self.blobs, policy)?;
+        let mut preparer = Preparer::new(&*ruleset, &self.shared.window_key);
+        let prepared = preparer.json(request).map_err(SubmitError::from)?;
+        let history = PastBefore {
+            ledger: self,
+            before: entry.seq,
+        };
+        let mut scratch = Scratch::default();
+        let mut context = Context {
+            judge: &*ruleset,
+            scratch: &mut scratch,
+            history: &history,
+            now: entry.time,
+        };
+        let again =
+            engine::consult(&mut context, &prepared, entry.time).map_err(SubmitError::from)?;
+        let Some(again) = again else {
+            return Ok(Replay::NotPossible("there was nothing to judge"));
+        };
+        let again = Decision {
+            verdict: again.verdict,
+            policy: decision.policy,
+            fuel: again.fuel,
+            approvals: if again.verdict == Verdict::Review {
+                again.approvals_required.max(1)
+            } else {
+                0
+            },
+            reasons: again.reasons,
+        };
+        Ok(if same(decision, &again) {
+            Replay::Same
+        } else {
+            Replay::Differs(Box::new(again))
+        })
+    }
+}
+
+/// Whether a decision is what the packs said, but for what the ledger's own rules added: those can
+/// only turn it into a deny.
+fn same(sealed: &Decision, packs: &Decision) -> bool {
+    let (own, said): (Vec<&Reason>, Vec<&Reason>) = sealed
+        .reasons
+        .iter()
+        .partition(|reason| reason.rule.pack.as_str() == LEDGER_PACK);
+    let reasons = said.len() == packs.reasons.len() && said.into_iter().eq(&packs.reasons);
+    let verdict = if own.is_empty() {
+        sealed.verdict == packs.verdict && sealed.approvals == packs.approvals
+    } else {
+        sealed.verdict == Verdict::Deny
+    };
+    reasons && verdict && sealed.fuel == packs.fuel
+}
+
+/// The pack that the ledger's own reasons name.
+const LEDGER_PACK: &str = "ledger";
+
+/// History as it was when an entry was made.
+struct PastBefore<'a> {
+    ledger: &'a Ledger,
+    before: Seq,
+}
+
+impl History for PastBefore<'_> {
+    fn find_request(&self, _: &RequestId) -> Result<Option<SealedRequest>, HistoryError> {
+        Ok(None)
+    }
+
+    fn commitment_key(&self, _: Seq) -> Result<Option<CommitmentKey>, HistoryError> {
+        Ok(None)
+    }
+
+    fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
+        let finder = &self.ledger.finder;
+        let mut fact = WindowFact::default();
+        for seq in finder.hits(finder.keys().token(&query.token.0), Seq(0)) {
+            let seq = seq.map_err(HistoryError::new)?;
+            if seq >= self.before {
+                continue;
+            }
+            let entry = self.ledger.entry(seq).map_err(HistoryError::new)?.entry;
+            if entry.time < query.since {
+                break;
+            }
+            count(&entry, &query, &mut fact)?;
+        }
+        Ok(fact)
     }
 }

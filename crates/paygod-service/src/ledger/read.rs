@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, KeyPeriod, Pending, State,
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending, State,
 };
 use paygod_store::{EntryBuf, FoldFault};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
@@ -222,13 +222,15 @@ impl Ledger {
 
     /// The last durable entry at this time or before.
     fn last_at(&self, time: Timestamp) -> Result<Option<u64>, LedgerError> {
-        let after = self.reader.first_at(|bytes| match Entry::decode(bytes) {
-            Ok(entry) => Ok(entry.time <= time),
-            Err(error) => Err(FoldFault {
-                code: error.code(),
-                message: error.to_string(),
-            }),
-        })?;
+        let after = self
+            .reader
+            .first_at(|bytes| match EntryHead::decode(bytes) {
+                Ok(head) => Ok(head.time <= time),
+                Err(error) => Err(FoldFault {
+                    code: error.code(),
+                    message: error.to_string(),
+                }),
+            })?;
         Ok(after.get().checked_sub(1))
     }
 

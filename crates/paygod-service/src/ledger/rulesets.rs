@@ -11,13 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use paygod_core::command::PolicySet;
+use paygod_policy::limits::{PACK_BYTES_MAX, PACK_FILES_MAX};
 use paygod_policy::{List, ListError, Named, Pack, PackError, Ruleset, RulesetError};
 use paygod_store::{BlobError, Blobs};
 use paygod_types::{Code, Digest, code};
-
-/// Most files of a pack's folder, and most bytes of one, read before the pack's own limits are looked at.
-const PACK_FILES_MAX: usize = 256;
-const PACK_BYTES_MAX: usize = 4 << 20;
 
 /// How deep a pack's folders nest.
 const PACK_DEPTH_MAX: usize = 4;
@@ -73,9 +70,10 @@ impl PolicyError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Folder { .. } | Self::Pack(_) | Self::List(_) | Self::Ruleset(_) => {
-                code::LEDGER_PACK_FOLDER
-            }
+            Self::Folder { .. } => code::LEDGER_PACK_FOLDER,
+            Self::Pack(error) => error.code(),
+            Self::List(error) => error.code(),
+            Self::Ruleset(error) => error.code(),
             Self::Blob(error) => error.code(),
             Self::Misnamed { .. } => code::STORE_CORRUPT,
             Self::NoList { .. } => code::LEDGER_NO_LIST,

@@ -1,0 +1,271 @@
+//! The ledger as its callers see it: answers, reads, restarts.
+
+mod support;
+
+use paygod_core::{Action, Verdict};
+use paygod_service::ledger::{AsOf, Ledger, OpenOptions, Protection, SubmitError};
+use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
+use paygod_types::{AccountId, RequestId, Seq};
+use support::{TestBook, json, open_account, payment};
+
+#[test]
+fn a_new_book_has_a_genesis_and_a_signed_checkpoint() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let status = ledger.status().unwrap();
+    assert_eq!((status.entries, status.signed), (1, 1));
+    assert_eq!(status.fingerprint, book.created.fingerprint);
+    let checkpoint = ledger.checkpoint().unwrap();
+    assert_eq!(checkpoint.head().size, 1);
+    assert_eq!(
+        checkpoint.head().root,
+        leaf_hash(&ledger.entry(Seq(0)).unwrap().bytes)
+    );
+    ledger.close().unwrap();
+}
+
+#[test]
+fn without_a_policy_every_transfer_is_denied_and_sealed() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let answers = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        payment("pay-1", "a", "b", "12.50"),
+    ]);
+    let outcome = answers[2].as_ref().unwrap();
+    assert_eq!(
+        (outcome.action, outcome.verdict),
+        (Action::Transfer, Some(Verdict::Deny))
+    );
+    assert_eq!(outcome.seq, Seq(3));
+}
+
+#[test]
+fn allowed_money_moves_and_is_read_back_now_and_as_it_was() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let answers = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        payment("pay-1", "a", "b", "12.50"),
+        payment("pay-2", "a", "b", "1.00"),
+    ]);
+    let outcomes: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes[3].verdict, Some(Verdict::Allow));
+    let b = AccountId::parse("b").unwrap();
+    let posted = |balances: paygod_core::Balances| balances.posted().unwrap().minor();
+    assert_eq!(posted(ledger.account(&b).unwrap().balances), 1350);
+    assert_eq!(
+        posted(ledger.balances_at(&b, AsOf::Seq(outcomes[2].seq)).unwrap()),
+        1250
+    );
+    assert_eq!(
+        posted(
+            ledger
+                .balances_at(&b, AsOf::Time(outcomes[2].time))
+                .unwrap()
+        ),
+        1250
+    );
+    assert_eq!(
+        posted(ledger.balances_at(&b, AsOf::Seq(outcomes[1].seq)).unwrap()),
+        0
+    );
+}
+
+#[test]
+fn the_same_request_gives_the_first_outcome_again_across_restarts() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let first = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        payment("pay-1", "a", "b", "12.50"),
+        payment("pay-1", "a", "b", "12.50"),
+    ]);
+    let first: Vec<_> = first.into_iter().map(Result::unwrap).collect();
+    assert!(!first[2].existing && first[3].existing);
+    assert_eq!(
+        (first[2].seq, first[2].time, first[2].verdict),
+        (first[3].seq, first[3].time, first[3].verdict)
+    );
+    let size = ledger.size();
+    ledger.close().unwrap();
+
+    let ledger = book.open();
+    let again = ledger.submit(vec![
+        payment("pay-1", "a", "b", "12.50"),
+        payment("pay-1", "a", "b", "12.51"),
+        open_account("a", "EUR"),
+    ]);
+    let same = again[0].as_ref().unwrap();
+    assert!(same.existing);
+    assert_eq!((same.seq, same.time), (first[2].seq, first[2].time));
+    assert_eq!(
+        again[1].as_ref().unwrap_err().code().as_str(),
+        "request.conflict"
+    );
+    assert!(again[2].as_ref().unwrap().existing);
+    assert_eq!(ledger.size(), size);
+}
+
+#[test]
+fn a_malformed_request_seals_nothing_and_spoils_no_neighbour() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let answers = ledger.submit(vec![
+        json("not json"),
+        open_account("a", "EUR"),
+        json(r#"{"id":"x","account_open":{"account":"c","currency":"EUR"},"extra":1}"#),
+        json(&"x".repeat(100_000)),
+    ]);
+    let codes: Vec<_> = answers
+        .iter()
+        .map(|answer| {
+            answer
+                .as_ref()
+                .map(|_| "ok")
+                .unwrap_or_else(|error| error.code().as_str())
+        })
+        .collect();
+    assert_eq!(codes[1], "ok");
+    assert_eq!(codes[3], "ledger.request-too-large");
+    assert!(answers[0].is_err() && answers[2].is_err());
+    assert_eq!(ledger.size(), 2);
+}
+
+#[test]
+fn a_receipt_proves_its_entry_offline() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let _opened = ledger.submit(
+        (0..300)
+            .map(|n| open_account(&format!("acct-{n}"), "EUR"))
+            .collect(),
+    );
+    ledger.wait_signed().unwrap();
+    let receipt = ledger.receipt(Seq(123)).unwrap();
+    assert_eq!(receipt.protection, Protection::Signed);
+    let proof = TlogProof::parse(receipt.proof.as_deref().unwrap()).unwrap();
+    let key =
+        Ed25519Verifier::new(&VerifierKey::parse(&book.created.checkpoint_key).unwrap()).unwrap();
+    proof
+        .verify(leaf_hash(&receipt.entry), &book.created.origin, &[&key])
+        .unwrap();
+    assert!(
+        proof
+            .verify(leaf_hash(b"other"), &book.created.origin, &[&key])
+            .is_err()
+    );
+}
+
+#[test]
+fn an_erased_input_is_gone_and_its_id_stays_used() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let answers = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        payment("pay-1", "a", "b", "12.50"),
+    ]);
+    let seq = answers[2].as_ref().unwrap().seq;
+    assert!(ledger.input(seq).unwrap().is_some());
+    let id = |text: &str| RequestId::parse(text).unwrap();
+    ledger
+        .erase_evidence(id("erase-1"), None, id("pay-1"))
+        .unwrap();
+    assert_eq!(ledger.input(seq).unwrap(), None);
+    let again = ledger.submit(vec![payment("pay-1", "a", "b", "12.50")]);
+    assert_eq!(
+        again[0].as_ref().unwrap_err().code().as_str(),
+        "request.erased"
+    );
+}
+
+#[test]
+fn a_book_has_one_ledger_at_a_time_and_none_after_it_closed() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let second = Ledger::open(&book.path(), OpenOptions::default());
+    assert_eq!(second.unwrap_err().code().as_str(), "store.locked");
+    ledger.close().unwrap();
+    book.open().close().unwrap();
+}
+
+#[test]
+fn a_snapshot_spares_folding_and_the_state_is_the_same() {
+    let book = TestBook::new();
+    let options = OpenOptions {
+        snapshot_every: 200,
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    for batch in 0..10 {
+        let requests = (0..100)
+            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
+            .collect();
+        assert!(ledger.submit(requests).iter().all(Result::is_ok));
+    }
+    let before = ledger.accounts().unwrap();
+    ledger.close().unwrap();
+    let ledger = book.open();
+    assert!(
+        ledger.opening().from_snapshot >= 200,
+        "{:?}",
+        ledger.opening()
+    );
+    assert_eq!(ledger.accounts().unwrap(), before);
+}
+
+#[test]
+fn an_altered_snapshot_is_not_believed() {
+    let book = TestBook::new();
+    let options = OpenOptions {
+        snapshot_every: 100,
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    for batch in 0..4 {
+        let requests = (0..100)
+            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
+            .collect();
+        assert!(ledger.submit(requests).iter().all(Result::is_ok));
+    }
+    let before = ledger.accounts().unwrap();
+    ledger.close().unwrap();
+    for file in std::fs::read_dir(book.path().join("snapshots")).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let ledger = book.open();
+    assert_eq!(ledger.opening().from_snapshot, 0);
+    assert_eq!(ledger.accounts().unwrap(), before);
+}
+
+#[test]
+fn closed_ledgers_finish_what_they_took() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let ticket = ledger
+        .begin(
+            (0..5_000)
+                .map(|n| open_account(&format!("acct-{n}"), "EUR"))
+                .collect(),
+        )
+        .unwrap();
+    ledger.close().unwrap();
+    assert!(ticket.wait().iter().all(Result::is_ok));
+    let ledger = book.open();
+    assert_eq!(ledger.size(), 5_001);
+    assert!(!matches!(
+        ledger.submit(vec![open_account("acct-7", "EUR")])[0],
+        Err(SubmitError::Closed)
+    ));
+}

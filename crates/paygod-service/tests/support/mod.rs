@@ -1,0 +1,74 @@
+//! Books and requests for the tests of the ledger.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::path::{Path, PathBuf};
+
+use paygod_service::ledger::{
+    ActivationOrder, BookOptions, Created, Ledger, OpenOptions, Submission,
+};
+
+/// A book in a folder of its own.
+pub(crate) struct TestBook {
+    dir: tempfile::TempDir,
+    pub(crate) created: Created,
+}
+
+impl TestBook {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = BookOptions {
+            origin: "ledger.example.com/test".to_owned(),
+        };
+        let created = Ledger::create(&dir.path().join("book"), &options).unwrap();
+        Self { dir, created }
+    }
+
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("book")
+    }
+
+    pub(crate) fn scratch(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn open(&self) -> Ledger {
+        Ledger::open(&self.path(), OpenOptions::default()).unwrap()
+    }
+
+    /// Puts two of the starter packs in force.
+    pub(crate) fn allow_all(&self, ledger: &Ledger) {
+        let packs = ["payment-limits", "duplicate-payment"]
+            .map(starter_pack)
+            .to_vec();
+        let order = ActivationOrder {
+            id: None,
+            by: None,
+            packs,
+            lists: Vec::new(),
+        };
+        ledger.activate(&order).unwrap();
+    }
+}
+
+/// The folder of a starter pack.
+pub(crate) fn starter_pack(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../packs/core")
+        .join(name)
+}
+
+pub(crate) fn json(text: &str) -> Submission {
+    Submission::Json(text.as_bytes().to_vec())
+}
+
+pub(crate) fn open_account(account: &str, currency: &str) -> Submission {
+    json(&format!(
+        r#"{{"id":"open-{account}","account_open":{{"account":"{account}","currency":"{currency}"}}}}"#
+    ))
+}
+
+pub(crate) fn payment(id: &str, debit: &str, credit: &str, amount: &str) -> Submission {
+    json(&format!(
+        r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{{"debit":"{debit}","credit":"{credit}","amount":"{amount}","currency":"EUR","payment":{{"creditor":{{"name":"Clara Conti"}},"reference":"{id}"}}}}]}}}}"#
+    ))
+}
