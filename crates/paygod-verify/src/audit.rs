@@ -31,8 +31,11 @@ pub(crate) struct Audit<'a> {
     keys: Keys,
     rebuild: Option<Rebuild>,
     genesis: Option<Hash>,
-    /// Size of the last checkpoint that stands, and whether a published one has failed.
+    /// Size of the last checkpoint that stands, of any, and of those the auditor kept. One that the
+    /// thief of the key made anew says nothing about where a kept one parts from the log.
     stands: u64,
+    kept_stands: u64,
+    /// A published checkpoint has failed.
     broken: bool,
     checkpoints_checked: u64,
     kept_checked: u64,
@@ -60,6 +63,7 @@ impl<'a> Audit<'a> {
             rebuild: (options.depth == Depth::Whole).then(|| Rebuild::new(options)),
             genesis: None,
             stands: 0,
+            kept_stands: 0,
             broken: false,
             checkpoints_checked: 0,
             kept_checked: 0,
@@ -223,18 +227,21 @@ impl<'a> Audit<'a> {
         }
         if found == head {
             self.stands = size;
+            if due.origin == Origin::Kept {
+                self.kept_stands = size;
+            }
             return;
         }
         // Once one is broken all later ones are; the auditor's own still say how far back it goes.
         if self.broken && due.origin == Origin::Published {
             return;
         }
-        let check = match due.origin {
-            Origin::Published => Check::Root,
-            Origin::Kept => Check::Kept,
+        let (check, stands) = match due.origin {
+            Origin::Published => (Check::Root, self.stands),
+            Origin::Kept => (Check::Kept, self.kept_stands),
         };
         self.broken |= due.origin == Origin::Published;
-        let place = Place::Entries(self.stands..size);
+        let place = Place::Entries(stands..size);
         let expected = format!("the entries whose root at size {size} is {}", found.root);
         let found = format!("entries with the root {}", head.root);
         self.failures

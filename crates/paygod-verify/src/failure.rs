@@ -35,18 +35,6 @@ pub enum Place {
     File(String),
 }
 
-impl Place {
-    /// Entries by number before ranges, ranges before checkpoints and files: the most telling first.
-    fn rank(&self) -> (u8, u64) {
-        match self {
-            Self::Entry(seq) => (0, *seq),
-            Self::Entries(range) => (1, range.start),
-            Self::Checkpoint(size) => (2, *size),
-            Self::File(_) => (3, 0),
-        }
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -146,6 +134,28 @@ impl Failure {
         }
     }
 
+    /// The most telling first: entries by number and what is not there at all, then checkpoints, then
+    /// ranges of entries and files, which may follow from those.
+    fn rank(&self) -> (u8, u64) {
+        match &self.place {
+            Place::Entry(seq) => (0, *seq),
+            Place::Entries(range) if self.check == Check::Missing => (0, range.start),
+            Place::Checkpoint(size) => (1, *size),
+            Place::Entries(range) => (2, range.start),
+            Place::File(_) => (3, 0),
+        }
+    }
+
+    /// What the fold said of the entry that stands at `index`, whatever seq it claims.
+    pub(crate) fn of_fold(index: u64, error: FoldError) -> Self {
+        Self::new(
+            Check::Fold(error.check),
+            Place::Entry(index),
+            error.expected,
+            error.found,
+        )
+    }
+
     pub(crate) fn write_json(&self, writer: &mut Writer<'_>) {
         writer.begin_object();
         writer.key("check");
@@ -192,13 +202,6 @@ impl fmt::Display for Failure {
             f,
             "{place} fails the check `{check}`: expected {expected}, found {found}"
         )
-    }
-}
-
-impl From<FoldError> for Failure {
-    fn from(error: FoldError) -> Self {
-        let place = Place::Entry(error.seq.0);
-        Self::new(Check::Fold(error.check), place, error.expected, error.found)
     }
 }
 
@@ -249,7 +252,7 @@ impl Failures {
 
     /// The most telling ones in order, and how many more there were.
     pub(crate) fn finish(mut self) -> (Vec<Failure>, u64) {
-        self.kept.sort_by_key(|failure| failure.place.rank());
+        self.kept.sort_by_key(Failure::rank);
         let more = self.kept.len().saturating_sub(self.wanted_max.max(1));
         self.kept.truncate(self.wanted_max.max(1));
         (

@@ -3,7 +3,7 @@
 //! An entry that the fold refuses is stepped over, so that later failures can be found too; from then
 //! on the state is not the book's, and what follows from that is reported as it comes.
 
-use paygod_core::{Body, Effects, Entry, State};
+use paygod_core::{Body, Effects, Entry, FoldError, State};
 use paygod_types::RequestId;
 
 use crate::batch::{Read, Reader};
@@ -65,8 +65,8 @@ impl Rebuild {
                 .into_iter()
                 .for_each(|failure| failures.push(failure));
         }
-        if let Err(failure) = self.apply(entry) {
-            failures.push(failure);
+        if let Err(error) = self.apply(entry) {
+            failures.push(Failure::of_fold(read.index, error));
             self.state.step_over(Some(entry.time));
             return Ok(());
         }
@@ -85,12 +85,11 @@ impl Rebuild {
         Ok(())
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), Failure> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), FoldError> {
         match &mut self.effects {
-            Some(effects) => self.state.apply_into(entry, effects)?,
-            None => drop(self.state.apply(entry)?),
+            Some(effects) => self.state.apply_into(entry, effects),
+            None => self.state.apply(entry).map(drop),
         }
-        Ok(())
     }
 
     /// What can only be said when all entries were seen.
