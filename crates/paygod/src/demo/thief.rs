@@ -5,12 +5,14 @@ use super::audit::{KEPT_CHECKPOINTS, KEPT_RECEIPT};
 use super::story::Story;
 use crate::commands::verify::{self, KeptFiles};
 use crate::fault::Fault;
-use crate::insider::{self, Insider};
+use crate::files;
+use crate::insider;
 use crate::output::Tone;
 use crate::table::{Align, Cell, Table};
 use indicatif::ProgressBar;
 use paygod_service::ledger::{Created, Ledger, OpenOptions};
-use paygod_tlog::Hash;
+use paygod_tlog::limits::NOTE_BYTES_MAX;
+use paygod_tlog::{Hash, SignedCheckpoint};
 use paygod_types::{Seq, code};
 use paygod_verify::{Place, Report};
 use serde_json::{Value, json};
@@ -43,20 +45,19 @@ pub(super) fn steal_and_catch(
         "Somebody inside has the disk, the server and the signing key. In entry {seq}, payment {name}, they make 1275.50 EUR into 6275.50 EUR: on both sides, so that the accounts still add up. They edit the store, checksum and all, let the tree be built anew, and sign its root with the book's real key:"
     ))?;
     rewrite(places, target)?;
-    let (honest, forged) = (Insider::of(&places.export), Insider::of(&places.forged));
     let mut table = Table::new(&[
         ("", Align::Left),
         ("size", Align::Right),
         ("root", Align::Left),
     ]);
-    for (what, export) in [("sealed", &honest), ("forged", &forged)] {
-        let head = *export.checkpoint()?.head();
-        let row = [
+    for (what, export) in [("sealed", &places.export), ("forged", &places.forged)] {
+        let note = files::read(&export.join("checkpoint"), NOTE_BYTES_MAX)?;
+        let head = *SignedCheckpoint::parse(&note)?.head();
+        table.row([
             Cell::toned(what, Tone::Faint),
             head.size.to_string().into(),
             head.root.to_base64().into(),
-        ];
-        table.row(row);
+        ]);
     }
     story.table(&table)?;
     story.say(
