@@ -17,22 +17,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use paygod_tlog::{Frontier, Hash, leaf_hash};
+use paygod_tlog::{Frontier, Hash, SignedCheckpoint, TreeHead, leaf_hash};
 use paygod_types::Seq;
 
+use crate::backup::BookFiles;
 use crate::blob::Blobs;
-use crate::checkpoints::Checkpoints;
+use crate::checkpoints::{self, Checkpoints};
 use crate::disk::{Access, Dir, DirLock, Disk, RealDisk};
 use crate::error::{CheckpointError, Corruption, DerivedError, FoldFault, OpenError, ReadError};
-use crate::history::{HistoryOptions, HistoryWriter, TABLE_TOUCHES, Touch};
-use crate::index::{IndexOptions, IndexWriter, KeyMaker, MEMTABLE_KEYS};
-use crate::kek::{FileKek, Kek};
+use crate::history::{BalanceHistory, HistoryOptions, HistoryWriter, TABLE_TOUCHES, Touch};
+use crate::index::{Finder, IndexOptions, IndexWriter, KeyMaker, MEMTABLE_KEYS};
+use crate::kek::{FileKek, Kek, NoKek};
 use crate::reader::{Entry, Reader};
 use crate::recover::recover;
 use crate::segment::BookId;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::snapshotter::Snapshotter;
-use crate::tree::TreeFiles;
+use crate::tree::{TreeFiles, TreeSource};
 use crate::vault::Vault;
 use crate::width::{u32_at, u64_at};
 use crate::writer::{self, SEGMENT_BYTES, Writer};
@@ -50,6 +51,9 @@ const FOLDERS: [&str; 7] = [
     "vault",
     "blobs",
 ];
+
+/// Longest note that is read as the last checkpoint, in bytes.
+const CHECKPOINT_BYTES_MAX: u64 = 256 << 10;
 
 /// How many leaf hashes are appended to the tree at once while folding.
 const LEAVES_AT_ONCE: usize = 4096;
@@ -179,10 +183,35 @@ pub struct Book {
     pub vault: Vault,
     /// Packs and lists.
     pub blobs: Blobs,
+    /// What a backup and an export copy from.
+    pub files: BookFiles,
     /// What was found while the book was opened.
     pub opening: Opening,
     /// Keeps other writers out.
     pub lock: BookLock,
+}
+
+/// A book that is open for reading only.
+#[derive(Debug)]
+pub struct ReadBook {
+    /// Reads entries.
+    pub reader: Reader,
+    /// Finds entries by request id and window token.
+    pub finder: Finder,
+    /// Reads balances of the past.
+    pub history: BalanceHistory,
+    /// Reads tiles, up to the last published checkpoint.
+    pub tree: TreeSource,
+    /// The last published checkpoint.
+    pub checkpoint: Option<SignedCheckpoint>,
+    /// Encrypted inputs; nothing can be stored or erased.
+    pub vault: Vault,
+    /// Packs and lists.
+    pub blobs: Blobs,
+    /// What a backup and an export copy from.
+    pub files: BookFiles,
+    /// What was found while the book was opened.
+    pub opening: Opening,
 }
 
 struct Identity {
@@ -249,9 +278,16 @@ impl Book {
         derived.replay(&reader, Seq(from_snapshot), fold)?;
         let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments), true)
             .map_err(|fault| refused_checkpoint(&dir, fault))?;
-        check_checkpoint(&checkpoints, &derived.tree, size)?;
+        if let Some(published) = checkpoints.last_head() {
+            check_checkpoint(&published, &derived.tree, size)?;
+        }
         let vault = open_vault(&dir, options, true)?;
         let snapshots = derived.snapshotter();
+        let files = BookFiles {
+            dir: dir.clone(),
+            reader: reader.clone(),
+            tree: derived.tree.source(),
+        };
         let writer = Writer::new(
             dir.dir("segments"),
             found.segments,
@@ -274,8 +310,68 @@ impl Book {
             checkpoints,
             vault,
             blobs: Blobs::new(dir.dir("blobs")),
+            files,
             opening,
             lock: BookLock(Some(Arc::from(lock))),
+        })
+    }
+
+    /// Opens a book for reading, beside a writer if there is one. Writes nothing: what the derived
+    /// files lack is made anew in memory, and tiles are served up to the last published checkpoint.
+    ///
+    /// # Errors
+    /// As [`Book::open`], but for the lock.
+    pub fn open_read_only(
+        path: &Path,
+        options: &Options,
+        fold: &mut dyn Fold,
+    ) -> Result<ReadBook, OpenError> {
+        let dir = Dir::new(Arc::clone(&options.disk), path.to_path_buf());
+        let identity = read_identity(&dir)?;
+        // Before the segments: a checkpoint that comes later may cover more than is seen here.
+        let early = dir.read_whole(checkpoints::LAST_NAME, CHECKPOINT_BYTES_MAX)?;
+        let found = recover(&dir.dir("segments"), identity.book, false)?;
+        let reader = Reader {
+            segments: Arc::clone(&found.segments),
+        };
+        let size = reader.size();
+        let mut derived = Derived::open(&dir, &identity, &reader, false, options)?;
+        let from_snapshot = derived.restore(fold)?;
+        derived.replay(&reader, Seq(from_snapshot), fold)?;
+        let checkpoint = match early.as_deref().map(SignedCheckpoint::parse) {
+            Some(Ok(checkpoint)) => Some(checkpoint),
+            Some(Err(_)) => {
+                let what = "the last checkpoint does not parse";
+                return Err(refused_checkpoint(
+                    &dir,
+                    CheckpointError::Malformed { what },
+                ));
+            }
+            None => None,
+        };
+        if let Some(published) = checkpoint.as_ref().map(SignedCheckpoint::head) {
+            derived.tree.serve(published.size).map_err(derived_fault)?;
+            check_checkpoint(published, &derived.tree, size)?;
+        }
+        let files = BookFiles {
+            dir: dir.clone(),
+            reader: reader.clone(),
+            tree: derived.tree.source(),
+        };
+        Ok(ReadBook {
+            reader,
+            finder: derived.index.finder(),
+            history: derived.history.reader(),
+            tree: derived.tree.source(),
+            checkpoint,
+            vault: open_vault(&dir, options, false)?,
+            blobs: Blobs::new(dir.dir("blobs")),
+            files,
+            opening: Opening {
+                size,
+                from_snapshot,
+                cut_bytes: found.cut_bytes,
+            },
         })
     }
 
@@ -441,14 +537,7 @@ fn refused_checkpoint(dir: &Dir, fault: CheckpointError) -> OpenError {
 }
 
 /// The book must hold the tree that was last published.
-fn check_checkpoint(
-    checkpoints: &Checkpoints,
-    tree: &TreeFiles,
-    size: u64,
-) -> Result<(), OpenError> {
-    let Some(published) = checkpoints.last_head() else {
-        return Ok(());
-    };
+fn check_checkpoint(published: &TreeHead, tree: &TreeFiles, size: u64) -> Result<(), OpenError> {
     if published.size > size {
         return Err(OpenError::BehindCheckpoint {
             checkpoint: published.size,
@@ -459,7 +548,7 @@ fn check_checkpoint(
         .source()
         .head_at(published.size)
         .map_err(derived_fault)?;
-    if found != published {
+    if found != *published {
         return Err(OpenError::RootMismatch {
             size: published.size,
             expected: published.root.to_base64(),
@@ -471,11 +560,16 @@ fn check_checkpoint(
 
 fn open_vault(dir: &Dir, options: &Options, write: bool) -> Result<Vault, OpenError> {
     let vault_dir = dir.dir("vault");
-    let kek = match &options.kek {
+    let folder = vault_dir.path();
+    let kek: Arc<dyn Kek> = match &options.kek {
         Some(kek) => Arc::clone(kek),
-        None => Arc::new(
-            FileKek::open_or_create(&options.disk, vault_dir.path()).map_err(OpenError::Vault)?,
-        ),
+        None if write => {
+            Arc::new(FileKek::open_or_create(&options.disk, folder).map_err(OpenError::Vault)?)
+        }
+        None => match FileKek::open(&options.disk, folder).map_err(OpenError::Vault)? {
+            Some(kek) => Arc::new(kek),
+            None => Arc::new(NoKek),
+        },
     };
     Ok(Vault::open(
         vault_dir,

@@ -158,6 +158,21 @@ impl Checkpoints {
     }
 }
 
+/// Where the record of a note that was published lately ends in the log.
+pub(crate) fn end_of(log: &OpenFile, note: &[u8]) -> Result<u64, CheckpointError> {
+    let len = log.len()?;
+    // Some more may have been published since.
+    let from = len.saturating_sub(to_u64(8 * RECORD_BYTES_MAX));
+    let mut tail = vec![0_u8; to_usize(len.saturating_sub(from))];
+    log.read_exact_at(&mut tail, from)?;
+    let mut record = Vec::new();
+    append_record(&mut record, note);
+    let start = rfind(&tail, &record).ok_or(CheckpointError::Malformed {
+        what: "the last checkpoint is missing from the log",
+    })?;
+    Ok(from.saturating_add(to_u64(start.saturating_add(record.len()))))
+}
+
 fn parse_note(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
     SignedCheckpoint::parse(bytes).map_err(|_| CheckpointError::Malformed {
         what: "it does not parse",

@@ -251,10 +251,24 @@ impl Dir {
         self.path.join(name)
     }
 
+    /// A folder within; the folder itself when the name is empty.
     pub(crate) fn dir(&self, name: &str) -> Self {
+        let path = if name.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(name)
+        };
         Self {
             disk: Arc::clone(&self.disk),
-            path: self.path.join(name),
+            path,
+        }
+    }
+
+    /// Another folder of the same disk.
+    pub(crate) fn elsewhere(&self, path: &Path) -> Self {
+        Self {
+            disk: Arc::clone(&self.disk),
+            path: path.to_path_buf(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::disk::Dir;
 use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
 use crate::tiers::{self, Extent};
+use crate::width::to_usize;
 use run::{Cursor, Run, RunWriter};
 
 /// An account's number: its place in the order of opening.
@@ -47,6 +48,9 @@ pub(crate) const TABLE_TOUCHES: usize = 1 << 16;
 
 /// Most full tables that wait to become runs; past that the integrator waits.
 const FROZEN_MAX: usize = 4;
+
+/// How many touches are fetched from all over a table at once.
+const GATHERED_TOUCHES: usize = 64;
 
 /// After how many merged touches a merge looks whether a table waits.
 const MERGE_TOUCHES_BETWEEN_LOOKS: u64 = 1 << 16;
@@ -112,11 +116,23 @@ impl Shared {
             level: 0,
         };
         let mut writer = RunWriter::begin(&self.dir, &self.book, extent)?;
-        let mut order: Vec<&Dated> = table.touches.iter().collect();
-        // Stable: touches of one entry keep their order.
-        order.sort_by_key(|touch| (touch.account, touch.seq));
-        for touch in order {
-            writer.push(touch)?;
+        // Sorted by account, then by place, which is the order of the entries.
+        let places = (0_u64..).zip(&table.touches);
+        let mut order: Vec<u64> = places
+            .map(|(place, touch)| (u64::from(touch.account) << 32) | place)
+            .collect();
+        order.sort_unstable();
+        // Gathered a few at a time: reads that don't wait for each other hide the memory's latency.
+        let mut gathered = Vec::with_capacity(GATHERED_TOUCHES);
+        for places in order.chunks(GATHERED_TOUCHES) {
+            gathered.clear();
+            gathered.extend(
+                places
+                    .iter()
+                    .filter_map(|place| table.touches.get(to_usize(place & 0xffff_ffff)))
+                    .copied(),
+            );
+            gathered.iter().try_for_each(|touch| writer.push(touch))?;
         }
         let run = Arc::new(writer.finish()?);
         self.change(|view| {

@@ -60,23 +60,35 @@ impl FileKek {
         }
     }
 
+    /// Reads the key file in `folder`; `None` when there is none.
+    ///
+    /// # Errors
+    /// The disk refused, or the file does not hold 32 bytes.
+    pub fn open(disk: &Arc<dyn Disk>, folder: &Path) -> Result<Option<Self>, VaultError> {
+        let dir = Dir::new(Arc::clone(disk), folder.to_path_buf());
+        let Some(bytes) = dir
+            .read_whole(DEVELOPMENT_KEY_NAME, 64)?
+            .map(Zeroizing::new)
+        else {
+            return Ok(None);
+        };
+        let Some(key) = bytes.as_array::<DATA_KEY_BYTES>() else {
+            let what = format!("its file has {} bytes and must have 32", bytes.len());
+            return Err(VaultError::Kek { what });
+        };
+        Ok(Some(Self::from_bytes(key)))
+    }
+
     /// Reads the key file in `folder`, or makes one with a fresh key when there is none.
     ///
     /// # Errors
     /// The disk refused, there is no randomness, or the file does not hold 32 bytes.
     pub fn open_or_create(disk: &Arc<dyn Disk>, folder: &Path) -> Result<Self, VaultError> {
+        if let Some(found) = Self::open(disk, folder)? {
+            return Ok(found);
+        }
         let dir = Dir::new(Arc::clone(disk), folder.to_path_buf());
         dir.create()?;
-        let found = dir
-            .read_whole(DEVELOPMENT_KEY_NAME, 64)?
-            .map(Zeroizing::new);
-        if let Some(bytes) = found {
-            let Some(key) = bytes.as_array::<DATA_KEY_BYTES>() else {
-                let what = format!("its file has {} bytes and must have 32", bytes.len());
-                return Err(VaultError::Kek { what });
-            };
-            return Ok(Self::from_bytes(key));
-        }
         let mut key = Zeroizing::new([0_u8; DATA_KEY_BYTES]);
         getrandom::fill(key.as_mut_slice()).map_err(|_| VaultError::Randomness)?;
         dir.replace(DEVELOPMENT_KEY_NAME, &[key.as_slice()])?;
@@ -102,5 +114,30 @@ impl Kek for FileKek {
         let mut key = Zeroizing::new([0_u8; DATA_KEY_BYTES]);
         let opened = self.cipher.unwrap_key(wrapped, key.as_mut_slice()).is_ok();
         Ok(opened.then_some(key))
+    }
+}
+
+/// Stands where no key is at hand: a copy of a book that was made without its key.
+#[derive(Debug)]
+pub(crate) struct NoKek;
+
+impl NoKek {
+    fn missing() -> VaultError {
+        VaultError::Kek {
+            what: "there is none beside this copy of the book".to_owned(),
+        }
+    }
+}
+
+impl Kek for NoKek {
+    fn wrap(&self, _: &[u8; DATA_KEY_BYTES]) -> Result<[u8; WRAPPED_KEY_BYTES], VaultError> {
+        Err(Self::missing())
+    }
+
+    fn unwrap(
+        &self,
+        _: &[u8; WRAPPED_KEY_BYTES],
+    ) -> Result<Option<Zeroizing<[u8; DATA_KEY_BYTES]>>, VaultError> {
+        Err(Self::missing())
     }
 }

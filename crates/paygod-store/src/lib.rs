@@ -9,11 +9,13 @@
 //! It does not know what an entry means, and it reads no clock.
 
 mod background;
+mod backup;
 mod blob;
 mod book;
 mod checkpoints;
 mod disk;
 mod error;
+mod export;
 pub mod fault;
 mod group;
 mod history;
@@ -33,14 +35,16 @@ mod vault;
 mod width;
 mod writer;
 
+pub use backup::{BackupReport, BookFiles, Progress, restore};
 pub use blob::{BLOB_BYTES_MAX, Blobs};
-pub use book::{Book, BookLock, Fold, Opening, Options, Record, is_book};
+pub use book::{Book, BookLock, Fold, Opening, Options, ReadBook, Record, is_book};
 pub use checkpoints::{Checkpoints, LogReader, append_record};
 pub use disk::{Access, DirLock, Disk, DiskFile, RealDisk};
 pub use error::{
     Action, BlobError, CheckpointError, CommitError, CopyError, Corruption, DerivedError,
     FoldFault, IoFault, OpenError, ReadError, StageError, VaultError,
 };
+pub use export::ExportReport;
 pub use group::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, SharedGroup};
 pub use history::{AccountNumber, BalanceHistory, BalancesAfter, HistoryWriter, Touch};
 pub use index::{Finder, Hits, IndexStats, IndexWriter, KEYS_PER_ENTRY_MAX, KeyMaker};

@@ -155,7 +155,8 @@ impl Segments {
         self.poisoned.load(Ordering::Acquire)
     }
 
-    pub(crate) fn snapshot_list(&self) -> Vec<Arc<Segment>> {
+    /// The segments, in order.
+    pub(crate) fn list(&self) -> Vec<Arc<Segment>> {
         self.list
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -150,28 +150,40 @@ fn sealed_marks(
     Ok(walked.marks)
 }
 
+/// How often the last segment is looked at again when it seems damaged while another process may be
+/// writing to it.
+const LOOKS_MAX: u32 = 8;
+
 /// The offsets of the last segment, its torn tail cut, and how many bytes of records were cut.
 fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u64), OpenError> {
-    let len = file.len()?;
-    let walked = walk(file, first_seq, len)?;
-    let end = walked.marks.end;
-    let dirty_end = last_nonzero(file, end, len)?;
-    let cut = dirty_end.saturating_sub(end);
-    if cut > 0 {
-        let mut tail = vec![0_u8; to_usize(cut)];
-        file.read_exact_at(&mut tail, end)?;
-        let seq = first_seq.saturating_add(walked.marks.count);
-        if segment::later_group_in(&tail, seq).is_some() {
-            // INVARIANT(append-only): a later group was written, so this record was acknowledged.
-            let what =
-                "the record's checksum or number is wrong, and acknowledged entries follow it";
-            return Err(corruption(file.path().to_path_buf(), seq, end, what));
+    let mut looks = if write { 1 } else { LOOKS_MAX };
+    loop {
+        let len = file.len()?;
+        let walked = walk(file, first_seq, len)?;
+        let end = walked.marks.end;
+        let dirty_end = last_nonzero(file, end, len)?;
+        let cut = dirty_end.saturating_sub(end);
+        looks = looks.saturating_sub(1);
+        if cut > 0 {
+            let mut tail = vec![0_u8; to_usize(cut)];
+            file.read_exact_at(&mut tail, end)?;
+            let seq = first_seq.saturating_add(walked.marks.count);
+            if segment::later_group_in(&tail, seq).is_some() {
+                // Read-only, the writer may have written between the two readings.
+                if looks > 0 {
+                    continue;
+                }
+                // INVARIANT(append-only): a later group was written, so this one was acknowledged.
+                let what =
+                    "the record's checksum or number is wrong, and acknowledged entries follow";
+                return Err(corruption(file.path().to_path_buf(), seq, end, what));
+            }
         }
+        if write {
+            rewrite_tail(file, walked.last_group, end, dirty_end)?;
+        }
+        return Ok((walked.marks, cut));
     }
-    if write {
-        rewrite_tail(file, walked.last_group, end, dirty_end)?;
-    }
-    Ok((walked.marks, cut))
 }
 
 /// Writes the last group again, zeros after it, and flushes: what is then shown is on the disk.

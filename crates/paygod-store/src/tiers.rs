@@ -152,7 +152,12 @@ pub(crate) fn load<R: Tiered>(
     for (seqs, name) in found {
         let next = runs.last().map_or(0, |run| run.extent().seqs.end);
         let fits = seqs.start == next && seqs.end > next && seqs.end <= size;
-        match if fits { open(name)? } else { None } {
+        let opened = match if fits { open(name) } else { Ok(None) } {
+            // Read-only, the writer may have merged it away since the names were read.
+            Err(fault) if !write && fault.source.kind() == std::io::ErrorKind::NotFound => None,
+            opened => opened?,
+        };
+        match opened {
             Some(run) => runs.push(Arc::new(run)),
             None if write => dir.remove(name)?,
             None => {}

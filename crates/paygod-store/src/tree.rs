@@ -50,6 +50,7 @@ pub struct TreeFiles {
     levels: Arc<Levels>,
     tree: TreeWriter,
     rows: Rows,
+    write: bool,
 }
 
 impl TreeFiles {
@@ -69,19 +70,15 @@ impl TreeFiles {
             levels: Arc::new(levels),
             tree: TreeWriter::default(),
             rows: Rows::new(),
+            write,
         }
     }
 
     /// Goes on from a frontier, if the files hold the tree that it is the edge of.
     pub(crate) fn resume(&mut self, frontier: Frontier) -> Result<bool, DerivedError> {
         let head = frontier.head();
-        for level in 0..u8::try_from(TILE_LEVELS).unwrap_or(0) {
-            let hashes = head.size >> (TILE_HEIGHT * u32::from(level));
-            if hashes > 0
-                && self.levels.file(level)?.len()? < hashes.saturating_mul(to_u64(HASH_BYTES))
-            {
-                return Ok(false);
-            }
+        if !self.holds(head.size)? {
+            return Ok(false);
         }
         self.levels.size.store(head.size, Ordering::Release);
         if head.size > 0 && self.source().head_at(head.size)? != head {
@@ -92,12 +89,34 @@ impl TreeFiles {
         Ok(true)
     }
 
+    /// Read-only: serves the tree that was published, as far as the files hold it.
+    pub(crate) fn serve(&self, size: u64) -> Result<(), DerivedError> {
+        if self.holds(size)? {
+            self.levels.size.store(size, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn holds(&self, size: u64) -> Result<bool, DerivedError> {
+        for level in 0..u8::try_from(TILE_LEVELS).unwrap_or(0) {
+            let hashes = size >> (TILE_HEIGHT * u32::from(level));
+            let bytes = hashes.saturating_mul(to_u64(HASH_BYTES));
+            if hashes > 0 && self.levels.file(level)?.len()? < bytes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Appends leaf hashes; readers see them when this returns.
     ///
     /// # Errors
     /// The disk refused; open the book again.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<(), DerivedError> {
         self.tree.append(leaves, &mut self.rows);
+        if !self.write {
+            return Ok(());
+        }
         for (level, first, hashes) in self.rows.iter() {
             let offset = first.saturating_mul(to_u64(HASH_BYTES));
             self.levels.file(level)?.write_at(hashes, offset)?;

@@ -373,10 +373,6 @@ impl Vault {
         }
         Ok((file, wrapped, length))
     }
-
-    pub(crate) fn dir(&self) -> &Dir {
-        &self.files.dir
-    }
 }
 
 impl Files {

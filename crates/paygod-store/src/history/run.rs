@@ -422,7 +422,26 @@ fn unzigzag(value: u128) -> i128 {
     (value >> 1).cast_signed() ^ (value & 1).cast_signed().wrapping_neg()
 }
 
-fn put_varint(out: &mut Vec<u8>, mut value: u128) {
+fn put_varint(out: &mut Vec<u8>, value: u128) {
+    let Ok(mut small) = u64::try_from(value) else {
+        return put_long_varint(out, value);
+    };
+    let mut bytes = [0_u8; 10];
+    let mut count = 1_usize;
+    for slot in &mut bytes {
+        let [low, ..] = small.to_le_bytes();
+        small >>= 7;
+        if small == 0 {
+            *slot = low;
+            break;
+        }
+        *slot = low | 0x80;
+        count = count.saturating_add(1);
+    }
+    out.extend_from_slice(bytes.get(..count).unwrap_or(&[]));
+}
+
+fn put_long_varint(out: &mut Vec<u8>, mut value: u128) {
     while value > 0x7f {
         let [low, ..] = value.to_le_bytes();
         out.push(low | 0x80);
@@ -433,6 +452,22 @@ fn put_varint(out: &mut Vec<u8>, mut value: u128) {
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u128> {
+    // Nine bytes of seven bits fit in 64.
+    let mut small = 0_u64;
+    for (shift, (count, byte)) in (0_u32..)
+        .step_by(7)
+        .zip((1_usize..).zip(bytes.iter().take(9)))
+    {
+        small |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            *bytes = bytes.get(count..)?;
+            return Some(u128::from(small));
+        }
+    }
+    long_varint(bytes)
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Option<u128> {
     let mut value = 0_u128;
     let mut shift = 0_u32;
     loop {
@@ -447,5 +482,32 @@ fn varint(bytes: &mut &[u8]) -> Option<u128> {
             return Some(value);
         }
         shift = shift.saturating_add(7);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{put_varint, unzigzag, varint, zigzag};
+
+    proptest! {
+        #[test]
+        fn a_varint_reads_back(value: i128, small: i64, shift in 0_u32..127) {
+            for value in [value, i128::from(small), value >> shift, 0, -1, i128::MAX, i128::MIN] {
+                let mut bytes = Vec::new();
+                put_varint(&mut bytes, zigzag(value));
+                bytes.push(0xee);
+                let mut rest = bytes.as_slice();
+                prop_assert_eq!(varint(&mut rest).map(unzigzag), Some(value));
+                prop_assert_eq!(rest, &[0xee]);
+            }
+        }
+
+        #[test]
+        fn any_bytes_decode_without_a_panic(bytes: Vec<u8>) {
+            let mut decoder = super::Decoder::new(&bytes, 5);
+            while decoder.next().is_some() {}
+        }
     }
 }
