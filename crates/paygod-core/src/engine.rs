@@ -26,6 +26,10 @@ use crate::system_id;
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every outcome is sealed, and a box would be one more allocation on each"
+)]
 pub enum Outcome {
     /// A new entry: its bytes were appended to the caller's buffer.
     Sealed(Effects),

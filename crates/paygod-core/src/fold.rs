@@ -479,7 +479,7 @@ impl Checker<'_> {
 
     fn posting_account(&self, posting: &Posting) -> Checked<AccountIx> {
         let ix = self.account(posting.account.as_str())?;
-        let currency = self.state.accounts.info(ix).map(|info| info.currency);
+        let currency = self.state.accounts.slot(ix).map(|slot| slot.currency);
         if currency != Some(posting.money.currency) {
             let expected = currency.map_or("a currency", |currency| currency.code());
             let expected = format!("{expected} on account `{}`", posting.account);

@@ -143,8 +143,8 @@ impl Checker<'_> {
         if !self
             .state
             .accounts
-            .balances(ix)
-            .is_some_and(|balances| balances.is_settled())
+            .slot(ix)
+            .is_some_and(|slot| slot.balances.is_settled())
         {
             let expected = "a zero balance and no reservations";
             return Err(self.fail(Check::Account, expected, format!("others on `{account}`")));

@@ -131,10 +131,8 @@ impl Movement {
         {
             Some(place) => place,
             None => {
-                let balances = *state
-                    .accounts
-                    .balances(ix)
-                    .ok_or(Refusal::AccountClosed(ix))?;
+                let slot = state.accounts.slot(ix).ok_or(Refusal::AccountClosed(ix))?;
+                let balances = slot.balances;
                 self.touched.push(Touched {
                     account: ix,
                     balances,
@@ -170,28 +168,25 @@ impl Movement {
     fn check_limits(&self, state: &State) -> Result<(), Refusal> {
         for touched in &self.touched {
             let account = touched.account;
-            let Some(info) = state.accounts.info(account) else {
+            let Some(slot) = state.accounts.slot(account) else {
                 return Err(Refusal::AccountClosed(account));
             };
-            if let Some(floor) = info.min_balance {
-                let available = touched.balances.available().ok_or(Refusal::Overflow)?;
-                if available < floor {
-                    return Err(Refusal::InsufficientFunds {
-                        account,
-                        available,
-                        floor,
-                    });
-                }
+            let (floor, ceiling) = (slot.floor, slot.ceiling);
+            let available = touched.balances.available().ok_or(Refusal::Overflow)?;
+            if available < floor {
+                return Err(Refusal::InsufficientFunds {
+                    account,
+                    available,
+                    floor,
+                });
             }
-            if let Some(ceiling) = info.max_balance {
-                let expected = touched.balances.expected().ok_or(Refusal::Overflow)?;
-                if expected > ceiling {
-                    return Err(Refusal::OverMaximum {
-                        account,
-                        expected,
-                        ceiling,
-                    });
-                }
+            let expected = touched.balances.expected().ok_or(Refusal::Overflow)?;
+            if expected > ceiling {
+                return Err(Refusal::OverMaximum {
+                    account,
+                    expected,
+                    ceiling,
+                });
             }
         }
         Ok(())

@@ -172,9 +172,8 @@ impl State {
     }
 
     /// The balances of every account, in the order of opening.
-    #[must_use]
-    pub fn balances(&self) -> &[Balances] {
-        self.accounts.all_balances()
+    pub fn balances(&self) -> impl ExactSizeIterator<Item = &Balances> {
+        self.accounts.balances()
     }
 
     /// Finds a reservation by the request that made it.

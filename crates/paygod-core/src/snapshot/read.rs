@@ -341,7 +341,7 @@ impl<'a> From<'a> {
         }
         let spent = left.iter().all(|of| of.totals == Balances::default());
         self.demand(spent, "totals that are no sums")?;
-        let mut reserved = state.accounts.all_balances().to_vec();
+        let mut reserved: Vec<Balances> = state.accounts.balances().copied().collect();
         for leg in state.pendings.iter().flat_map(|pending| &pending.legs) {
             let amount = leg.money.amount;
             let debit = Balances {

@@ -40,12 +40,9 @@ fn no_request_survives_an_unknown_key_anywhere() {
             .map(|(place, _)| place + 1)
             .collect();
         for place in places {
-            let comma = if json[place..].starts_with('}') {
-                ""
-            } else {
-                ","
-            };
-            let wrong = format!("{}\"zzz\":1{comma}{}", &json[..place], &json[place..]);
+            let (before, after) = json.split_at(place);
+            let comma = if after.starts_with('}') { "" } else { "," };
+            let wrong = format!("{}\"zzz\":1{comma}{}", before, after);
             let error = Request::from_json(wrong.as_bytes()).unwrap_err();
             let code = error.code().as_str();
             assert!(
@@ -176,7 +173,7 @@ fn wrong_requests_are_refused_with_their_code() {
             error.code().as_str(),
             code,
             "{error} of {}",
-            &json[..json.len().min(200)]
+            json.chars().take(200).collect::<String>()
         );
     }
 }
