@@ -110,3 +110,21 @@ fn genesis_comes_first_and_once() {
     let result = crate::engine::execute_system(&mut state, command, Timestamp::EPOCH, &mut out);
     assert_eq!(code(result), "book.not-ready");
 }
+
+#[test]
+fn policy_digest_is_the_one_that_the_ruleset_gives() {
+    use crate::command::PolicySet;
+    use paygod_policy::{ListBuilder, Ruleset};
+    let empty = Ruleset::builder().build().unwrap();
+    assert_eq!(PolicySet::default().digest(), empty.digest());
+    let mut list = ListBuilder::new("sdn".parse().unwrap(), "2026-11-22");
+    list.entry("1", ["A NAME"]);
+    let list = std::sync::Arc::new(list.build().unwrap());
+    let ruleset = Ruleset::builder().list(list).build().unwrap();
+    let set = PolicySet {
+        lists: ruleset.lists().to_vec(),
+        packs: ruleset.packs().to_vec(),
+    };
+    assert_eq!(set.digest(), ruleset.digest());
+    assert_ne!(set.digest(), empty.digest());
+}
