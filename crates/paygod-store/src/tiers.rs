@@ -133,6 +133,14 @@ pub(crate) fn remove<R: Tiered>(dir: &Dir, runs: &[Arc<R>]) -> Result<(), IoFaul
         .try_for_each(|run| dir.remove(&run.extent().file_name()))
 }
 
+/// Names of runs that are being written: sealed, and merged meanwhile.
+pub(crate) const UNFINISHED_NAME: &str = "unfinished";
+pub(crate) const UNFINISHED_MERGE_NAME: &str = "unfinished-merge";
+
+fn is_unfinished(name: &str) -> bool {
+    name == UNFINISHED_NAME || name == UNFINISHED_MERGE_NAME
+}
+
 /// Opens the runs that cover the entries from 0 on without a gap and no entry at or after `size`;
 /// removes the others, when it may.
 pub(crate) fn load<R: Tiered>(
@@ -142,6 +150,12 @@ pub(crate) fn load<R: Tiered>(
     mut open: impl FnMut(&str) -> Result<Option<R>, IoFault>,
 ) -> Result<Vec<Arc<R>>, IoFault> {
     let names = dir.list()?;
+    if write {
+        names
+            .iter()
+            .filter(|name| is_unfinished(name))
+            .try_for_each(|name| dir.remove(name))?;
+    }
     let mut found: Vec<(Range<u64>, &String)> = names
         .iter()
         .filter_map(|name| Some((seqs_of(name)?, name)))

@@ -12,7 +12,9 @@ use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{DerivedError, IoFault};
 use crate::history::{AccountNumber, BalancesAfter, Dated};
 use crate::segment::BookId;
-use crate::tiers::{self, Extent, HEAD_BYTES, Tiered, seqs_of};
+use crate::tiers::{
+    self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
+};
 use crate::width::{to_u64, to_usize, u32_at};
 
 const PAGE_BYTES: usize = 4096;
@@ -22,8 +24,6 @@ const PAGE_HEAD_BYTES: usize = 6;
 const TOUCH_BYTES_MAX: usize = 5 + 10 + 1 + 4 * 19;
 
 const MAGIC: [u8; 8] = *b"PGHIST\r\x01";
-const UNFINISHED_NAME: &str = "unfinished";
-const UNFINISHED_MERGE_NAME: &str = "unfinished-merge";
 const PIECE_PAGES: usize = 64;
 const FLUSH_PIECES: u64 = 16;
 

@@ -9,15 +9,15 @@
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
-use crate::tiers::{self, Extent, HEAD_BYTES, Tiered, seqs_of};
+use crate::tiers::{
+    self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
+};
 use crate::width::{to_u64, to_usize, u32_at, u64_at};
 
 pub(crate) const PAGE_BYTES: usize = 4096;
 const KEY_BYTES: usize = 12;
 const KEYS_PER_PAGE: usize = (PAGE_BYTES - 4) / KEY_BYTES;
 const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
-const UNFINISHED_NAME: &str = "unfinished";
-const UNFINISHED_MERGE_NAME: &str = "unfinished-merge";
 
 /// How many pages are written or read at once by a merge, and flushed as soon as they are written, so
 /// that no long flush stands in the way of a commit's.

@@ -157,6 +157,7 @@ pub fn sign(head: paygod_tlog::TreeHead) -> SignedCheckpoint {
 }
 
 /// A book in use, with its state.
+#[derive(Debug)]
 pub struct Running {
     pub book: Book,
     pub state: Count,
