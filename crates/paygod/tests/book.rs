@@ -1,0 +1,304 @@
+//! The command on a real book, from a bank's file to a proof, as people and scripts use it.
+
+mod support;
+
+use std::collections::BTreeMap;
+use support::{Book, paygod, payments, repository, shown};
+
+#[test]
+fn a_payment_file_is_judged_posted_and_sealed_once() {
+    let book = Book::ready();
+    let first = book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    assert_eq!(first.len(), 12);
+    let verdicts: BTreeMap<&str, &str> = first
+        .iter()
+        .map(|value| {
+            let id = value["id"].as_str().expect("an id").rsplit('/').next().expect("a name");
+            (id, value["verdict"].as_str().expect("a verdict"))
+        })
+        .collect();
+    assert_eq!(verdicts["INV-4712"], "review");
+    for (name, expected) in
+        [("INV-4713", "deny"), ("INV-8003", "deny"), ("INV-8004", "deny"), ("SAL-0001", "allow")]
+    {
+        assert_eq!(verdicts[name], expected, "{name}");
+    }
+    assert_eq!(book.balance("muster-handels-eur"), "5244.50");
+    assert_eq!(book.balance("muster-personaldienste-chf"), "8450.00");
+
+    let again = book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!(again["existing"], true);
+        assert_eq!((&first["seq"], &first["time"]), (&again["seq"], &again["time"]));
+    }
+    assert_eq!(book.balance("muster-handels-eur"), "5244.50");
+}
+
+#[test]
+fn people_see_every_payment_with_its_rule_and_reason() {
+    let book = Book::ready();
+    let told = book.code(1, &["submit", &payments(), "--by", "treasury"]);
+    assert!(told.contains("sanctions-screening/creditor-listed"), "{told}");
+    assert!(told.contains("8 allowed, 1 held for review, 3 denied"), "{told}");
+}
+
+#[test]
+fn one_mistake_in_a_file_keeps_all_of_it_out() {
+    let book = Book::ready();
+    let good = std::fs::read_to_string(payments()).expect("the example");
+    let before = book.value(&["checkpoint"])["size"].clone();
+    for (name, from, to, code) in [
+        ("sum.xml", "<CtrlSum>184874.10</CtrlSum>", "<CtrlSum>184874.11</CtrlSum>", "iso20022.control-sum"),
+        ("iban.xml", "CH8000762020000000101", "CH8100762020000000101", "iban.check-digits"),
+        ("account.xml", "CH9300762011623852957", "DE89370400440532013000", "payment.unrouted"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let path = book.file(name, &good.replace(from, to));
+        let told = book.code(2, &["submit", &path]);
+        assert!(told.contains(code), "{name}: {told}");
+    }
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+}
+
+#[test]
+fn the_rest_of_a_file_is_taken_when_asked_for() {
+    let book = Book::ready();
+    let good = std::fs::read_to_string(payments()).expect("the example");
+    let path = book.file("iban.xml", &good.replace("CH8000762020000000101", "CH8100762020000000101"));
+    let told = book.json(1, &["submit", &path, "--accept-rest"]);
+    let sealed = told.iter().filter(|value| value.get("seq").is_some()).count();
+    assert_eq!(sealed, 11);
+}
+
+#[test]
+fn checking_a_file_seals_nothing() {
+    let book = Book::ready();
+    let before = book.value(&["checkpoint"])["size"].clone();
+    assert_eq!(book.value(&["submit", &payments(), "--check"])["requests"], 12);
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+}
+
+#[test]
+fn four_eyes_release_what_was_held() {
+    let book = Book::ready();
+    book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    let held = "MUSTER-2026-11-25/SUPPLIERS-CHF/INV-4712";
+    let account = book.value(&["balance", "muster-handels-chf"]);
+    assert_eq!(account["debits_pending"], "24000.00");
+    let own = book.run(&["approve", held, "--by", "treasury"]);
+    assert_ne!(own.status.code(), Some(0), "whoever asked cannot approve");
+    book.yes(&["approve", held, "--by", "anna"]);
+    let account = book.value(&["balance", "muster-handels-chf"]);
+    assert_eq!(account["debits_pending"], "0.00");
+    assert_eq!(account["balance"], "9821.40");
+}
+
+#[test]
+fn explain_names_rule_list_and_version() {
+    let book = Book::ready();
+    book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    let value = book.value(&["explain", "MUSTER-2026-11-25/SUPPLIERS-EUR/INV-8004"]);
+    assert_eq!(value["verdict"], "deny");
+    assert_eq!(value["replay"], "same");
+    let told = book.yes(&["explain", "MUSTER-2026-11-25/SUPPLIERS-EUR/INV-8004"]);
+    assert!(told.contains("creditor-listed"), "{told}");
+    assert!(told.contains("ofac-sdn sample"), "{told}");
+    assert!(!told.contains("Caribbean"), "an explanation names no person: {told}");
+}
+
+#[test]
+fn reservations_are_posted_in_part_or_released() {
+    let book = Book::ready();
+    let reserve = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"100.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf","pending":{{"timeout_s":3600}}}}]}}}}"#
+        )
+    };
+    book.yes(&["submit", &book.file("hold-1.jsonl", &reserve("hold-1"))]);
+    book.yes(&["submit", &book.file("hold-2.jsonl", &reserve("hold-2"))]);
+    book.yes(&["post", "hold-1", "--amount", "60.00"]);
+    book.yes(&["void", "hold-2"]);
+    let account = book.value(&["balance", "muster-handels-chf"]);
+    assert_eq!((&account["balance"], &account["debits_pending"]), (&"49940.00".into(), &"0.00".into()));
+    let code = book.run(&["void", "hold-1", "--id", "again"]).status.code();
+    assert_ne!(code, Some(0), "what is posted cannot be released");
+}
+
+#[test]
+fn a_correction_reverses_and_a_freeze_denies() {
+    let book = Book::ready();
+    let pay = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"50.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
+        )
+    };
+    book.yes(&["submit", &book.file("pay-1.jsonl", &pay("pay-1"))]);
+    assert_eq!(book.balance("muster-logistik-chf"), "50.00");
+    book.yes(&["correct", "pay-1", "--reason", "duplicate", "--by", "ana"]);
+    assert_eq!(book.balance("muster-logistik-chf"), "0.00");
+    assert_eq!(book.value(&["balance", "muster-logistik-chf", "--at-seq", "10"])["balance"], "50.00");
+
+    book.yes(&["freeze", "account", "muster-handels-chf", "--by", "ana"]);
+    book.code(1, &["submit", &book.file("pay-2.jsonl", &pay("pay-2"))]);
+    book.yes(&["unfreeze", "account", "muster-handels-chf", "--by", "ana"]);
+    book.yes(&["submit", &book.file("pay-3.jsonl", &pay("pay-3"))]);
+}
+
+#[test]
+fn another_body_under_a_known_id_is_a_conflict() {
+    let book = Book::ready();
+    let pay = |amount: &str| {
+        format!(
+            r#"{{"id":"pay-1","transfer":{{"transfers":[{{"amount":"{amount}","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
+        )
+    };
+    book.yes(&["submit", &book.file("a.jsonl", &pay("1.00"))]);
+    let told = book.code(2, &["submit", &book.file("b.jsonl", &pay("2.00"))]);
+    assert!(told.contains("request.conflict"), "{told}");
+}
+
+#[test]
+fn a_receipt_is_checked_without_the_book() {
+    let book = Book::ready();
+    let (proof, entry) = (book.path("r.tlog-proof"), book.path("r.json"));
+    let made = book.value(&["prove", "opening-eur", "--out", &proof]);
+    let key = made["key"].as_str().expect("a key");
+    let check = |entry: &str| paygod(&["prove", "--check", &proof, "--entry", entry, "--key", key]);
+    assert_eq!(check(&entry).status.code(), Some(0));
+    let forged = std::fs::read_to_string(&entry).expect("the entry").replace("10000.00", "90000.00");
+    let forged = book.file("forged.json", &forged);
+    assert_eq!(check(&forged).status.code(), Some(1));
+}
+
+#[test]
+fn an_export_verifies_and_a_flipped_bit_is_named() {
+    let book = Book::ready();
+    let export = book.path("export");
+    let fingerprint = book.value(&["export", &export])["fingerprint"].clone();
+    let fingerprint = fingerprint.as_str().expect("a fingerprint");
+    let verify = |arguments: &[&str]| {
+        let mut all = vec!["verify", export.as_str()];
+        all.extend_from_slice(arguments);
+        paygod(&all)
+    };
+    assert_eq!(verify(&["--genesis", fingerprint]).status.code(), Some(0));
+    assert_eq!(verify(&["--genesis", &"0".repeat(64)]).status.code(), Some(1));
+    book.yes(&["verify"]);
+
+    let bundles = std::path::Path::new(&export).join("tile/entries/000.p");
+    let bundle = std::fs::read_dir(bundles).expect("bundles").next().expect("one").expect("read");
+    let mut bytes = std::fs::read(bundle.path()).expect("the bundle");
+    let at = bytes.windows(8).rposition(|window| window == b"10000.00").expect("an amount");
+    bytes[at] ^= 8;
+    std::fs::write(bundle.path(), bytes).expect("written");
+    let report = verify(&["--genesis", fingerprint, "--json"]);
+    assert_eq!(report.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    assert_eq!(report["valid"], false);
+    assert_eq!(report["failures"][0]["entry"], 9, "{report}");
+}
+
+#[test]
+fn a_backup_restores_to_the_same_book() {
+    let book = Book::ready();
+    let (backup, restored) = (book.path("backup"), book.path("restored"));
+    book.yes(&["backup", &backup]);
+    let output = paygod(&["restore", &backup, "--book", &restored]);
+    assert_eq!(output.status.code(), Some(0), "{}", support::text(&output.stderr));
+    let ours = book.value(&["checkpoint"]);
+    let theirs = paygod(&["checkpoint", "--book", &restored, "--json"]);
+    let theirs: serde_json::Value = serde_json::from_slice(&theirs.stdout).expect("JSON");
+    assert_eq!((&ours["fingerprint"], &ours["root"]), (&theirs["fingerprint"], &theirs["root"]));
+}
+
+#[test]
+fn erasing_an_input_leaves_every_proof_valid() {
+    let book = Book::ready();
+    book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    let id = "MUSTER-2026-11-25/PAYROLL/SAL-0001";
+    assert_eq!(book.value(&["explain", id])["input"], "kept");
+    assert_eq!(book.run(&["erase", id, "--by", "privacy"]).status.code(), Some(2));
+    book.yes(&["erase", id, "--by", "privacy", "--yes"]);
+    assert_eq!(book.value(&["explain", id])["input"], "erased");
+    book.yes(&["verify"]);
+}
+
+#[test]
+fn without_packs_every_payment_is_denied() {
+    let book = Book::empty();
+    book.yes(&["account", "open", "a", "--currency", "EUR"]);
+    book.yes(&["account", "open", "b", "--currency", "EUR"]);
+    let pay = r#"{"id":"p","transfer":{"transfers":[{"amount":"1.00","credit":"b","currency":"EUR","debit":"a"}]}}"#;
+    let told = book.json(1, &["submit", &book.file("p.jsonl", pay)]);
+    assert_eq!(told[0]["verdict"], "deny");
+}
+
+#[test]
+fn lists_are_shown_and_searched() {
+    let book = Book::ready();
+    assert_eq!(book.run(&["list", "check", "ofac-sdn", "Aero-Caribbean"]).status.code(), Some(1));
+    assert_eq!(book.run(&["list", "check", "ofac-sdn", "Muster Bau AG"]).status.code(), Some(0));
+    let lists = book.value(&["list", "show"]);
+    assert_eq!((&lists[0]["name"], &lists[0]["active"]), (&"ofac-sdn".into(), &true.into()));
+    assert_eq!(book.json(0, &["list", "show", "ofac-sdn", "--count", "3"]).len(), 3);
+}
+
+#[test]
+fn starter_packs_pass_their_own_cases() {
+    for pack in ["duplicate-payment", "payment-limits", "sanctions-screening"] {
+        let folder = shown(&repository().join("packs/core").join(pack));
+        assert_eq!(paygod(&["pack", "check", &folder]).status.code(), Some(0), "{pack}");
+        assert_eq!(paygod(&["pack", "test", &folder]).status.code(), Some(0), "{pack}");
+    }
+}
+
+#[test]
+fn entries_are_printed_byte_for_byte() {
+    let book = Book::ready();
+    let lines = book.json(0, &["entries", "--count", "1000"]);
+    for (seq, entry) in lines.iter().enumerate() {
+        assert_eq!(entry["seq"], seq);
+    }
+    let ours = book.json(0, &["entries", "--account", "muster-logistik-chf"]);
+    assert_eq!(ours.len(), 1, "only its opening");
+    let told = book.yes(&["entries", "--from", "7", "--count", "1"]);
+    assert!(told.contains("rules activated"), "{told}");
+}
+
+#[test]
+fn a_second_command_on_a_book_in_use_is_told_so() {
+    let book = Book::empty();
+    assert_eq!(book.run(&["init"]).status.code(), Some(2), "a book is never made over another");
+}
+
+/// The commands of `docs/start/first-steps.md`, run as they stand there.
+#[test]
+fn first_steps_work_as_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = std::fs::read_to_string(repository().join("docs/start/first-steps.md"))
+        .expect("the document");
+    for name in ["examples", "packs"] {
+        std::os::unix::fs::symlink(repository().join(name), folder.path().join(name))
+            .expect("linked");
+    }
+    let mut script = String::from("set -e\n");
+    for block in text.split("```sh\n").skip(1) {
+        script.push_str(block.split("```").next().expect("a block"));
+    }
+    assert!(script.contains("paygod verify"), "{script}");
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_paygod"));
+    let path = format!(
+        "{}:{}",
+        binary.parent().expect("a folder").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .output()
+        .expect("sh runs");
+    let told = support::text(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", support::text(&output.stderr));
+    assert!(told.contains("VALID"), "{told}");
+}

@@ -1,0 +1,146 @@
+//! A book in a temporary folder and the built command to work on it.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The bank's month end.
+pub fn payments() -> String {
+    shown(&repository().join("examples/payments/payroll-and-suppliers.pain.001.001.09.xml"))
+}
+
+pub fn shown(path: &Path) -> String {
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+/// Runs the command with these arguments and nothing of the caller's environment.
+pub fn paygod(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_paygod"))
+        .args(arguments)
+        .env_remove("PAYGOD_BOOK")
+        .env_remove("PAYGOD_BY")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs")
+}
+
+/// A book and where other files go.
+pub struct Book {
+    pub folder: TempDir,
+}
+
+impl Book {
+    /// A new book without accounts or packs.
+    pub fn empty() -> Self {
+        let book = Self { folder: tempfile::tempdir().expect("a folder") };
+        book.yes(&["init", "--origin", "paygod.test/book"]);
+        book
+    }
+
+    /// The month end's accounts with money in them, and the starter packs active.
+    pub fn ready() -> Self {
+        let book = Self::empty();
+        for (account, currency, iban) in [
+            ("muster-handels-chf", "CHF", "CH9300762011623852957"),
+            ("muster-handels-eur", "EUR", "CH6600762011623852958"),
+            ("muster-personaldienste-chf", "CHF", "CH8000762020000000101"),
+            ("muster-logistik-chf", "CHF", "CH6900762020000000202"),
+        ] {
+            book.yes(&[
+                "account", "open", account, "--currency", currency, "--alias", iban, "--min",
+                "0.00",
+            ]);
+        }
+        book.yes(&["account", "open", "clearing-chf", "--currency", "CHF"]);
+        book.yes(&["account", "open", "clearing-eur", "--currency", "EUR"]);
+        let lists = repository().join("examples/lists/ofac");
+        let (sdn, alt) = (shown(&lists.join("sdn.csv")), shown(&lists.join("alt.csv")));
+        book.yes(&["list", "import", &sdn, "--alt", &alt, "--list-version", "sample"]);
+        let packs = repository().join("packs/core");
+        let packs = ["duplicate-payment", "payment-limits", "sanctions-screening"]
+            .map(|pack| shown(&packs.join(pack)));
+        book.yes(&["pack", "activate", &packs[0], &packs[1], &packs[2], "--by", "ana"]);
+        book.yes(&["submit", &book.file("opening.jsonl", OPENING)]);
+        book
+    }
+
+    /// A path beside the book.
+    pub fn path(&self, name: &str) -> String {
+        shown(&self.folder.path().join(name))
+    }
+
+    /// Writes a file beside the book.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// Runs a command on the book.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let book = self.path("book");
+        let mut all = vec!["--book", book.as_str()];
+        all.extend_from_slice(arguments);
+        paygod(&all)
+    }
+
+    /// Runs a command that must exit with this code; what it printed.
+    pub fn code(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+        if code >= 2 { err } else { out }
+    }
+
+    /// Runs a command that must say yes.
+    pub fn yes(&self, arguments: &[&str]) -> String {
+        self.code(0, arguments)
+    }
+
+    /// Runs a command with `--json` that must exit with this code: one value a line.
+    pub fn json(&self, code: i32, arguments: &[&str]) -> Vec<Value> {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let printed = self.code(code, &all);
+        printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// The one value of a command that says yes.
+    pub fn value(&self, arguments: &[&str]) -> Value {
+        let mut values = self.json(0, arguments);
+        assert_eq!(values.len(), 1, "{values:?}");
+        values.remove(0)
+    }
+
+    /// An account's balance.
+    pub fn balance(&self, account: &str) -> String {
+        let value = self.value(&["balance", account]);
+        value["balance"].as_str().expect("a balance").to_owned()
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Money comes in, in parts that the limits let through.
+const OPENING: &str = concat!(
+    r#"{"by":"treasury","id":"opening-chf","transfer":{"transfers":["#,
+    r#"{"amount":"10000.00","credit":"muster-handels-chf","currency":"CHF","debit":"clearing-chf"},"#,
+    r#"{"amount":"10000.00","credit":"muster-handels-chf","currency":"CHF","debit":"clearing-chf"},"#,
+    r#"{"amount":"10000.00","credit":"muster-handels-chf","currency":"CHF","debit":"clearing-chf"},"#,
+    r#"{"amount":"10000.00","credit":"muster-handels-chf","currency":"CHF","debit":"clearing-chf"},"#,
+    r#"{"amount":"10000.00","credit":"muster-handels-chf","currency":"CHF","debit":"clearing-chf"}]}}"#,
+    "\n",
+    r#"{"by":"treasury","id":"opening-eur","transfer":{"transfers":["#,
+    r#"{"amount":"10000.00","credit":"muster-handels-eur","currency":"EUR","debit":"clearing-eur"},"#,
+    r#"{"amount":"10000.00","credit":"muster-handels-eur","currency":"EUR","debit":"clearing-eur"}]}}"#,
+    "\n"
+);
