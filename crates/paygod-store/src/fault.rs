@@ -225,10 +225,14 @@ impl FaultDisk {
         let mut state = self.state();
         let id = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         let contents = state.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
-        for bytes in [&mut contents.seen, &mut contents.durable] {
-            let byte = bytes
-                .get_mut(to_usize(offset))
-                .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let at = to_usize(offset);
+        let byte = contents
+            .seen
+            .get_mut(at)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        *byte ^= 0x10;
+        // What was not flushed is not there to be changed.
+        if let Some(byte) = contents.durable.get_mut(at) {
             *byte ^= 0x10;
         }
         Ok(())

@@ -1,4 +1,12 @@
 //! What an operator meets: damage, full and read-only disks, two writers, backups and exports.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests stop at the first surprise"
+)]
 
 mod common;
 

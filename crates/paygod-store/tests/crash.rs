@@ -1,4 +1,12 @@
 //! Power fails, disks fill and flushes fail at every single operation of a short life of a book.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests stop at the first surprise"
+)]
 
 mod common;
 
