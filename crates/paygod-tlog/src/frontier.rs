@@ -1,6 +1,6 @@
 //! The right edge of a growing tree: all that is needed to append leaves and to know the root.
 //!
-//! `INVARIANT(frontier)`: there is exactly one peak (root of a complete subtree) for each set bit
+//! There is always exactly one peak (root of a complete subtree) for each set bit
 //! of the size, the largest subtree first. Serialised for snapshots in that order.
 
 use paygod_types::code::{self, Code};

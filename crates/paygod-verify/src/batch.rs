@@ -109,7 +109,7 @@ impl Reader<'_> {
         };
         out.leaves.clear();
         out.entries.clear();
-        // INVARIANT(tile-names): an index below the tree's size always has a tile.
+        // An index below the tree's size always has a tile.
         if let Ok(tile) = Tile::new(TileKind::Entries, number, width) {
             self.read_entries(&tile, &mut buffers.bundle, out, failures)?;
         }

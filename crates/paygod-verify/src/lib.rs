@@ -13,7 +13,7 @@
 //!   is `paygod-core`'s, the same that recovery runs.
 //! - INVARIANT(flat-memory): memory grows with accounts and reservations, never with the log. Batches
 //!   in flight are bounded; ids spill to a temporary file.
-//! - INVARIANT(hostile-export): an export is hostile input. Every read is bounded, every parser
+//! - INVARIANT(bounded-parser): an export is hostile input. Every read is bounded, every parser
 //!   strict, and what is wrong becomes a [`Failure`], never a panic.
 //!
 //! It does not fetch anything, and it does not judge payments again: that needs the vault.

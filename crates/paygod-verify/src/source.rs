@@ -53,12 +53,12 @@ impl Directory {
     fn read_file(&self, path: &str, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<bool> {
         let path = self.root.join(path);
         // Asked before opening: to open a pipe would wait for its writer forever.
-        match path.metadata() {
-            Ok(metadata) if metadata.is_file() => {}
+        let length = match path.metadata() {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
             Ok(_) => return Ok(false),
             Err(error) if is_missing(&error) => return Ok(false),
             Err(error) => return Err(error),
-        }
+        };
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if is_missing(&error) => return Ok(false),
@@ -67,8 +67,11 @@ impl Directory {
         if range.start > 0 {
             file.seek(SeekFrom::Start(range.start))?;
         }
-        file.take(range.end.saturating_sub(range.start))
-            .read_to_end(out)?;
+        let asked = range.end.saturating_sub(range.start);
+        let there = length.saturating_sub(range.start).min(asked);
+        // One byte more than there is: the end of the file is then seen without growing the buffer.
+        out.reserve(usize::try_from(there.saturating_add(1)).unwrap_or(0));
+        file.take(asked).read_to_end(out)?;
         Ok(true)
     }
 }

@@ -146,3 +146,47 @@ fn create(folder: &Path) -> io::Result<TemporaryFile> {
         .open(&path)?;
     Ok(TemporaryFile { file, path })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_past_memory_come_back_from_the_file_and_the_file_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill: Spill<2> = Spill::new(folder.path());
+        let count = 3 * u64::try_from(ID_BLOCK_RECORDS).unwrap() + 17;
+        for number in 0..count {
+            // Two of the parts, the last one included.
+            spill.push([number, number]).unwrap();
+            spill.push([u64::MAX - number, number]).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mut first = spill.part(0).unwrap();
+        first.sort_unstable();
+        assert!(
+            first
+                .iter()
+                .copied()
+                .eq((0..count).map(|number| [number, number]))
+        );
+        let mut last = spill.part(255).unwrap();
+        last.sort_unstable_by_key(|[_, number]| *number);
+        assert!(
+            last.iter()
+                .copied()
+                .eq((0..count).map(|number| [u64::MAX - number, number]))
+        );
+        assert!(spill.part(7).unwrap().is_empty());
+        drop(spill);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn unwritable_folder_is_an_error_not_a_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill: Spill<2> = Spill::new(&folder.path().join("absent"));
+        let pushed = (0..5_000).try_for_each(|number| spill.push([number, number]));
+        assert!(matches!(pushed, Err(VerifyError::Scratch { .. })));
+    }
+}

@@ -19,7 +19,7 @@ use paygod_core::command::{AccountOpen, PolicySet};
 use paygod_core::entry::{
     Decision, Genesis, KeyRotation, Layer, Posting, Side, SnapshotClaim, TransferBody,
 };
-use paygod_core::{Body, Entry, Named, RequestRef, State, Verdict};
+use paygod_core::{Body, Entry, RequestRef, State, Verdict};
 use paygod_policy::{ListBuilder, Pack};
 use paygod_tlog::{
     Checkpoint, Ed25519Signer, Hash, KeyName, NoteSigner, Rows, SignedCheckpoint, Tile, TileKind,
@@ -340,13 +340,20 @@ impl Book {
 
     /// Claims the digest of a state, which is the one after `of`.
     pub fn snapshot(&mut self, of: u64, state: &State) -> u64 {
-        let seq = self.next_seq();
+        self.snapshot_at(self.next_seq(), of, state)
+    }
+
+    /// The same, as the entry `seq`, wherever the earlier ones are kept.
+    pub fn snapshot_at(&mut self, seq: u64, of: u64, state: &State) -> u64 {
         let body = Body::Snapshot(SnapshotClaim {
             accounts: state.accounts_len() as u64,
             digest: state.digest(),
             of: Seq(of),
         });
-        self.seal_system(format!("snapshot:{seq}"), body)
+        let id = RequestId::system(&format!("snapshot:{seq}")).unwrap();
+        let mut entry = self.entry(id, None, body);
+        entry.seq = Seq(seq);
+        self.seal(&entry)
     }
 
     pub fn head_at(&self, size: usize) -> TreeHead {
