@@ -14,7 +14,11 @@ use crate::width::{to_u64, to_usize};
 
 /// How much is prefilled at once, in bytes, and the pause after it. A flush of a group waits at most
 /// for one such piece; a segment's worth takes about as long as half a segment lasts at full load.
-const PREFILL_BYTES: usize = 1 << 20;
+const PREFILL_BYTES: u64 = 1 << 20;
+
+/// The zeros that are written again and again, in bytes: few enough to stay in the processor's cache.
+const ZEROS_BYTES: usize = 128 << 10;
+
 const PREFILL_PAUSE: Duration = Duration::from_millis(4);
 
 /// A file that is being filled.
@@ -59,13 +63,16 @@ impl Drop for Prefilling {
 
 fn prefill(dir: &Dir, name: &str, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
     let file = dir.open(name, Access::CreateAnew)?;
-    let zeros = vec![0_u8; PREFILL_BYTES];
+    let zeros = vec![0_u8; ZEROS_BYTES];
     let mut offset = 0_u64;
     while offset < len && !stop.load(Ordering::Relaxed) {
-        let piece = to_u64(PREFILL_BYTES).min(len.saturating_sub(offset));
-        file.write_at(zeros.get(..to_usize(piece)).unwrap_or(&zeros), offset)?;
+        let piece_end = offset.saturating_add(PREFILL_BYTES).min(len);
+        while offset < piece_end {
+            let count = piece_end.saturating_sub(offset).min(to_u64(ZEROS_BYTES));
+            file.write_at(zeros.get(..to_usize(count)).unwrap_or(&zeros), offset)?;
+            offset = offset.saturating_add(count);
+        }
         file.sync()?;
-        offset = offset.saturating_add(piece);
         std::thread::park_timeout(PREFILL_PAUSE);
     }
     Ok(file)
