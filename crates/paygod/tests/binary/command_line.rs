@@ -2,22 +2,7 @@
 //! them anew; read the difference before committing it.
 
 use snapbox::{assert_data_eq, file};
-use std::process::{Command, Output};
-
-fn paygod(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_paygod"))
-        .args(arguments)
-        .env_remove("PAYGOD_BOOK")
-        .env_remove("PAYGOD_BY")
-        .env("COLUMNS", "100")
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the binary runs")
-}
-
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).expect("UTF-8")
-}
+use crate::support::{paygod, text};
 
 fn stdout(arguments: &[&str]) -> String {
     let output = paygod(arguments);
@@ -26,7 +11,7 @@ fn stdout(arguments: &[&str]) -> String {
         "{arguments:?}: {:?}",
         output.status
     );
-    text(output.stdout)
+    text(&output.stdout)
 }
 
 #[test]
@@ -54,8 +39,8 @@ fn help_of_verify_tells_what_to_keep() {
 fn a_missing_book_is_a_usage_error_with_a_remedy() {
     let output = paygod(&["balance", "acme-eur"]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(output.stdout), "");
-    let told = text(output.stderr);
+    assert_eq!(text(&output.stdout), "");
+    let told = text(&output.stderr);
     assert!(told.starts_with("error [cli.no-book] "), "{told}");
     assert!(
         told.contains("next: pass `--book DIR`, or set PAYGOD_BOOK"),

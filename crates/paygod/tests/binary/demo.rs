@@ -1,15 +1,14 @@
 //! The demo, as a newcomer runs it.
 
-mod support;
 
 use std::path::Path;
-use support::paygod;
+use crate::support::paygod;
 
 #[test]
 fn the_demo_pays_proves_and_catches_the_thief() {
     let output = paygod(&["demo"]);
-    let told = support::text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{told}\n{}", support::text(&output.stderr));
+    let told = crate::support::text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}\n{}", crate::support::text(&output.stderr));
     for step in [
         "A new book", "The rules", "The accounts", "The bank's file", "Judged, moved, sealed",
         "The signed checkpoint", "A receipt", "The audit", "The thief", "Who notices",
@@ -31,12 +30,12 @@ fn the_demo_for_programs_is_one_document() {
     assert_eq!(named, [true, false, false, false]);
     // What it leaves can be looked at with the other commands.
     let verify = |export: &str, kept: &[&str]| {
-        let export = support::shown(&place.join(export));
+        let export = crate::support::shown(&place.join(export));
         let mut arguments = vec!["verify", export.as_str()];
         arguments.extend_from_slice(kept);
         paygod(&arguments).status.code()
     };
-    let kept = support::shown(&place.join("kept-by-the-auditor/checkpoints.log"));
+    let kept = crate::support::shown(&place.join("kept-by-the-auditor/checkpoints.log"));
     assert_eq!(verify("export", &[]), Some(0));
     assert_eq!(verify("export-forged", &[]), Some(0), "sound in itself");
     assert_eq!(verify("export-forged", &["--kept", &kept]), Some(1));

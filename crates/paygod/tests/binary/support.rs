@@ -3,24 +3,25 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The bank's month end.
-pub fn payments() -> String {
+pub(crate) fn payments() -> String {
     shown(&repository().join("examples/payments/payroll-and-suppliers.pain.001.001.09.xml"))
 }
 
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
 /// Runs the command with these arguments and nothing of the caller's environment.
-pub fn paygod(arguments: &[&str]) -> Output {
+pub(crate) fn paygod(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_paygod"))
         .args(arguments)
         .env_remove("PAYGOD_BOOK")
@@ -32,20 +33,35 @@ pub fn paygod(arguments: &[&str]) -> Output {
 }
 
 /// A book and where other files go.
-pub struct Book {
-    pub folder: TempDir,
+pub(crate) struct Book {
+    pub(crate) folder: TempDir,
 }
 
 impl Book {
     /// A new book without accounts or packs.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let book = Self { folder: tempfile::tempdir().expect("a folder") };
         book.yes(&["init", "--origin", "paygod.test/book"]);
         book
     }
 
-    /// The month end's accounts with money in them, and the starter packs active.
-    pub fn ready() -> Self {
+    /// The month end's accounts with money in them, and the starter packs active: a copy of one that
+    /// is made once.
+    pub(crate) fn ready() -> Self {
+        static MADE: OnceLock<PathBuf> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ready-book");
+            let _absent = std::fs::remove_dir_all(&folder);
+            let book = Self::make_ready();
+            copy(&book.folder.path().join("book"), &folder);
+            folder
+        });
+        let book = Self { folder: tempfile::tempdir().expect("a folder") };
+        copy(made, &book.folder.path().join("book"));
+        book
+    }
+
+    fn make_ready() -> Self {
         let book = Self::empty();
         for (account, currency, iban) in [
             ("muster-handels-chf", "CHF", "CH9300762011623852957"),
@@ -72,19 +88,19 @@ impl Book {
     }
 
     /// A path beside the book.
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         shown(&self.folder.path().join(name))
     }
 
     /// Writes a file beside the book.
-    pub fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, text).expect("written");
         path
     }
 
     /// Runs a command on the book.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let book = self.path("book");
         let mut all = vec!["--book", book.as_str()];
         all.extend_from_slice(arguments);
@@ -92,7 +108,7 @@ impl Book {
     }
 
     /// Runs a command that must exit with this code; what it printed.
-    pub fn code(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) fn code(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
@@ -100,12 +116,12 @@ impl Book {
     }
 
     /// Runs a command that must say yes.
-    pub fn yes(&self, arguments: &[&str]) -> String {
+    pub(crate) fn yes(&self, arguments: &[&str]) -> String {
         self.code(0, arguments)
     }
 
     /// Runs a command with `--json` that must exit with this code: one value a line.
-    pub fn json(&self, code: i32, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, code: i32, arguments: &[&str]) -> Vec<Value> {
         let mut all = arguments.to_vec();
         all.push("--json");
         let printed = self.code(code, &all);
@@ -113,20 +129,34 @@ impl Book {
     }
 
     /// The one value of a command that says yes.
-    pub fn value(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn value(&self, arguments: &[&str]) -> Value {
         let mut values = self.json(0, arguments);
         assert_eq!(values.len(), 1, "{values:?}");
         values.remove(0)
     }
 
     /// An account's balance.
-    pub fn balance(&self, account: &str) -> String {
+    pub(crate) fn balance(&self, account: &str) -> String {
         let value = self.value(&["balance", account]);
         value["balance"].as_str().expect("a balance").to_owned()
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+/// Copies a book that nobody has open; the next segment, filled ahead, is made anew.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("listed") {
+        let path = entry.expect("listed").path();
+        let name = path.file_name().expect("a name");
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else if name != "next.prefilled" {
+            std::fs::copy(&path, to.join(name)).expect("copied");
+        }
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 

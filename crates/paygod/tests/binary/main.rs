@@ -1,0 +1,6 @@
+//! The built command, run as people and scripts run it.
+
+mod book;
+mod command_line;
+mod demo;
+mod support;
