@@ -98,7 +98,13 @@ impl Document {
         });
         match outcome {
             Ok(()) => Ok(None),
-            Err(Stop::Invalid(invalid)) => Ok(Some(invalid)),
+            Err(Stop::Invalid(invalid)) => {
+                // Reading stopped early: what is not JSON at all is still told as such.
+                let mut whole = Cursor::new(json);
+                whole.skip(0)?;
+                whole.finish()?;
+                Ok(Some(invalid))
+            }
             Err(Stop::Json(error)) => Err(error),
         }
     }

@@ -10,7 +10,11 @@
 //! INVARIANT(fuel): the count depends on the condition, the document and the facts alone.
 
 mod compile;
+#[cfg(test)]
+mod differential;
 pub(crate) mod program;
+#[cfg(test)]
+mod reference;
 
 use core::cmp::Ordering;
 use core::time::Duration;

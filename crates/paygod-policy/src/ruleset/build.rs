@@ -231,8 +231,6 @@ impl Ruleset {
                 pack: pack_index,
                 program,
                 sites: used,
-                #[cfg(test)]
-                typed,
             });
         }
         let Named { name, version, .. } = pack.named();

@@ -18,8 +18,6 @@ use paygod_types::{Digest, Name};
 
 use crate::decision::{RuleInfo, Verdict};
 use crate::eval::program::Program;
-#[cfg(test)]
-use crate::lang::typed::Typed;
 use crate::list::List;
 use crate::schema::Shape;
 
@@ -103,9 +101,6 @@ pub(crate) struct LinkedRule {
     pub(crate) program: Program,
     /// The windows it can read, as indexes into [`Ruleset::sites`].
     pub(crate) sites: Vec<u32>,
-    /// The tree it was compiled from, for the reference evaluator.
-    #[cfg(test)]
-    pub(crate) typed: Typed,
 }
 
 /// A pack, linked.

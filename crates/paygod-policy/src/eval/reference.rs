@@ -1,0 +1,288 @@
+//! The reference evaluator: walks the typed tree, one step a node, and allocates as it likes.
+//!
+//! It exists to be compared with the compiled program: same result, same error, same fuel.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::program::{Windows, field};
+use super::{
+    EvalError, Evaluated, Fuel, TextRef, Value, arithmetic, compare_plain, date_part, holds,
+    money_amount, money_currency, negate, to_decimal,
+};
+use crate::document::{Document, Slot};
+use crate::lang::ty::Type;
+use crate::lang::typed::{Arithmetic, FieldRef, Kind, Quantifier, TextMap, TextTest, Typed};
+use crate::limits::LOOKUP_BYTES_MAX;
+use crate::list::{List, Normaliser};
+
+/// A value that owns its text.
+#[derive(Clone, Debug, PartialEq)]
+enum Owned {
+    Plain(Value),
+    Text(String),
+}
+
+/// Evaluates one condition of a pack whose lists and windows have the numbers given.
+pub(crate) struct Reference<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) lists: &'a [Arc<List>],
+    pub(crate) windows: Windows<'a>,
+    /// The slot of the transfer's amount.
+    pub(crate) amount: Option<usize>,
+    pub(crate) fuel: Fuel,
+    pub(crate) rows: Vec<usize>,
+}
+
+impl Reference<'_> {
+    pub(crate) fn run(&mut self, condition: &Typed) -> Evaluated<bool> {
+        self.rows.clear();
+        match self.eval(condition)? {
+            Owned::Plain(Value::Bool(value)) => Ok(value),
+            _ => Err(EvalError::Type),
+        }
+    }
+
+    fn slot(&self, field: &FieldRef) -> Slot {
+        let base = field.variable.map_or(0, |depth| self.rows[depth]);
+        self.document.slot(base + field.slot)
+    }
+
+    fn own(&self, value: Value) -> Owned {
+        match value {
+            Value::Text(TextRef::Document(start, end)) => {
+                Owned::Text(self.document.text(start, end).to_owned())
+            }
+            Value::Text(TextRef::Code(currency)) => Owned::Text(currency.code().to_owned()),
+            other => Owned::Plain(other),
+        }
+    }
+
+    fn plain(&mut self, typed: &Typed) -> Evaluated<Value> {
+        match self.eval(typed)? {
+            Owned::Plain(value) => Ok(value),
+            Owned::Text(_) => Err(EvalError::Type),
+        }
+    }
+
+    fn text(&mut self, typed: &Typed) -> Evaluated<String> {
+        match self.eval(typed)? {
+            Owned::Text(text) => Ok(text),
+            Owned::Plain(_) => Err(EvalError::Type),
+        }
+    }
+
+    fn boolean(&mut self, typed: &Typed) -> Evaluated<bool> {
+        match self.plain(typed)? {
+            Value::Bool(value) => Ok(value),
+            _ => Err(EvalError::Type),
+        }
+    }
+
+    fn compare(&mut self, left: &Owned, right: &Owned) -> Evaluated<Ordering> {
+        match (left, right) {
+            (Owned::Text(a), Owned::Text(b)) => {
+                self.fuel.charge_text(a.len().min(b.len()))?;
+                Ok(a.as_bytes().cmp(b.as_bytes()))
+            }
+            (Owned::Plain(a), Owned::Plain(b)) => compare_plain(*a, *b),
+            _ => Err(EvalError::Type),
+        }
+    }
+
+    fn rows_of(&self, list: &FieldRef) -> Evaluated<Vec<usize>> {
+        match self.slot(list) {
+            Slot::List(first, count) => Ok((0..count as usize)
+                .map(|i| first as usize + i * list.stride)
+                .collect()),
+            Slot::Absent => Err(EvalError::Absent),
+            _ => Err(EvalError::Type),
+        }
+    }
+
+    fn bind(&mut self, variable: usize, row: usize) {
+        self.rows.truncate(variable);
+        self.rows.push(row);
+    }
+
+    fn eval(&mut self, typed: &Typed) -> Evaluated<Owned> {
+        self.fuel.charge(1)?;
+        let value = match &typed.kind {
+            Kind::Bool(v) => Value::Bool(*v),
+            Kind::Int(v) => Value::Int(*v),
+            Kind::Decimal(v) => Value::Decimal(*v),
+            Kind::Text(text) => return Ok(Owned::Text(text.to_string())),
+            Kind::Money(v) => Value::Money(*v),
+            Kind::Time(v) => Value::Time(*v),
+            Kind::Duration(v) => Value::Duration(*v),
+            Kind::Field(place) => field(self.slot(place))?,
+            Kind::Has(place) => Value::Bool(self.slot(place) != Slot::Absent),
+            Kind::Not(a) => Value::Bool(!self.boolean(a)?),
+            Kind::Negate(a) => negate(self.plain(a)?)?,
+            Kind::ToDecimal(a) => to_decimal(self.plain(a)?)?,
+            Kind::MoneyAmount(a) => money_amount(self.plain(a)?)?,
+            Kind::MoneyCurrency(a) => money_currency(self.plain(a)?)?,
+            Kind::DatePart(part, a) => date_part(*part, self.plain(a)?)?,
+            Kind::And(items) => {
+                let mut all = true;
+                for item in items {
+                    all = self.boolean(item)?;
+                    if !all {
+                        break;
+                    }
+                }
+                Value::Bool(all)
+            }
+            Kind::Or(items) => {
+                let mut any = false;
+                for item in items {
+                    any = self.boolean(item)?;
+                    if any {
+                        break;
+                    }
+                }
+                Value::Bool(any)
+            }
+            Kind::Conditional(a, b, c) => {
+                return if self.boolean(a)? {
+                    self.eval(b)
+                } else {
+                    self.eval(c)
+                };
+            }
+            Kind::Compare(comparison, a, b) => {
+                let (a, b) = (self.eval(a)?, self.eval(b)?);
+                Value::Bool(holds(*comparison, self.compare(&a, &b)?))
+            }
+            Kind::Arithmetic(op, a, b) => {
+                let (a, b) = (self.plain(a)?, self.plain(b)?);
+                arithmetic(*op, a, b)?
+            }
+            Kind::OneOf(subject, items) => Value::Bool(self.one_of(subject, items)?),
+            Kind::ElementOf(subject, list) => Value::Bool(self.element_of(subject, list)?),
+            Kind::Listed {
+                list,
+                matching,
+                subject,
+            } => {
+                let subject = self.text(subject)?;
+                self.fuel.charge_text(subject.len())?;
+                if subject.len() > LOOKUP_BYTES_MAX {
+                    return Err(EvalError::NameTooLong);
+                }
+                let hit =
+                    self.lists[*list].look_up(&subject, *matching, &mut Normaliser::default());
+                Value::Bool(hit.is_some())
+            }
+            Kind::TextTest(test, a, b) => {
+                let (a, b) = (self.text(a)?, self.text(b)?);
+                self.fuel.charge_text(a.len())?;
+                Value::Bool(match test {
+                    TextTest::StartsWith => a.starts_with(&b),
+                    TextTest::EndsWith => a.ends_with(&b),
+                    TextTest::Contains => a.contains(&b),
+                })
+            }
+            Kind::TextMap(map, a) => {
+                let text = self.text(a)?;
+                self.fuel.charge_text(text.len())?;
+                return Ok(Owned::Text(match map {
+                    TextMap::Lower => text.to_ascii_lowercase(),
+                    TextMap::Upper => text.to_ascii_uppercase(),
+                    TextMap::Trim => text.trim().to_owned(),
+                }));
+            }
+            Kind::TextSize(a) => {
+                let text = self.text(a)?;
+                self.fuel.charge_text(text.len())?;
+                Value::Int(text.chars().count() as i64)
+            }
+            Kind::ListSize(list) => Value::Int(self.rows_of(list)?.len() as i64),
+            Kind::WindowCount(site) => {
+                let fact = self.windows.fact(*site as u32)?;
+                Value::Int(i64::try_from(fact.count).map_err(|_| EvalError::Overflow)?)
+            }
+            Kind::WindowSum(site) => {
+                let fact = self.windows.fact(*site as u32)?;
+                match self.amount.map(|slot| self.document.slot(slot)) {
+                    Some(Slot::Money(money)) => Value::Money(fact.sum.of(money.currency)),
+                    _ => return Err(EvalError::WindowMissing),
+                }
+            }
+            Kind::Quantified {
+                quantifier,
+                list,
+                variable,
+                body,
+            } => Value::Bool(self.quantified(*quantifier, list, *variable, body)?),
+            Kind::Sum {
+                list,
+                variable,
+                body,
+            } => {
+                let zero = Value::Int(0);
+                let mut total = if typed.ty == Type::Decimal {
+                    to_decimal(zero)?
+                } else {
+                    zero
+                };
+                for row in self.rows_of(list)? {
+                    self.fuel.charge(1)?;
+                    self.bind(*variable, row);
+                    total = arithmetic(Arithmetic::Add, total, self.plain(body)?)?;
+                }
+                total
+            }
+        };
+        Ok(self.own(value))
+    }
+
+    fn one_of(&mut self, subject: &Typed, items: &[Typed]) -> Evaluated<bool> {
+        let subject = self.eval(subject)?;
+        for item in items {
+            let item = self.eval(item)?;
+            if self.compare(&subject, &item)?.is_eq() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn element_of(&mut self, subject: &Typed, list: &FieldRef) -> Evaluated<bool> {
+        let subject = self.eval(subject)?;
+        for row in self.rows_of(list)? {
+            self.fuel.charge(1)?;
+            let element = self.own(field(self.document.slot(row))?);
+            if self.compare(&subject, &element)?.is_eq() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn quantified(
+        &mut self,
+        quantifier: Quantifier,
+        list: &FieldRef,
+        variable: usize,
+        body: &Typed,
+    ) -> Evaluated<bool> {
+        let mut held = 0;
+        for row in self.rows_of(list)? {
+            self.fuel.charge(1)?;
+            self.bind(variable, row);
+            let holds = self.boolean(body)?;
+            held += usize::from(holds);
+            match quantifier {
+                Quantifier::Exists if holds => return Ok(true),
+                Quantifier::All if !holds => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(match quantifier {
+            Quantifier::Exists => false,
+            Quantifier::All => true,
+            Quantifier::ExistsOne => held == 1,
+        })
+    }
+}
