@@ -47,6 +47,10 @@ pub(crate) struct Submit {
     #[arg(long)]
     pub(crate) accept_rest: bool,
 
+    /// Take a payment file that declares a wrong number of payments, if its control sum holds
+    #[arg(long)]
+    pub(crate) accept_wrong_count: bool,
+
     /// Only read and check the file; seal nothing
     #[arg(long)]
     pub(crate) check: bool,

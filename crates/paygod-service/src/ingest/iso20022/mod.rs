@@ -29,6 +29,7 @@ use paygod_types::Digest;
 pub use error::{Faults, LocatedFault, PaymentFault, ReadError, ReadFault, Spot};
 pub use model::{Agent, Dialect, MessageKind, Party, Payment, PaymentFile, Place, RefusedPayment};
 pub use source::FILE_BYTES_MAX;
+pub use totals::Counts;
 
 use crate::ingest::decimal::Decimal;
 use draft::Parsed;
@@ -46,8 +47,16 @@ const ENVELOPE_DEPTH_MAX: u32 = 3;
 /// The file is too large, not UTF-8, not well-formed, tries to declare or load entities, is none of the
 /// messages read here, misses or repeats an element, or declares other totals than it holds.
 pub fn read(bytes: &[u8]) -> Result<PaymentFile, ReadError> {
+    read_with(bytes, Counts::MustHold)
+}
+
+/// [`read`], with a choice of what becomes of a count that does not hold.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with(bytes: &[u8], counts: Counts) -> Result<PaymentFile, ReadError> {
     let text = source::document_text(bytes)?;
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, counts);
     let Some(root) = cursor.child()? else {
         return Err(cursor.fail(ReadFault::NoDocument));
     };
@@ -214,6 +223,7 @@ impl Header {
 struct Message {
     ids: Option<Header>,
     control_sum: Option<Decimal>,
+    declared_count: Option<u64>,
     total: Decimal,
     payments: Vec<Parsed>,
 }
@@ -226,10 +236,16 @@ impl Message {
     }
 
     /// Holds what was found against what the group header declares.
-    fn finish(mut self, declared: Declared, found: Found) -> Result<Self, ReadError> {
+    fn finish(
+        mut self,
+        declared: Declared,
+        found: Found,
+        counts: Counts,
+    ) -> Result<Self, ReadError> {
         self.control_sum = declared.sum();
+        self.declared_count = declared.count();
         self.total = found.sum;
-        declared.check("group header", found)?;
+        declared.check("group header", found, counts)?;
         Ok(self)
     }
 
@@ -259,6 +275,7 @@ impl Message {
             dialect,
             message_id: header.message_id,
             created: header.created,
+            declared_count: self.declared_count,
             control_sum: self.control_sum,
             total: self.total,
             payments: Vec::new(),

@@ -104,6 +104,8 @@ pub struct PaymentFile {
     pub message_id: String,
     /// `GrpHdr/CreDtTm`, as written: often a local time without zone.
     pub created: String,
+    /// `GrpHdr/NbOfTxs`. What the file holds is `payments` and `refused` together.
+    pub declared_count: Option<u64>,
     /// `GrpHdr/CtrlSum`, when declared.
     pub control_sum: Option<Decimal>,
     /// What all amounts add up to, whatever their currencies.

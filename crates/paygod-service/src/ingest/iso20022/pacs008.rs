@@ -45,7 +45,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Message, ReadError> {
         message.payments.push(parsed);
     }
     message.ids = Some(header.ids);
-    message.finish(header.declared, found)
+    message.finish(header.declared, found, cursor.counts())
 }
 
 /// What the header says for all transactions.

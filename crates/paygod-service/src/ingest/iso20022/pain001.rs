@@ -30,7 +30,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, kind: MessageKind) -> Result<Message
         }
     }
     let declared: Declared = parts::required(cursor, declared, "GrpHdr")?;
-    message.finish(declared, found)
+    message.finish(declared, found, cursor.counts())
 }
 
 /// What a batch says for all its transactions.
@@ -143,7 +143,8 @@ impl Batch {
                 element: "CdtTrfTxInf",
             }));
         }
-        self.declared.check("payment information", found)?;
+        self.declared
+            .check("payment information", found, cursor.counts())?;
         let at = cursor.spot();
         let debtor = self
             .debtor

@@ -5,6 +5,17 @@ use super::parts;
 use super::xml::Cursor;
 use crate::ingest::decimal::Decimal;
 
+/// What becomes of a file whose declared number of payments is not the one it holds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// It is refused.
+    #[default]
+    MustHold,
+    /// It is read if it declares a control sum at the same level and that sum holds. For a sender known
+    /// to count wrongly: a payment put in or taken out still shows in the sum, unless two offset each other.
+    SumSuffices,
+}
+
 /// What a header declares, and where.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
@@ -36,15 +47,25 @@ impl Declared {
         self.count.is_some()
     }
 
+    pub(super) fn count(&self) -> Option<u64> {
+        self.count.as_ref().map(|(count, _)| *count)
+    }
+
     pub(super) fn sum(&self) -> Option<Decimal> {
         self.sum.as_ref().map(|(sum, _)| *sum)
     }
 
     /// # Errors
     /// The count or the sum is not the declared one. What is not declared is not checked.
-    pub(super) fn check(self, level: &'static str, found: Found) -> Result<(), ReadError> {
+    pub(super) fn check(
+        self,
+        level: &'static str,
+        found: Found,
+        counts: Counts,
+    ) -> Result<(), ReadError> {
+        let sum_suffices = counts == Counts::SumSuffices && self.sum.is_some();
         match self.count {
-            Some((expected, at)) if expected != found.count => {
+            Some((expected, at)) if expected != found.count && !sum_suffices => {
                 return Err(ReadError {
                     at,
                     fault: ReadFault::Count {

@@ -14,6 +14,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault, Spot};
 use super::model::Place;
 use super::source::{Places, is_utf8_name, is_xml_char, shorten};
+use super::totals::Counts;
 
 /// Open elements. The deepest path read is 14; supplementary data goes somewhat further.
 const DEPTH_MAX: usize = 32;
@@ -78,11 +79,12 @@ pub(super) struct Cursor<'x> {
     namespace: Option<String>,
     /// Byte offset of the event last read.
     at: usize,
+    counts: Counts,
 }
 
 impl<'x> Cursor<'x> {
     /// Over a checked text, see [`super::source::document_text`].
-    pub(super) fn new(text: &'x str) -> Self {
+    pub(super) fn new(text: &'x str, counts: Counts) -> Self {
         let mut reader = Reader::from_str(text);
         let config = reader.config_mut();
         config.expand_empty_elements = true;
@@ -98,7 +100,13 @@ impl<'x> Cursor<'x> {
             path_left: None,
             namespace: None,
             at: 0,
+            counts,
         }
+    }
+
+    /// What to make of counts that do not hold.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// From here on every element met by `child` must be in this namespace.

@@ -7,7 +7,7 @@ use crate::fault::{Fault, faults_from};
 use crate::files;
 use paygod_core::Request;
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ingest::iso20022::{self, PaymentFile};
+use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
 use paygod_service::ledger::Ledger;
@@ -69,7 +69,12 @@ fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
 }
 
 fn payments(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Batch, Fault> {
-    let file = iso20022::read(bytes)?;
+    let counts = if options.accept_wrong_count {
+        Counts::SumSuffices
+    } else {
+        Counts::MustHold
+    };
+    let file = iso20022::read_with(bytes, counts)?;
     let accounts = BookAccounts::new(ledger, options)?;
     let by = ask::actor(options.by.as_deref())?;
     let routed = to_requests(&file, &accounts, by.as_ref());
@@ -115,8 +120,14 @@ fn place(index: u32, line: u32, end_to_end_id: &str) -> String {
 /// What a payment file calls itself.
 pub(crate) fn about(file: &PaymentFile) -> String {
     let payments = file.payments.len().saturating_add(file.refused.len());
+    let declared = match file.declared_count {
+        Some(declared) if usize::try_from(declared) != Ok(payments) => {
+            format!(" (the file declares {declared})")
+        }
+        _ => String::new(),
+    };
     format!(
-        "{} `{}`: {payments} payments, control sum {}",
+        "{} `{}`: {payments} payments{declared}, control sum {}",
         file.kind.name(),
         file.message_id,
         file.total

@@ -21,6 +21,22 @@ fn counted_bank_sample() -> String {
 }
 
 #[test]
+fn a_wrong_count_is_read_only_when_asked_and_only_if_the_sum_holds() {
+    let file = read_with(BANK_SAMPLE.as_bytes(), Counts::SumSuffices).unwrap();
+    assert_eq!(file.declared_count, Some(7));
+    assert_eq!((file.payments.len(), file.refused.len()), (6, 2));
+    assert_eq!(file.total.to_string(), "38.00");
+
+    let other_sum = BANK_SAMPLE.replace("<CtrlSum>38.00<", "<CtrlSum>37.00<");
+    let error = read_with(other_sum.as_bytes(), Counts::SumSuffices).unwrap_err();
+    assert_eq!(error.code(), paygod_types::code::ISO20022_CONTROL_SUM);
+
+    let no_sum = BANK_SAMPLE.replace("<CtrlSum>38.00</CtrlSum>", "");
+    let error = read_with(no_sum.as_bytes(), Counts::SumSuffices).unwrap_err();
+    assert_eq!(error.code(), paygod_types::code::ISO20022_COUNT);
+}
+
+#[test]
 fn the_bank_sample_is_refused_because_it_miscounts_its_payments() {
     let error = read(BANK_SAMPLE.as_bytes()).unwrap_err();
     assert_eq!(
