@@ -16,8 +16,9 @@ use std::sync::Arc;
 use paygod_types::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::book::{Book, Fold, IDENTITY_NAME, Options};
+use crate::book::{Book, IDENTITY_NAME, Options};
 use crate::checkpoints::{self, LAST_NAME, LOG_NAME};
+use crate::derived::Fold;
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{CopyError, IoFault};
 use crate::kek::DEVELOPMENT_KEY_NAME;

@@ -161,31 +161,32 @@ impl Shared {
         let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
         let mut cursors: Vec<Cursor> = inputs.iter().map(|_| Cursor::default()).collect();
         let mut until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
-        loop {
-            let mut least = None;
-            for (cursor, run) in cursors.iter_mut().zip(inputs) {
-                if let Some(touch) = cursor.peek(run)? {
-                    let key = (touch.account, touch.seq);
-                    if least.as_ref().is_none_or(|(other, _)| key < *other) {
-                        least = Some((key, cursor));
+        let mut heads = Vec::with_capacity(inputs.len());
+        for (cursor, run) in cursors.iter_mut().zip(inputs) {
+            heads.push(cursor.peek(run)?.map(|touch| touch.account));
+        }
+        // The least account; of those that have it, the oldest run, whose touches all come first.
+        while let Some(account) = heads.iter().flatten().min().copied() {
+            let oldest = heads.iter_mut().zip(&mut cursors).zip(inputs);
+            for ((head, cursor), run) in oldest.filter(|((head, _), _)| **head == Some(account)) {
+                while *head == Some(account) {
+                    if let Some(touch) = cursor.take() {
+                        writer.push(&touch)?;
                     }
+                    *head = cursor.peek(run)?.map(|touch| touch.account);
+                    until_look = until_look.saturating_sub(1);
                 }
             }
-            let Some((_, cursor)) = least else {
-                return Ok(Some(writer.finish()?));
-            };
-            if let Some(touch) = cursor.take() {
-                writer.push(&touch)?;
-            }
-            until_look = until_look.saturating_sub(1);
             if until_look == 0 {
                 if self.signal.is_stopping() {
                     return Ok(None);
                 }
+                // A long merge must not keep full tables waiting.
                 while self.seal_oldest()? {}
                 until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
             }
         }
+        Ok(Some(writer.finish()?))
     }
 }
 

@@ -13,6 +13,7 @@ mod backup;
 mod blob;
 mod book;
 mod checkpoints;
+mod derived;
 mod disk;
 mod error;
 mod export;
@@ -37,8 +38,9 @@ mod writer;
 
 pub use backup::{BackupReport, BookFiles, Progress, restore};
 pub use blob::{BLOB_BYTES_MAX, Blobs};
-pub use book::{Book, BookLock, Fold, Opening, Options, ReadBook, Record, is_book};
+pub use book::{Book, BookLock, Opening, Options, ReadBook, is_book};
 pub use checkpoints::{Checkpoints, LogReader, append_record};
+pub use derived::{Fold, Record};
 pub use disk::{Access, DirLock, Disk, DiskFile, RealDisk};
 pub use error::{
     Action, BlobError, CheckpointError, CommitError, CopyError, Corruption, DerivedError,
