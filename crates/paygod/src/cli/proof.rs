@@ -62,7 +62,7 @@ Examples:
   paygod export ./export
   paygod export ./export && paygod verify ./export")]
 pub(crate) struct Export {
-    /// The folder to write; an earlier export of the same book is brought up to date
+    /// The folder to make; it must be empty or not exist
     pub(crate) to: PathBuf,
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn tell_failure(
 ) -> Result<(), Fault> {
     let blank = " ".repeat(indent);
     console.line(format_args!(
-        "{blank}{}: not so: {} {}",
+        "{blank}{}: {} {}",
         Tone::Bad.paint(&failure.place),
         failure.check.code().title(),
         Tone::Faint.paint(format_args!("[{}]", failure.check))

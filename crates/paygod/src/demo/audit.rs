@@ -110,7 +110,7 @@ pub(super) fn export(
     )?;
     story.step("The audit")?;
     story.say(&format!(
-        "The book is exported as {count} plain files, {} kB, without names and without keys; any web server can serve them. The auditor takes them, and the fingerprint from step 1, and checks everything from scratch:",
+        "The book is exported as {count} plain files, {} kB, that any web server can serve. No key is in them, and nobody's name or IBAN. The auditor takes them, and the fingerprint from step 1, and checks everything from scratch:",
         bytes / 1000
     ))?;
     let genesis = Hash::from_hex(&made.fingerprint)?;

@@ -146,8 +146,13 @@ fn who_notices(
         story.say("In full, for the one who kept the checkpoints:")?;
         story.with(|console| verify::tell_failure(failure, 4, console))?;
     }
+    let caught = caught_exactly(&reports, target.seq);
+    if caught {
+        let told = format!("Caught: entry {} is payment {}, the one that was changed, and no other.", target.seq, target.name);
+        story.say_in(Tone::Good, &told)?;
+    }
     lesson(story)?;
-    Ok(caught_exactly(&reports, target.seq))
+    Ok(caught)
 }
 
 fn audit(places: &Places, made: &Created, files: &[PathBuf]) -> Result<Report, Fault> {
