@@ -62,6 +62,7 @@ impl Ledger {
         let store = Options {
             disk: Arc::clone(&open.disk),
             kek: Some(Arc::new(FileKek::from_bytes(&kek))),
+            segment_bytes: open.segment_bytes,
             background: false,
             ..Options::default()
         };

@@ -4,6 +4,7 @@
 //! does so after the flush. INVARIANT(poisoned): after a failure nothing more is committed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
 use paygod_store::{CommitError, EntryBuf, ReadError, Reader, Vault, VaultError, Writer};
@@ -43,6 +44,9 @@ impl Committer {
                 self.shared.poison(&fault);
                 work.answer_poisoned();
                 continue;
+            }
+            if !work.group.is_empty() {
+                self.shared.groups.fetch_add(1, Ordering::Relaxed);
             }
             self.shared
                 .progress

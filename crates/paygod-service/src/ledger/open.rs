@@ -8,7 +8,7 @@ use std::time::Duration;
 use paygod_core::{State, WindowKey};
 use paygod_store::{
     BalanceHistory, Blobs, Book, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder, Kek,
-    OpenError, Opening, Options, Reader, RealDisk, TreeSource, Vault,
+    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
 };
 use paygod_tlog::{Ed25519Verifier, KeyError, KeyName, leaf_hash};
 use paygod_types::{Seq, write_hex};
@@ -43,8 +43,12 @@ pub struct OpenOptions {
     pub signer: Option<CheckpointSigner>,
     /// Wraps the data keys of the vault. `None`: the key file of the book.
     pub kek: Option<Arc<dyn Kek>>,
-    /// Where the files are.
+    /// Where the files are. (Key files are always the operating system's.)
     pub disk: Arc<dyn Disk>,
+    /// Length of a segment of the store, in bytes.
+    pub segment_bytes: u64,
+    /// Whether the store's derived work has threads of its own.
+    pub background: bool,
     /// How many workers prepare requests.
     pub preparers: usize,
     /// After how many entries a snapshot is made.
@@ -60,6 +64,8 @@ impl Default for OpenOptions {
             signer: None,
             kek: None,
             disk: Arc::new(RealDisk),
+            segment_bytes: SEGMENT_BYTES,
+            background: true,
             preparers: 2,
             snapshot_every: 500_000,
             publish_every: Duration::from_millis(200),
@@ -294,6 +300,8 @@ fn open_book(dir: &Path, options: &OpenOptions) -> Result<(Book, BookFold), Book
     let store = Options {
         disk: Arc::clone(&options.disk),
         kek: Some(kek),
+        segment_bytes: options.segment_bytes,
+        background: options.background,
         ..Options::default()
     };
     let mut refuse_from = u64::MAX;

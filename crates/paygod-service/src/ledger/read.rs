@@ -4,6 +4,7 @@
 //! told once it is durable. Everything older is read from the store, beside the writer.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use paygod_core::history::AsOf;
@@ -246,6 +247,18 @@ impl Ledger {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.shared.progress.durable()
+    }
+
+    /// How many entries the last published checkpoint covers.
+    #[must_use]
+    pub fn signed(&self) -> u64 {
+        self.shared.progress.signed()
+    }
+
+    /// How many groups were made durable since the book was opened.
+    #[must_use]
+    pub fn groups(&self) -> u64 {
+        self.shared.groups.load(Ordering::Relaxed)
     }
 
     /// The entry at a place of the log.

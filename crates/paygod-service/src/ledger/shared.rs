@@ -1,6 +1,7 @@
 //! What the stages and the handle of a ledger have in common.
 
 use std::error::Error;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use paygod_core::WindowKey;
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) progress: Progress,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) window_key: WindowKey,
+    /// Groups made durable, for those who watch.
+    pub(super) groups: AtomicU64,
     ruleset: RwLock<Arc<Ruleset>>,
     checkpoint: RwLock<Option<SignedCheckpoint>>,
     signer_fault: RwLock<Option<String>>,
@@ -43,6 +46,7 @@ impl Shared {
             progress,
             clock,
             window_key,
+            groups: AtomicU64::new(0),
             ruleset: RwLock::new(ruleset),
             checkpoint: RwLock::new(checkpoint),
             signer_fault: RwLock::new(None),

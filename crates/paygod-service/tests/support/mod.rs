@@ -72,3 +72,14 @@ pub(crate) fn payment(id: &str, debit: &str, credit: &str, amount: &str) -> Subm
         r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{{"debit":"{debit}","credit":"{credit}","amount":"{amount}","currency":"EUR","payment":{{"creditor":{{"name":"Clara Conti"}},"reference":"{id}"}}}}]}}}}"#
     ))
 }
+
+/// Two linked transfers, there and back again.
+pub(crate) fn linked_payment(id: &str, debit: &str, credit: &str, amount: &str) -> Submission {
+    let leg = |debit: &str, credit: &str| {
+        format!(r#"{{"debit":"{debit}","credit":"{credit}","amount":"{amount}","currency":"EUR"}}"#)
+    };
+    let legs = [leg(debit, credit), leg(credit, debit)].join(",");
+    json(&format!(
+        r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{legs}]}}}}"#
+    ))
+}

@@ -1,0 +1,132 @@
+//! `cargo bench -p paygod-service`: what the ledger does in a second, and what keeps it from more.
+//!
+//! One run measures, on this machine and disk: the bare append that is the limit, the whole pipeline
+//! (durable, deduplicated, judged by the three starter packs with the full OFAC list, inputs encrypted
+//! in the vault, posted, sealed) from typed requests and from JSON, latency at half load, checkpoint
+//! lag, cost at growing history, memory, disk, reopening, and PostgreSQL where it is installed.
+//!
+//! Making the requests is part of what is timed: on two cores there is nowhere else to do it.
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a measurement, not a part of the product: it stops at the first surprise"
+)]
+
+mod bare;
+mod book;
+mod load;
+mod memory;
+mod options;
+mod postgres;
+mod report;
+mod workload;
+
+use options::Options;
+use report::Report;
+use std::path::Path;
+use std::time::Duration;
+
+fn main() {
+    let options = Options::from_args();
+    if let Some(book) = &options.serve {
+        return load::serve(book, &options);
+    }
+    let dir = tempfile::Builder::new()
+        .prefix("paygod-bench")
+        .tempdir_in(&options.dir)
+        .expect("a folder to work in");
+    let mut report = Report::new(&options);
+    if options.wants("postgres") {
+        report.rival(postgres::run());
+    }
+    if options.wants("throughput") {
+        throughput(dir.path(), &options, &mut report);
+    }
+    if options.wants("latency") {
+        latency(dir.path(), &options, &mut report);
+    }
+    if options.wants("history") {
+        history(dir.path(), &options, &mut report);
+    }
+    report.print();
+}
+
+/// The limit, then typed requests and JSON, each the median of so many runs on fresh books.
+fn throughput(dir: &Path, options: &Options, report: &mut Report) {
+    for (name, json) in [("typed", false), ("json", true)] {
+        for run in 0..options.runs {
+            let path = dir.join(format!("{name}-{run}"));
+            let ledger = book::create(&path, options);
+            let done = load::saturate(
+                &ledger,
+                options,
+                json,
+                options.transfers,
+                &format!("{name}{run}"),
+            );
+            let entry_bytes = book::entry_bytes(&ledger);
+            ledger.close().expect("the ledger closes");
+            let limit = bare::append(
+                dir,
+                entry_bytes,
+                (options.transfers as usize).min(1_000_000),
+                options.group,
+            )
+            .expect("a bare append");
+            report.throughput(name, &done, &limit, &path);
+            std::fs::remove_dir_all(&path).expect("the book is removed");
+        }
+    }
+}
+
+/// Requests at a steady half of the bar, whether or not the ledger keeps up.
+fn latency(dir: &Path, options: &Options, report: &mut Report) {
+    let path = dir.join("latency");
+    let ledger = book::create(&path, options);
+    let done = load::open_loop(
+        &ledger,
+        options,
+        options.half_load,
+        Duration::from_secs(options.latency_s),
+    );
+    ledger.close().expect("the ledger closes");
+    report.latency(&done);
+    std::fs::remove_dir_all(&path).expect("the book is removed");
+}
+
+/// The same run on one book as its history grows; then a process of its own opens and serves it.
+fn history(dir: &Path, options: &Options, report: &mut Report) {
+    let path = dir.join("history");
+    let mut ledger = book::create(&path, options);
+    for size in &options.history {
+        let missing = size.saturating_sub(ledger.size());
+        let grown = load::saturate(&ledger, options, false, missing, &format!("grow{size}"));
+        let probe = load::saturate(
+            &ledger,
+            options,
+            false,
+            options.probe,
+            &format!("probe{size}"),
+        );
+        ledger.close().expect("the ledger closes");
+        report.history(*size, &grown, &probe, &path);
+        report.reopened(*size, load::reopen(&path, options));
+        ledger = book::open(&path);
+    }
+    ledger.close().expect("the ledger closes");
+}
+
+/// So many in this time, a second.
+pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64()
+}

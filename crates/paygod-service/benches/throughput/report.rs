@@ -1,0 +1,151 @@
+//! The table, and the same as JSON.
+
+use crate::bare::Limit;
+use crate::load::{Done, Reopened};
+use crate::memory::disk_bytes;
+use crate::options::Options;
+use crate::postgres::Rival;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Everything measured, in the order of measuring.
+pub(crate) struct Report {
+    json: bool,
+    rows: Vec<Value>,
+    throughput: Vec<(String, f64, f64)>,
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            json: options.json,
+            rows: Vec::new(),
+            throughput: Vec::new(),
+        }
+    }
+
+    fn row(&mut self, value: Value) {
+        if !self.json {
+            println!("{}", line(&value));
+        }
+        self.rows.push(value);
+    }
+
+    pub(crate) fn rival(&mut self, rival: Rival) {
+        self.row(match rival {
+            Rival::Ran { version, transfers_per_s, chain_holds } => json!({
+                "measure": "postgresql", "version": version, "transfers_per_s": transfers_per_s.round(),
+                "hash_chain_holds": chain_holds, "clients": 32,
+            }),
+            Rival::Absent { how_to_install } => json!({
+                "measure": "postgresql", "skipped": "not installed", "install": how_to_install,
+            }),
+            Rival::Failed { reason } => json!({ "measure": "postgresql", "failed": reason }),
+        });
+    }
+
+    pub(crate) fn throughput(&mut self, name: &str, done: &Done, limit: &Limit, book: &Path) {
+        let ratio = done.per_s / limit.records_per_s;
+        self.throughput.push((name.to_owned(), done.per_s, ratio));
+        let kinds = disk_bytes(book).unwrap_or_default();
+        let per_transfer = |bytes: u64| bytes / done.transfers.max(1);
+        let disk: serde_json::Map<String, Value> = kinds
+            .iter()
+            .filter(|(_, bytes)| per_transfer(*bytes) > 0)
+            .map(|(kind, bytes)| (kind.clone(), json!(per_transfer(*bytes))))
+            .collect();
+        let without_vault: u64 = kinds
+            .iter()
+            .filter(|(kind, _)| kind != "vault")
+            .map(|(_, bytes)| bytes)
+            .sum();
+        self.row(json!({
+            "measure": "throughput", "from": name, "transfers": done.transfers,
+            "transfers_per_s": done.per_s.round(), "bare_append_per_s": limit.records_per_s.round(),
+            "ratio": (ratio * 1000.0).round() / 1000.0, "bare_group": limit.group,
+            "flush_us_p50": limit.flush_p50_us, "flush_us_p99": limit.flush_p99_us,
+            "entries_per_group": done.entries_per_group.round(),
+            "submission_ms_p50": millis(done, 0.5), "submission_ms_p99": millis(done, 0.99),
+            "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
+            "rss_mb": done.resident.now_kib / 1024, "rss_peak_mb": done.resident.peak_kib / 1024,
+            "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
+        }));
+    }
+
+    pub(crate) fn latency(&mut self, done: &Done) {
+        self.row(json!({
+            "measure": "latency", "transfers_per_s": done.per_s.round(), "transfers": done.transfers,
+            "ms_p50": millis(done, 0.5), "ms_p99": millis(done, 0.99), "ms_p999": millis(done, 0.999),
+            "ms_max": millis(done, 1.0), "entries_per_group": done.entries_per_group.round(),
+            "checkpoint_lag_ms_worst": done.checkpoint_lag_ms, "not_allowed": done.refused,
+        }));
+    }
+
+    pub(crate) fn history(&mut self, size: u64, grown: &Done, probe: &Done, book: &Path) {
+        let total: u64 = disk_bytes(book)
+            .unwrap_or_default()
+            .iter()
+            .map(|(_, bytes)| bytes)
+            .sum();
+        self.row(json!({
+            "measure": "history", "entries": size, "transfers_per_s": probe.per_s.round(),
+            "while_growing_per_s": grown.per_s.round(), "grown_s": grown.elapsed.as_secs(),
+            "submission_ms_p99": millis(probe, 0.99), "rss_mb": probe.resident.now_kib / 1024,
+            "checkpoint_lag_ms_worst": grown.checkpoint_lag_ms.max(probe.checkpoint_lag_ms),
+            "book_mb": total >> 20,
+        }));
+    }
+
+    pub(crate) fn reopened(&mut self, size: u64, reopened: Reopened) {
+        self.row(json!({
+            "measure": "reopened", "entries": size, "open_ms": reopened.open_ms,
+            "rss_after_open_mb": reopened.opened_kib / 1024,
+            "rss_peak_serving_mb": reopened.served_peak_kib / 1024,
+            "served_per_s": reopened.served_per_s.round(),
+        }));
+    }
+
+    pub(crate) fn print(mut self) {
+        for name in ["typed", "json"] {
+            let mut runs: Vec<(f64, f64)> = self
+                .throughput
+                .iter()
+                .filter(|(other, ..)| other == name)
+                .map(|(_, per_s, ratio)| (*per_s, *ratio))
+                .collect();
+            runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((per_s, ratio)) = runs.get(runs.len() / 2).copied() {
+                self.row(json!({
+                    "measure": "median", "from": name, "runs": runs.len(),
+                    "transfers_per_s": per_s.round(), "ratio": (ratio * 1000.0).round() / 1000.0,
+                }));
+            }
+        }
+        if self.json {
+            println!("{}", Value::Array(self.rows));
+        }
+    }
+}
+
+fn millis(done: &Done, quantile: f64) -> f64 {
+    done.latency_us.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+/// One measure as one line of text: its name, then each figure with its unit in its own name.
+fn line(value: &Value) -> String {
+    let Some(fields) = value.as_object() else {
+        return value.to_string();
+    };
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let name = fields.get("measure").map(text).unwrap_or_default();
+    let figures: Vec<String> = fields
+        .iter()
+        .filter(|(key, _)| *key != "measure")
+        .map(|(key, value)| format!("{key} {}", text(value)))
+        .collect();
+    format!("{name:<11} {}", figures.join("  "))
+}

@@ -1,0 +1,128 @@
+//! A signer that fails, a signer that lies, a clock that goes back: requests go on.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use paygod_service::ledger::{Clock, KeyFile, Ledger, OpenOptions};
+use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignerError, VerifierKey};
+use paygod_types::{Digest, Seq, Timestamp};
+use support::{TestBook, open_account};
+
+const SOUND: u8 = 0;
+const SILENT: u8 = 1;
+const LYING: u8 = 2;
+
+/// The book's own key behind a provider that can be told to fail.
+struct Moody {
+    key: Ed25519Signer,
+    mood: AtomicU8,
+}
+
+impl NoteSigner for Moody {
+    fn verifier_key(&self) -> &VerifierKey {
+        self.key.verifier_key()
+    }
+
+    fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+        match self.mood.load(Ordering::SeqCst) {
+            SILENT => Err(SignerError {
+                name: self.key.verifier_key().name().clone(),
+                reason: "the token is not there".to_owned(),
+            }),
+            LYING => self.key.sign("another text\n"),
+            _ => self.key.sign(text),
+        }
+    }
+}
+
+fn moody(book: &TestBook) -> Arc<Moody> {
+    let line = std::fs::read_to_string(KeyFile::Checkpoint.path(&book.path())).unwrap();
+    let hex = line.trim().rsplit(' ').next().unwrap();
+    let seed: Digest = hex.parse().unwrap();
+    let name = KeyName::parse(&book.created.origin).unwrap();
+    Arc::new(Moody {
+        key: Ed25519Signer::new(name, seed.as_bytes()),
+        mood: AtomicU8::new(SOUND),
+    })
+}
+
+fn open_with(book: &TestBook, signer: &Arc<Moody>) -> Ledger {
+    let options = OpenOptions {
+        signer: Some(Arc::clone(signer) as _),
+        publish_every: Duration::from_millis(1),
+        ..OpenOptions::default()
+    };
+    Ledger::open(&book.path(), options).unwrap()
+}
+
+#[test]
+fn requests_go_on_while_the_signer_fails_or_lies_and_checkpoints_catch_up() {
+    let book = TestBook::new();
+    let signer = moody(&book);
+    for mood in [SILENT, LYING] {
+        let ledger = open_with(&book, &signer);
+        ledger.wait_signed().unwrap();
+        let signed = ledger.signed();
+        signer.mood.store(mood, Ordering::SeqCst);
+        let answers = ledger.submit(vec![open_account(&format!("acct-{mood}"), "EUR")]);
+        assert!(answers[0].is_ok());
+        while ledger.status().unwrap().signer_fault.is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            ledger.signed(),
+            signed,
+            "nothing is published without a sound signature"
+        );
+        signer.mood.store(SOUND, Ordering::SeqCst);
+        ledger.wait_signed().unwrap();
+        assert_eq!(ledger.signed(), signed + 1);
+        ledger.close().unwrap();
+    }
+}
+
+#[test]
+fn a_signer_with_another_key_is_refused() {
+    let book = TestBook::new();
+    let name = KeyName::parse(&book.created.origin).unwrap();
+    let other = Ed25519Signer::new(name, &[7; 32]);
+    let options = OpenOptions {
+        signer: Some(Arc::new(other)),
+        ..OpenOptions::default()
+    };
+    let error = Ledger::open(&book.path(), options).unwrap_err();
+    assert_eq!(error.code().as_str(), "ledger.key-mismatch");
+}
+
+/// Goes back by a second at each look.
+struct Backwards(AtomicU64);
+
+impl Clock for Backwards {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.fetch_sub(1_000_000_000, Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn times_rise_though_the_clock_goes_back() {
+    let book = TestBook::new();
+    let clock = Arc::new(Backwards(AtomicU64::new(4_000_000_000_000_000_000)));
+    let options = OpenOptions {
+        clock,
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    let opened = ledger.submit(
+        (0..20)
+            .map(|n| open_account(&format!("acct-{n}"), "EUR"))
+            .collect(),
+    );
+    assert!(opened.iter().all(Result::is_ok));
+    let times: Vec<_> = (0..21)
+        .map(|seq| ledger.entry(Seq(seq)).unwrap().entry.time)
+        .collect();
+    assert!(times.is_sorted_by(|earlier, later| earlier < later));
+}
