@@ -232,7 +232,10 @@ impl Draft {
                 *self = Self::Done(spec, fields);
                 return Ok(());
             }
-            return Err(format!("two inputs have the source `{full}`; join them"));
+            return Err(format!(
+                "two inputs have the source `{}`; join them",
+                source(full)
+            ));
         };
         let fields = match self {
             Self::Open { fields, .. } => fields,
@@ -243,7 +246,7 @@ impl Draft {
                     .retain(|f| f.name != *first || !f.node.is_placeholder());
                 if known.field(first).is_some() {
                     return Err(format!(
-                        "the source `{full}` is already described by the schema of an input above it; \
+                        "the source `transfer.{full}` is already described by the schema of an input above it; \
                          read it through that input"
                     ));
                 }
@@ -295,6 +298,15 @@ impl Draft {
             nullable: false,
             shape: NodeShape::Object(Arc::new(spec)),
         }
+    }
+}
+
+/// A source as packs write it.
+fn source(path: &str) -> String {
+    if path.is_empty() {
+        "transfer".to_owned()
+    } else {
+        format!("transfer.{path}")
     }
 }
 

@@ -1,5 +1,12 @@
 //! Every pack under `packs/core` loads and passes its own cases, each rule having fired in one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, in its helpers too"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

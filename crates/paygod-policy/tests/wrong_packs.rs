@@ -1,6 +1,13 @@
 //! What the author of a wrong pack is told. Each message is kept in `wrong_packs.txt`, to be read by a person;
 //! `PAYGOD_BLESS=1 cargo test -p paygod-policy --test wrong_packs` writes the file anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, in its helpers too"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;

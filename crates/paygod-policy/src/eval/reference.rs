@@ -2,6 +2,13 @@
 //!
 //! It exists to be compared with the compiled program: same result, same error, same fuel.
 
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "plain to read and built for tests only; counts here are small"
+)]
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
