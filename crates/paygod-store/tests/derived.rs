@@ -115,7 +115,7 @@ fn check(book: &Book, lives: &[Life], since: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn finds_what_a_map_finds(

@@ -136,14 +136,17 @@ impl Memtable {
         ))
     }
 
-    /// All keys, in the order of a run.
+    /// All keys of the entries before the end, in the order of a run.
     pub(crate) fn sorted(&self) -> Vec<Key> {
+        let end = self.end_seq();
         let mut keys = Vec::with_capacity(self.len());
         for slot in &self.slots {
             let mut place = slot.head.load(Ordering::Acquire);
             let hash = slot.key.load(Ordering::Relaxed);
             while let Some((seq, next)) = self.follow(place) {
-                keys.push(Key { hash, seq });
+                if seq < end {
+                    keys.push(Key { hash, seq });
+                }
                 place = next;
             }
         }

@@ -27,7 +27,7 @@ use crate::siphash::{self, siphash24};
 use crate::tiers::{self, Extent};
 use filter::Filter;
 pub(crate) use memtable::MEMTABLE_KEYS;
-use memtable::Memtable;
+use memtable::{Full, Memtable};
 use run::{Cursor, Run, RunWriter};
 
 /// Most keys of one entry.
@@ -252,52 +252,50 @@ impl IndexWriter {
             });
         }
         if self.active.room() < keys.len() && self.active.len() > 0 {
-            self.roll()?;
+            self.freeze(seq.get(), keys.len())?;
         }
         self.next = self.next.saturating_add(1);
-        let mut rest = keys;
-        while let Some((key, later)) = rest.split_first() {
+        for key in keys {
             self.shared.filter.insert(*key);
-            if self.active.insert(*key, seq.get()).is_err() {
-                // The keys of an entry may be parted between tables: each finds it.
-                self.split(seq)?;
-                self.active
-                    .insert(*key, seq.get())
-                    .map_err(|_| DerivedError::OutOfOrder {
-                        expected: self.next,
-                        found: seq.get(),
-                    })?;
-            }
-            rest = later;
+        }
+        if self.insert_all(seq, keys).is_err() {
+            // The table is full, or a cluster of hashes has filled its end. All keys of the entry go
+            // into the next table: those that the old one took already lie past its end.
+            self.freeze(seq.get(), keys.len().saturating_mul(4))?;
+            self.insert_all(seq, keys)
+                .map_err(|_| DerivedError::Stopped {
+                    code: code::STORE_ORDER,
+                    cause: format!("the keys of entry {} do not fit in a table", seq.get()),
+                })?;
         }
         Ok(())
     }
 
-    /// Begins a new table in the middle of an entry, because a cluster of hashes has filled the old.
-    fn split(&mut self, seq: Seq) -> Result<(), DerivedError> {
-        self.freeze(seq.get())
+    fn insert_all(&self, seq: Seq, keys: &[u64]) -> Result<(), Full> {
+        keys.iter()
+            .try_for_each(|key| self.active.insert(*key, seq.get()))
     }
 
-    /// Begins a new table; the full one becomes a run in the background.
-    fn roll(&mut self) -> Result<(), DerivedError> {
-        self.freeze(self.next)
-    }
-
-    fn freeze(&mut self, end: u64) -> Result<(), DerivedError> {
+    /// Begins a new table with the entry `end`; the full one becomes a run in the background.
+    fn freeze(&mut self, end: u64, keys: usize) -> Result<(), DerivedError> {
         self.active.freeze(end);
-        let active = Arc::new(Memtable::new(end, self.table_keys));
+        let active = Arc::new(Memtable::new(end, self.table_keys.max(keys)));
         self.shared.change_view(|view| {
             let full = std::mem::replace(&mut view.active, Arc::clone(&active));
-            view.frozen.push(full);
+            if full.first_seq < end {
+                view.frozen.push(full);
+            }
         });
         self.active = active;
         let Some(worker) = &self.worker else {
             return Ok(());
         };
         worker.ask();
-        self.shared
+        let shared = &self.shared;
+        // Tables whose entries are not durable yet are bounded by what is on its way to the disk.
+        shared
             .signal
-            .wait(|| self.shared.view().frozen.len() <= FROZEN_MAX)
+            .wait(|| shared.view().frozen.len() <= FROZEN_MAX || !shared.can_seal())
     }
 
     /// Has the table made a run as it is, for a snapshot; [`Finder::wait_sealed`] waits for it.
@@ -306,7 +304,7 @@ impl IndexWriter {
     /// The background work has stopped.
     pub fn seal(&mut self) -> Result<Seq, DerivedError> {
         if self.active.first_seq < self.next {
-            self.roll()?;
+            self.freeze(self.next, 0)?;
         }
         Ok(Seq(self.next))
     }
