@@ -1,6 +1,6 @@
 //! Entries as canonical JSON: the bytes that are sealed, hashed and verified.
 //!
-//! INVARIANT(one-spelling): decoding is strict (canonical bytes, known keys, nothing spelled that is
+//! INVARIANT(canonical): decoding is strict (canonical bytes, known keys, nothing spelled that is
 //! implied), so what decodes encodes to the same bytes. Formats: `docs/internals/entry.md`.
 
 mod read;

@@ -1,6 +1,6 @@
 //! Exact decimals of up to 38 digits: a whole coefficient over a power of ten.
 //!
-//! INVARIANT(exact): no operation rounds; what does not fit is `None` and becomes an error of the rule.
+//! INVARIANT(exact-money): no operation rounds; what does not fit is `None` and becomes an error of the rule.
 //! Two spellings of one value (`1.5`, `1.50`) are equal.
 
 use core::cmp::Ordering;

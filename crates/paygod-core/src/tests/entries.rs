@@ -160,7 +160,7 @@ fn no_flipped_bit_is_read_as_the_same_entry() {
                 assert_ne!(other, entry);
                 let mut again = Vec::new();
                 other.encode(&mut again);
-                assert_eq!(again, wrong, "INVARIANT(one-spelling)");
+                assert_eq!(again, wrong, "INVARIANT(canonical)");
             }
         }
         assert!(Entry::decode(&bytes[..bytes.len() - 1]).is_err());
@@ -198,7 +198,7 @@ fn references_only_enter_entries() {
     for bytes in &book.log {
         let text = String::from_utf8(bytes.clone()).unwrap();
         for word in ["Zoë", "creditor", "velocity", "payment"] {
-            assert!(!text.contains(word), "INVARIANT(references-only): {text}");
+            assert!(!text.contains(word), "INVARIANT(no-person): {text}");
         }
     }
 }

@@ -50,7 +50,7 @@ fn personal_request_is_compared_under_its_own_key_until_erased() {
     );
     let entry = book.sealed(&json);
     let bytes = String::from_utf8(book.log.last().unwrap().clone()).unwrap();
-    assert!(!bytes.contains("creditor"), "INVARIANT(references-only)");
+    assert!(!bytes.contains("creditor"), "INVARIANT(no-person)");
     assert!(matches!(
         entry.request,
         Some(crate::RequestRef::Commitment(_))

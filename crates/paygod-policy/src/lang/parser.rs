@@ -1,6 +1,6 @@
 //! Tokens to a syntax tree: precedence climbing, with depth and size bounded.
 //!
-//! INVARIANT(bounded-parse): a condition of any bytes makes at most
+//! INVARIANT(bounded-parser): a condition of any bytes makes at most
 //! [`CONDITION_NODES_MAX`](crate::limits::CONDITION_NODES_MAX) nodes, no deeper than
 //! [`CONDITION_DEPTH_MAX`](crate::limits::CONDITION_DEPTH_MAX), so that everything recursive after it is
 //! bounded too.
