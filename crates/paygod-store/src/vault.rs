@@ -399,6 +399,9 @@ impl Files {
             file.sync()?;
         }
         tail.end = offset;
+        if self.prefill && tail.prefilling.is_none() && tail.end > FILE_BYTES / 8 {
+            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
+        }
         Ok(())
     }
 
@@ -420,9 +423,6 @@ impl Files {
         self.dir.sync()?;
         tail.number = number;
         tail.end = to_u64(HEAD.len());
-        if self.prefill {
-            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
-        }
         Ok(())
     }
 

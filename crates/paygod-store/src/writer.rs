@@ -28,6 +28,9 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 31;
 const _: () = assert!(SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
 const _: () = assert!(to_u64(GROUP_BYTES_MAX) + HEADER_BYTES <= SEGMENT_BYTES);
 
+/// Prefilling begins when the segment is this part full.
+const PREFILL_FROM_PART: u64 = 8;
+
 /// Name of the file that is prefilled to become the next segment.
 pub(crate) const NEXT_NAME: &str = "next.prefilled";
 
@@ -128,6 +131,7 @@ impl Writer {
         self.end = self.end.saturating_add(len);
         self.next = group.next_seq().get();
         self.segments.advance(self.next);
+        self.start_prefill();
     }
 
     /// Seals the active segment and begins the next.
@@ -143,12 +147,14 @@ impl Writer {
         self.segments.add(Arc::clone(&segment));
         self.active = segment;
         self.end = HEADER_BYTES;
-        self.start_prefill();
         Ok(())
     }
 
+    /// Begins to prefill the next segment once this one is in earnest use: a book that takes a few
+    /// entries need not write a segment of zeros.
     fn start_prefill(&mut self) {
-        if self.prefill {
+        let in_use = self.end > self.segment_bytes / PREFILL_FROM_PART;
+        if self.prefill && in_use && self.prefilling.is_none() {
             self.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, self.segment_bytes);
         }
     }
