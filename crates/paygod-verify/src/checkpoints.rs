@@ -101,6 +101,9 @@ impl<'a> Checkpoints<'a> {
             .take_if(|signed| Some(signed.head().size) == next)
         {
             self.advance(failures)?;
+            // The last of the log is `checkpoint` too: once is enough.
+            self.others
+                .pop_if(|due| due.origin == Origin::Published && due.signed == signed);
             return Ok(Some(Due {
                 signed,
                 origin: Origin::Published,

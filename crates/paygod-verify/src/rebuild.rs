@@ -57,14 +57,10 @@ impl Rebuild {
             let hash = reader.hash_id(reference.id.as_str());
             self.ids.refers(hash, reference.seq.0, read.index)?;
         }
-        if let Body::Snapshot(claim) = &entry.body {
-            let failure = self
-                .snapshots
-                .check(read.index, claim, &self.state, reader)?;
-            failure
-                .into_iter()
-                .for_each(|failure| failures.push(failure));
-        }
+        let before = match &entry.body {
+            Body::Snapshot(claim) => Snapshots::before(claim, &self.state),
+            _ => None,
+        };
         if let Err(error) = self.apply(entry) {
             failures.push(Failure::of_fold(read.index, error));
             self.state.step_over(Some(entry.time));
@@ -76,6 +72,12 @@ impl Rebuild {
                 if let (Some(book), Some(key)) = (self.state.book(), self.state.checkpoint_key()) {
                     keys.set(&book.origin, &key.vkey);
                 }
+            }
+            Body::Snapshot(claim) => {
+                let failure = self.snapshots.check(read.index, claim, before, reader)?;
+                failure
+                    .into_iter()
+                    .for_each(|failure| failures.push(failure));
             }
             Body::PolicyActivate { set, .. } => {
                 self.blobs.check(read.index, set, reader.source, failures)?;

@@ -6,6 +6,7 @@
 
 use paygod_core::State;
 use paygod_core::entry::SnapshotClaim;
+use paygod_types::Digest;
 
 use crate::batch::Reader;
 use crate::failure::{Check, Failure, Place};
@@ -39,26 +40,24 @@ impl Snapshots {
         self.copies.push(state.clone());
     }
 
-    /// Checks the claim of entry `index`; `state` is the state before it.
+    /// The digest and accounts of the state before the claim's entry, if that is what it speaks of.
+    pub(crate) fn before(claim: &SnapshotClaim, state: &State) -> Option<(Digest, u64)> {
+        (claim.of.0.checked_add(1) == Some(state.size())).then(|| told(state))
+    }
+
+    /// Checks the claim of entry `index`, which the fold has accepted: it speaks of an earlier state
+    /// than `before`, and of a later one than the claim before it.
     pub(crate) fn check(
         &mut self,
         index: u64,
         claim: &SnapshotClaim,
-        state: &State,
+        before: Option<(Digest, u64)>,
         reader: &Reader<'_>,
     ) -> Result<Option<Failure>, SourceError> {
-        let size = claim.of.0.saturating_add(1);
-        if size > state.size() {
-            // The fold refuses it with its own words.
-            return Ok(None);
-        }
-        let (digest, accounts) = if size == state.size() {
-            (state.digest(), state.accounts_len())
-        } else {
-            let earlier = self.rebuild(size, reader)?;
-            (earlier.digest(), earlier.accounts_len())
+        let (digest, accounts) = match before {
+            Some(before) => before,
+            None => told(self.rebuild(claim.of.0.saturating_add(1), reader)?),
         };
-        let accounts = u64::try_from(accounts).unwrap_or(u64::MAX);
         if (digest, accounts) == (claim.digest, claim.accounts) {
             return Ok(None);
         }
@@ -67,12 +66,8 @@ impl Snapshots {
             claim.of
         );
         let found = format!("state {} of {} accounts", claim.digest, claim.accounts);
-        Ok(Some(Failure::new(
-            Check::Snapshot,
-            Place::Entry(index),
-            expected,
-            found,
-        )))
+        let place = Place::Entry(index);
+        Ok(Some(Failure::new(Check::Snapshot, place, expected, found)))
     }
 
     /// The state at `size`, from the last copy at or before it, which takes the copy's place.
@@ -82,8 +77,7 @@ impl Snapshots {
             .iter()
             .take_while(|copy| copy.size() <= size)
             .count();
-        // Places only ascend, so what is older than the last usable copy is never needed again. Were
-        // the log to go back, the fold refuses it, and we start over from the beginning.
+        // Places only ascend, so what is older than the last usable copy is never needed again.
         self.copies
             .drain(..usable.saturating_sub(1).min(self.copies.len()));
         if self.copies.first().is_none_or(|copy| copy.size() > size) {
@@ -99,6 +93,11 @@ impl Snapshots {
             .first_mut()
             .map_or_else(unreachable_state, |state| &*state))
     }
+}
+
+fn told(state: &State) -> (Digest, u64) {
+    let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
+    (state.digest(), accounts)
 }
 
 fn unreachable_state<'a>() -> &'a State {

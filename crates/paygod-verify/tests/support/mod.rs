@@ -274,6 +274,7 @@ impl Book {
             policy: self.policy,
             fuel: 12,
             approvals: 0,
+            allowed: Vec::new(),
             reasons: Vec::new(),
         }
     }
