@@ -131,5 +131,15 @@ pub(crate) fn movements(postings: &[Posting]) -> Option<String> {
             _ => None,
         })
         .collect();
-    (!pairs.is_empty()).then(|| pairs.join("; "))
+    let told: Vec<String> = pairs.chunk_by(|a, b| a == b).map(times).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// The same movement several times over is told once.
+fn times(same: &[String]) -> String {
+    match same {
+        [one] => one.clone(),
+        [first, ..] => format!("{} × {first}", same.len()),
+        [] => String::new(),
+    }
 }

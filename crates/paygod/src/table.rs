@@ -160,7 +160,8 @@ fn count(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Breaks text at blanks into lines of at most `width` characters; a longer word is cut.
+/// Breaks text at blanks into lines of at most `width` characters. A longer word is broken after the
+/// last of `/ - : .` that fits, such as in a path, or cut.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
@@ -172,15 +173,25 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         if !line.is_empty() {
             line.push(' ');
         }
-        for character in word.chars() {
-            if count(&line) >= width {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(character);
+        let mut rest = word;
+        while count(rest) > width {
+            let (head, tail) = broken(rest, width);
+            lines.push(head.to_owned());
+            rest = tail;
         }
+        line.push_str(rest);
     }
     lines.push(line);
     lines
+}
+
+/// The part of a long word that stands on its own line, and the rest.
+fn broken(word: &str, width: usize) -> (&str, &str) {
+    let fits = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+    let (head, _) = word.split_at_checked(fits).unwrap_or((word, ""));
+    let after_break = head.rfind(['/', '-', ':', '.']).map(|at| at.saturating_add(1));
+    let at = after_break.filter(|at| *at > fits / 2).unwrap_or(fits);
+    word.split_at_checked(at).unwrap_or((word, ""))
 }
 
 #[cfg(test)]
@@ -229,5 +240,7 @@ mod tests {
     fn a_word_longer_than_the_line_is_cut() {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("see SUPPLIERS/INV-4711", 13), ["see", "SUPPLIERS/", "INV-4711"]);
+        assert_eq!(wrap("ü→üüü ü", 4), ["ü→üü", "ü ü"]);
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
             }))?;
         } else {
             console.bytes(&note)?;
+            console.note(format_args!("fingerprint of the book: {}", status.fingerprint))?;
         }
         Ok(Answer::Yes)
     })

@@ -3,4 +3,5 @@
 mod book;
 mod command_line;
 mod demo;
+mod output;
 mod support;
