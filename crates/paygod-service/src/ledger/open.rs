@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use paygod_core::{State, WindowKey};
 use paygod_store::{
-    BalanceHistory, Blobs, Book, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder, Kek,
+    BalanceHistory, Blobs, Book, BookFiles, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder, Kek,
     OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
 };
 use paygod_tlog::{Ed25519Verifier, KeyError, KeyName, leaf_hash};
@@ -84,6 +84,7 @@ pub struct Ledger {
     pub(super) blobs: Blobs,
     pub(super) tree: TreeSource,
     pub(super) balances: BalanceHistory,
+    files: BookFiles,
     dir: PathBuf,
     stages: Stages,
     opening: Opening,
@@ -127,6 +128,7 @@ impl Ledger {
             blobs: book.blobs.clone(),
             tree: book.tree.source(),
             balances: book.history.reader(),
+            files: book.files.clone(),
             dir: dir.to_path_buf(),
             stages: Stages::default(),
             opening: book.opening,
@@ -280,7 +282,8 @@ impl Ledger {
     }
 
     pub(super) fn export_to(&self, to: &Path) -> Result<(), LedgerError> {
-        let _ = (to, &self.dir);
+        let _ = &self.dir;
+        self.files.export(to, &mut |_| {})?;
         Ok(())
     }
 }
