@@ -6,6 +6,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
+use paygod_core::entry::Decision;
 use paygod_core::{Body, Entry};
 use paygod_policy::Verdict;
 use paygod_service::ledger::{Explanation, InputState, Ledger, LedgerError, Replay, SealedEntry};
@@ -170,8 +171,12 @@ fn tell_verdict(explained: &Explanation, console: &mut Console) -> Result<(), Fa
 fn tell_reasons(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {
     console.line("")?;
     console.line(Tone::Strong.paint("Rules that spoke"))?;
-    if explained.decision.reasons.is_empty() {
+    if explained.decision.reasons.is_empty() && explained.decision.allowed.is_empty() {
         console.line("  none")?;
+    }
+    for rule in &explained.decision.allowed {
+        let verdict = narrate::tone(Verdict::Allow).paint("allow ");
+        console.line(format_args!("  {verdict} {}/{}", rule.pack, rule.rule))?;
     }
     for reason in &explained.decision.reasons {
         let rule = &reason.rule;
@@ -268,6 +273,7 @@ fn explained_value(explained: &Explanation) -> Value {
         "approvals": explained.decision.approvals,
         "fuel": explained.decision.fuel,
         "ruleset": explained.decision.policy.to_string(),
+        "allowed": allowed_value(&explained.decision),
         "reasons": reasons,
         "policy": policy,
         "input": match explained.input {
@@ -278,6 +284,14 @@ fn explained_value(explained: &Explanation) -> Value {
         "replay": replay,
         "replay_because": why,
     })
+}
+
+/// The rules that simply allowed, as programs get them.
+pub(crate) fn allowed_value(decision: &Decision) -> Vec<Value> {
+    let rules = decision.allowed.iter();
+    rules
+        .map(|rule| json!({ "pack": rule.pack.as_str(), "rule": rule.rule.as_str() }))
+        .collect()
 }
 
 /// A reason as programs get it.

@@ -1,6 +1,6 @@
 //! What became of each request of a file.
 
-use crate::commands::entries::reason_value;
+use crate::commands::entries::{allowed_value, reason_value};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::narrate;
 use crate::output::{Console, Tone};
@@ -180,10 +180,9 @@ fn sealed_row(ledger: &Ledger, sealed: &Sealed) -> Result<[Cell; 4], Fault> {
 
 fn sealed_value(ledger: &Ledger, sealed: &Sealed) -> Result<Value, Fault> {
     let entry = ledger.entry(sealed.seq)?.entry;
-    let reasons: Option<Vec<Value>> = entry
-        .body
-        .decision()
-        .map(|decision| decision.reasons.iter().map(reason_value).collect());
+    let decision = entry.body.decision();
+    let reasons: Option<Vec<Value>> =
+        decision.map(|decision| decision.reasons.iter().map(reason_value).collect());
     Ok(json!({
         "id": sealed.id.as_str(),
         "seq": sealed.seq.get(),
@@ -192,5 +191,6 @@ fn sealed_value(ledger: &Ledger, sealed: &Sealed) -> Result<Value, Fault> {
         "verdict": sealed.verdict.map(Verdict::as_str),
         "existing": sealed.existing,
         "reasons": reasons,
+        "allowed": decision.map(allowed_value),
     }))
 }
