@@ -242,8 +242,51 @@ pub struct Decision {
     pub fuel: u64,
     /// How many approvers must agree: 1 or more on a review, else 0 and not written.
     pub approvals: u32,
-    /// The rules that fired or erred.
+    /// The rules that fired and allowed without reading a fact. Their versions and words follow from
+    /// `policy`, so the many entries that are simply allowed stay small.
+    pub allowed: Vec<AllowingRule>,
+    /// The other rules that fired, and those that erred.
     pub reasons: Vec<Reason>,
+}
+
+impl Decision {
+    /// Parts what the packs said into [`Decision::allowed`] and [`Decision::reasons`], in its order.
+    #[must_use]
+    pub fn part(said: Vec<Reason>) -> (Vec<AllowingRule>, Vec<Reason>) {
+        let mut allowed = Vec::new();
+        let mut reasons = Vec::new();
+        for reason in said {
+            if reason.rule.decision == Verdict::Allow && reason.facts.is_empty() {
+                allowed.push(AllowingRule {
+                    pack: reason.rule.pack.clone(),
+                    rule: reason.rule.rule.clone(),
+                });
+            } else {
+                reasons.push(reason);
+            }
+        }
+        (allowed, reasons)
+    }
+}
+
+/// A rule that fired and allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowingRule {
+    /// Its pack.
+    pub pack: Name,
+    /// Its name in the pack.
+    pub rule: Name,
+}
+
+impl AllowingRule {
+    /// Between pack and rule in entries: a character that no name has.
+    pub(crate) const SEPARATOR: char = '#';
+}
+
+impl fmt::Display for AllowingRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.pack, Self::SEPARATOR, self.rule)
+    }
 }
 
 /// One side of one movement.

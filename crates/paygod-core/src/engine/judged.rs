@@ -121,6 +121,7 @@ fn decide<J: Judge, H: History + ?Sized>(
         policy,
         fuel: 0,
         approvals: 0,
+        allowed: Vec::new(),
         reasons: Vec::new(),
     };
     if state.policy.set.packs.is_empty() {
@@ -131,19 +132,18 @@ fn decide<J: Judge, H: History + ?Sized>(
     let Some(judgement) = ask(context, prepared, time)? else {
         return Ok(nothing);
     };
+    let mut said = judgement.reasons;
+    tidy(&mut said);
+    let strictest = said.iter().map(|reason| reason.rule.decision).max();
+    let (allowed, reasons) = Decision::part(said);
     let mut decision = Decision {
         verdict: judgement.verdict,
         policy,
         fuel: judgement.fuel,
         approvals: 0,
-        reasons: judgement.reasons,
+        allowed,
+        reasons,
     };
-    tidy(&mut decision.reasons);
-    let strictest = decision
-        .reasons
-        .iter()
-        .map(|reason| reason.rule.decision)
-        .max();
     if strictest.unwrap_or(Verdict::Allow) != decision.verdict {
         deny(
             &mut decision,

@@ -14,8 +14,8 @@ use paygod_types::{
 use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
 use crate::entry::{
-    Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRotation, Layer, Posting, RequestRef,
-    Side, SnapshotClaim, TransferBody, Window,
+    AllowingRule, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRotation, Layer,
+    Posting, RequestRef, Side, SnapshotClaim, TransferBody, Window,
 };
 
 type Read<T> = Result<T, EntryError>;
@@ -311,6 +311,14 @@ impl<'a> From<'a> {
 
     fn decision(&mut self) -> Read<Decision> {
         self.0.object_begin()?;
+        let mut allowed = Vec::new();
+        if self.has("allowed")? {
+            self.0.array_begin()?;
+            while self.0.array_next()? {
+                allowed.push(self.allowing_rule()?);
+            }
+            self.not_empty("allowed", allowed.len())?;
+        }
         let approvals = if self.has("approvals")? {
             let number = self.0.u64()?;
             let few = u32::try_from(number).ok().filter(|number| *number > 0);
@@ -338,8 +346,21 @@ impl<'a> From<'a> {
             policy,
             fuel,
             approvals: approvals.unwrap_or(0),
+            allowed,
             reasons,
         })
+    }
+
+    fn allowing_rule(&mut self) -> Read<AllowingRule> {
+        let text = self.0.string()?;
+        let parts = text.split_once(AllowingRule::SEPARATOR);
+        let named = parts.and_then(|(pack, rule)| {
+            Some(AllowingRule {
+                pack: Name::parse(pack).ok()?,
+                rule: Name::parse(rule).ok()?,
+            })
+        });
+        named.ok_or_else(|| self.refuse("allowed", "the names of a pack and a rule, `#` between"))
     }
 
     fn verdict(&mut self, key: &'static str) -> Read<Verdict> {
@@ -357,6 +378,8 @@ impl<'a> From<'a> {
                 facts.push((key.into_owned(), self.0.string()?.into_owned()));
             }
             self.not_empty("facts", facts.len())?;
+        } else if decision == Verdict::Allow {
+            return Err(self.refuse("reasons", "without a rule that `allowed` has room for"));
         }
         let pack = self.id("pack", Name::parse)?;
         let reason = self.string("reason")?.into_owned();

@@ -127,6 +127,16 @@ fn correct(body: &CorrectBody, out: &mut Out<'_>) {
 
 fn decision(decision: &Decision, out: &mut Out<'_>) {
     out.lit("{");
+    for (index, rule) in decision.allowed.iter().enumerate() {
+        out.lit(if index == 0 { "\"allowed\":[\"" } else { ",\"" });
+        out.lit(rule.pack.as_str());
+        out.lit("#");
+        out.lit(rule.rule.as_str());
+        out.lit("\"");
+    }
+    if !decision.allowed.is_empty() {
+        out.lit("],");
+    }
     if decision.verdict == Verdict::Review {
         out.lit("\"approvals\":");
         out.number(u64::from(decision.approvals));

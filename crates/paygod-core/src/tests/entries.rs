@@ -2,7 +2,7 @@
 
 use super::book::{Book, transfer};
 use super::keys::rotation;
-use crate::entry::SnapshotClaim;
+use crate::entry::{Decision, SnapshotClaim};
 use crate::{Action, Body, Entry, EntryHead, SystemCommand};
 use paygod_types::canonical::{self, Limits};
 use std::collections::BTreeSet;
@@ -215,4 +215,37 @@ fn longest_entry_is_refused_whole_when_too_long() {
     let mut bytes = Vec::new();
     entry.encode(&mut bytes);
     assert!(Entry::decode(&bytes).is_err());
+}
+
+#[test]
+fn a_rule_that_simply_allowed_is_sealed_by_its_name_alone() {
+    let mut book = Book::ready();
+    let mut entry = book.pay("p1", "eur-a", "eur-b", "1.00");
+    let Body::Transfer(body) = &mut entry.body else {
+        panic!()
+    };
+    for reason in &mut body.decision.reasons {
+        reason.facts.clear();
+    }
+    let said = core::mem::take(&mut body.decision.reasons);
+    let mut spelled_out = entry.clone();
+    if let Body::Transfer(body) = &mut spelled_out.body {
+        body.decision.reasons = said.clone();
+    }
+    if let Body::Transfer(body) = &mut entry.body {
+        (body.decision.allowed, body.decision.reasons) = Decision::part(said);
+        assert!(body.decision.reasons.is_empty());
+    }
+    let mut bytes = Vec::new();
+    entry.encode(&mut bytes);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert!(
+        text.contains(r##""decision":{"allowed":["amounts#by-amount"],"fuel""##),
+        "{text}"
+    );
+    assert_eq!(Entry::decode(&bytes).unwrap(), entry);
+
+    let mut second_spelling = Vec::new();
+    spelled_out.encode(&mut second_spelling);
+    assert!(Entry::decode(&second_spelling).is_err());
 }

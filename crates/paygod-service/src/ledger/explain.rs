@@ -137,6 +137,7 @@ impl Ledger {
         let Some(again) = again else {
             return Ok(Replay::NotPossible("there was nothing to judge"));
         };
+        let (allowed, reasons) = Decision::part(again.reasons);
         let again = Decision {
             verdict: again.verdict,
             policy: decision.policy,
@@ -146,7 +147,8 @@ impl Ledger {
             } else {
                 0
             },
-            reasons: again.reasons,
+            allowed,
+            reasons,
         };
         Ok(if same(decision, &again) {
             Replay::Same
@@ -169,7 +171,8 @@ fn same(sealed: &Decision, packs: &Decision) -> bool {
     } else {
         sealed.verdict == Verdict::Deny
     };
-    reasons && verdict && sealed.fuel == packs.fuel
+    let allowed = sealed.allowed == packs.allowed;
+    reasons && allowed && verdict && sealed.fuel == packs.fuel
 }
 
 /// The pack that the ledger's own reasons name.

@@ -269,14 +269,15 @@ impl Book {
     }
 
     pub fn decision(&self, verdict: Verdict) -> Decision {
-        Decision {
-            verdict,
-            policy: self.policy,
-            fuel: 12,
-            approvals: 0,
-            allowed: Vec::new(),
-            reasons: Vec::new(),
-        }
+        // Read rather than spelt out: optional parts that decisions may gain stay out of it.
+        let text = format!(
+            r#"{{"action":"transfer","body":{{"decision":{{"fuel":12,"policy":"{0}","verdict":"deny"}},"postings":[]}},"id":"x","request":{{"digest":"{0}"}},"seq":1,"time":"2026-01-01T00:00:00.000000000Z","v":1}}"#,
+            self.policy
+        );
+        let entry = Entry::decode(text.as_bytes()).unwrap();
+        let mut decision = entry.body.decision().unwrap().clone();
+        decision.verdict = verdict;
+        decision
     }
 
     pub fn transfer_entry(&self, id: &str, debit: &str, credit: &str, minor: u128) -> Entry {
