@@ -9,7 +9,8 @@ use std::sync::mpsc;
 
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending, State,
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending, RequestRef,
+    State,
 };
 use paygod_store::{EntryBuf, FoldFault};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
@@ -385,14 +386,26 @@ impl Ledger {
     /// was erased.
     ///
     /// # Errors
-    /// There is no such entry, or the vault cannot be read.
+    /// There is no such entry, the vault cannot be read, or it holds another input than the entry's.
     pub fn input(&self, seq: Seq) -> Result<Option<Vec<u8>>, LedgerError> {
         use paygod_store::VaultError;
         let mut buf = EntryBuf::default();
-        let Some(reference) = self.reader.entry(seq, &mut buf)?.input else {
+        let found = self.reader.entry(seq, &mut buf)?;
+        let Some(reference) = found.input else {
             return Ok(None);
         };
+        let sealed = Entry::decode(found.bytes)
+            .map_err(|source| LedgerError::Entry { seq, source })?
+            .request;
         match self.vault.load(reference) {
+            // Whoever can write to the disk can point an entry at another input: its commitment tells.
+            Ok(opened)
+                if sealed
+                    != Some(RequestRef::Commitment(opened.key.commitment(&opened.bytes))) =>
+            {
+                let (reference, what) = (reference.get(), "the entry commits to another input");
+                Err(VaultError::Refused { reference, what }.into())
+            }
             Ok(opened) => Ok(Some(opened.bytes.to_vec())),
             Err(VaultError::Erased { .. }) => Ok(None),
             Err(error) => Err(error.into()),
