@@ -52,9 +52,8 @@ const TARGETS: &[(&str, &[Attack])] = &[
 /// Runs the drill.
 pub(crate) fn run(options: &Drill, global: &Global, console: &mut Console) -> Outcome {
     let attacks = chosen(options)?;
-    let temporary = tempfile::tempdir().map_err(|error| {
-        Fault::of(code::CLI_OUTPUT, &error).while_doing("no temporary folder")
-    })?;
+    let temporary = tempfile::tempdir()
+        .map_err(|error| Fault::of(code::CLI_OUTPUT, &error).while_doing("no temporary folder"))?;
     if let Some(dir) = &options.dir {
         files::make_empty_folder(dir)?;
     }
@@ -67,7 +66,11 @@ pub(crate) fn run(options: &Drill, global: &Global, console: &mut Console) -> Ou
     let mut outcomes = Vec::with_capacity(attacks.len());
     for (target, attack) in attacks {
         bar.set_message(attack.name);
-        let stage = Stage { scene: &scene, folder: folder.join(attack.name), keeps: options.dir.is_some() };
+        let stage = Stage {
+            scene: &scene,
+            folder: folder.join(attack.name),
+            keeps: options.dir.is_some(),
+        };
         outcomes.push(report::Outcome::new(target, attack, (attack.act)(&stage))?);
         if options.dir.is_none() {
             // Whatever is left goes with the temporary folder.
@@ -83,11 +86,17 @@ pub(crate) fn run(options: &Drill, global: &Global, console: &mut Console) -> Ou
 /// The attacks whose names the options ask for.
 fn chosen(options: &Drill) -> Result<Vec<(&'static str, Attack)>, Fault> {
     let wanted = options.only.as_deref().unwrap_or("");
-    let all = TARGETS.iter().flat_map(|(target, attacks)| attacks.iter().map(|attack| (*target, *attack)));
-    let attacks: Vec<_> = all.filter(|(_, attack)| attack.name.contains(wanted)).collect();
+    let all = TARGETS
+        .iter()
+        .flat_map(|(target, attacks)| attacks.iter().map(|attack| (*target, *attack)));
+    let attacks: Vec<_> = all
+        .filter(|(_, attack)| attack.name.contains(wanted))
+        .collect();
     if attacks.is_empty() {
         let message = format!("no attack has `{wanted}` in its name");
-        return Err(Fault::new(code::CLI_ARGUMENT, message).remedy("run `paygod drill` to see their names"));
+        return Err(
+            Fault::new(code::CLI_ARGUMENT, message).remedy("run `paygod drill` to see their names")
+        );
     }
     Ok(attacks)
 }
@@ -117,7 +126,8 @@ fn copied(named: &Path, book: &PathBuf) -> Result<(), Fault> {
 fn exported(ledger: &Ledger, export: &Path) -> Result<(), Fault> {
     let size = ledger.size();
     if size > ENTRIES_MAX {
-        let message = format!("the book has {size} entries, and a drill takes at most {ENTRIES_MAX}");
+        let message =
+            format!("the book has {size} entries, and a drill takes at most {ENTRIES_MAX}");
         return Err(Fault::new(code::CLI_ARGUMENT, message)
             .remedy("drill on a smaller book, or without `--book` on one of its own"));
     }

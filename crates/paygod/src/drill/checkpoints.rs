@@ -20,7 +20,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::NewestCheckpoint),
     },
     Attack {
-        name: "two-checkpoints-of-one-size",
+        name: "two-checkpoints-one-size",
         story: "signed two different trees of one size and published both",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
@@ -100,7 +100,10 @@ fn two_of_one_size(stage: &Stage<'_>) -> Acted {
 fn rolled_back(stage: &Stage<'_>) -> Acted {
     let mut export = stage.export();
     let checkpoints = export.checkpoints();
-    let earlier = checkpoints.len().checked_sub(2).and_then(|place| checkpoints.get(place));
+    let earlier = checkpoints
+        .len()
+        .checked_sub(2)
+        .and_then(|place| checkpoints.get(place));
     let earlier = earlier.ok_or(Halt::NotHere("no earlier checkpoint"))?;
     let mut shorter = stage.scene.bytes.clone();
     shorter.truncate(usize::try_from(earlier.head().size).unwrap_or(usize::MAX));
@@ -125,7 +128,11 @@ fn reordered(stage: &Stage<'_>) -> Acted {
 fn size_edited(stage: &Stage<'_>) -> Acted {
     let text = String::from_utf8_lossy(&stage.scene.newest.to_bytes()).into_owned();
     let size = stage.scene.newest.head().size;
-    let larger = text.replacen(&format!("\n{size}\n"), &format!("\n{}\n", size.saturating_sub(1)), 1);
+    let larger = text.replacen(
+        &format!("\n{size}\n"),
+        &format!("\n{}\n", size.saturating_sub(1)),
+        1,
+    );
     let mut bytes = stage.scene.bytes.clone();
     bytes.pop();
     let mut export = stage.export();
@@ -137,25 +144,42 @@ fn size_edited(stage: &Stage<'_>) -> Acted {
 /// The true tree, signed by somebody.
 fn signed_by(stage: &Stage<'_>, signer: &Ed25519Signer) -> Acted {
     let mut export = stage.export();
-    export.publish(&[stage.scene.keys.checkpoint(signer, *stage.scene.newest.head())?]);
+    export.publish(&[stage
+        .scene
+        .keys
+        .checkpoint(signer, *stage.scene.newest.head())?]);
     stage.audit(&export, Kept::Fingerprint)
 }
 
 fn retired_signer(stage: &Stage<'_>) -> Acted {
-    let rotation = stage.scene.entries.iter().rev().find_map(|entry| match &entry.body {
-        Body::KeyRotate(rotation) => Some(rotation),
-        _ => None,
-    });
+    let rotation = stage
+        .scene
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match &entry.body {
+            Body::KeyRotate(rotation) => Some(rotation),
+            _ => None,
+        });
     let rotation = rotation.ok_or(Halt::NotHere("no key rotation"))?;
-    let old = stage.scene.keys.of(&rotation.old).ok_or(Halt::NotHere("no key that was rotated out"))?;
+    let old = stage
+        .scene
+        .keys
+        .of(&rotation.old)
+        .ok_or(Halt::NotHere("no key that was rotated out"))?;
     signed_by(stage, old)
 }
 
 fn another_origin(stage: &Stage<'_>) -> Acted {
     let head: TreeHead = *stage.scene.newest.head();
     let signer = stage.scene.keys.at(&stage.scene.entries, head.size)?;
-    let checkpoint = Checkpoint { origin: "elsewhere.example/book".to_owned(), head };
-    let note = SignedCheckpoint::sign(checkpoint, &[signer]).map_err(Fault::from)?.to_bytes();
+    let checkpoint = Checkpoint {
+        origin: "elsewhere.example/book".to_owned(),
+        head,
+    };
+    let note = SignedCheckpoint::sign(checkpoint, &[signer])
+        .map_err(Fault::from)?
+        .to_bytes();
     let mut export = stage.export();
     export.publish(&[note]);
     stage.audit(&export, Kept::Fingerprint)

@@ -46,7 +46,9 @@ fn file(from: &Path, to: &Path) -> io::Result<()> {
     let mut piece = vec![0_u8; PIECE_BYTES];
     loop {
         let read = source.read(&mut piece)?;
-        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
         if bytes.iter().all(|byte| *byte == 0) {
             target.seek(SeekFrom::Current(i64::try_from(read).unwrap_or(0)))?;
         } else {

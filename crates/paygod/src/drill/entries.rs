@@ -2,13 +2,13 @@
 
 use super::attack::{Attack, Expected, Finding, Halt, Kept};
 use super::forgery::{raise, raised, tenfold};
-use super::scene::{is_posted_payment, is_denied_payment};
+use super::scene::{is_denied_payment, is_posted_payment};
 use super::stage::{Stage, change, encode};
 use crate::insider::{Export, edited};
 use paygod_core::Entry;
 use paygod_tlog::{Tile, TileKind};
-use paygod_types::{RequestId, Timestamp};
 use paygod_types::limits::ENTRY_BYTES_MAX;
+use paygod_types::{RequestId, Timestamp};
 
 type Acted = Result<Finding, Halt>;
 
@@ -30,21 +30,21 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "amount-edited-rebuilt",
-        story: "the same, and rebuilt the tree, but had no key to sign it",
+        story: "made a payment ten times larger and rebuilt the tree, without a key to sign it",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: amount_edited_rebuilt,
     },
     Attack {
         name: "amount-edited-resigned",
-        story: "the same, and signed the new tree with the stolen key",
+        story: "made a payment ten times larger, rebuilt the tree, signed with the stolen key",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::Checkpoint),
     },
     Attack {
         name: "amount-edited-receipt",
-        story: "the same, against the payer who kept the receipt of that payment",
+        story: "did so to a payment whose payer had kept the receipt",
         kept: Kept::Receipt,
         expected: Expected::Caught,
         act: |stage| {
@@ -54,35 +54,40 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "amount-edited-old-export",
-        story: "the same, against an auditor who kept an earlier export",
+        story: "did so to an auditor who had kept an earlier export",
         kept: Kept::Export,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::Export),
     },
     Attack {
         name: "entries-swapped",
-        story: "swapped two neighbouring payments; rebuilt, signed with the stolen key",
+        story: "swapped two neighbouring payments, rebuilt the tree, signed with the stolen key",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge_as_is(&swapped(stage)?)?, Kept::Fingerprint),
     },
     Attack {
-        name: "entries-swapped-renumbered",
-        story: "the same, with the numbers put right: the later time now comes first",
+        name: "swapped-renumbered",
+        story: "swapped two neighbouring payments, and put the numbers right",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge(swapped(stage)?)?, Kept::Fingerprint),
     },
     Attack {
         name: "middle-deleted",
-        story: "took a denied payment out; rebuilt, signed with the stolen key",
+        story: "took a denied payment out, rebuilt the tree, signed with the stolen key",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| stage.audit(&stage.forge_as_is(&without_denied(stage)?)?, Kept::Fingerprint),
+        act: |stage| {
+            stage.audit(
+                &stage.forge_as_is(&without_denied(stage)?)?,
+                Kept::Fingerprint,
+            )
+        },
     },
     Attack {
-        name: "middle-deleted-renumbered",
-        story: "the same, with all later entries renumbered and snapshots sealed anew",
+        name: "deleted-renumbered",
+        story: "took a denied payment out, renumbered the rest, sealed every snapshot anew",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge(without_denied(stage)?)?, Kept::Checkpoint),
@@ -162,7 +167,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "gave an entry a second side, for readers who believe the last one",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| respelled(stage, "\"side\":\"debit\"", "\"side\":\"debit\",\"side\":\"credit\""),
+        act: |stage| {
+            respelled(
+                stage,
+                "\"side\":\"debit\"",
+                "\"side\":\"debit\",\"side\":\"credit\"",
+            )
+        },
     },
     Attack {
         name: "unknown-key-added",
@@ -202,7 +213,9 @@ fn rebundled(stage: &Stage<'_>, index: usize, entry: &[u8]) -> Result<Export, Ha
 }
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage.scene.last_kept("no posted payment", is_posted_payment)
+    stage
+        .scene
+        .last_kept("no posted payment", is_posted_payment)
 }
 
 fn bytes_of<'s>(stage: &'s Stage<'_>, index: usize) -> &'s [u8] {
@@ -234,7 +247,9 @@ fn amount_edited_rebuilt(stage: &Stage<'_>) -> Acted {
 
 fn swapped(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
     let mut entries = stage.entries();
-    let pairs = entries.windows(2).take(stage.scene.kept_len().saturating_sub(1));
+    let pairs = entries
+        .windows(2)
+        .take(stage.scene.kept_len().saturating_sub(1));
     let at = pairs
         .map(|pair| pair.iter().all(is_posted_payment))
         .collect::<Vec<bool>>()
@@ -246,7 +261,9 @@ fn swapped(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
 }
 
 fn without_denied(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
-    let index = stage.scene.last_kept("no denied payment", is_denied_payment)?;
+    let index = stage
+        .scene
+        .last_kept("no denied payment", is_denied_payment)?;
     let mut entries = stage.entries();
     entries.remove(index);
     Ok(entries)
@@ -255,19 +272,26 @@ fn without_denied(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
 fn tail_deleted(stage: &Stage<'_>) -> Acted {
     let mut bytes = stage.scene.bytes.clone();
     let kept = stage.scene.kept_len();
-    bytes.truncate(if kept < bytes.len() { kept } else { kept.saturating_sub(1) });
+    bytes.truncate(if kept < bytes.len() {
+        kept
+    } else {
+        kept.saturating_sub(1)
+    });
     stage.audit(&stage.forge_bytes(&bytes)?, Kept::NewestCheckpoint)
 }
 
-/// A copy of the payment at a place, a moment later, under a name of its own.
-fn copied(stage: &Stage<'_>, index: usize, id: Option<&str>) -> Result<Entry, Halt> {
-    let mut entry =
-        stage.scene.entries.get(index).cloned().ok_or(Halt::NotHere("no posted payment"))?;
-    entry.time = just_after(entry.time);
-    if let Some(id) = id {
-        entry.id = RequestId::parse(id)?;
-    }
-    Ok(entry)
+/// Where an entry can be slipped in that the kept checkpoint covers: between a payment and the entry
+/// before it there is time for one more. Gives a copy of the payment, dated to go before it.
+fn slot(stage: &Stage<'_>) -> Result<(usize, Entry), Halt> {
+    let covered = stage.scene.entries.get(..stage.scene.kept_len());
+    let pairs = covered.unwrap_or(&[]).windows(2).enumerate().rev();
+    let mut places = pairs.filter_map(|(before, pair)| match pair {
+        [one, next] if just_after(one.time) < next.time && is_posted_payment(next) => {
+            Some((before.saturating_add(1), Entry { time: just_after(one.time), ..next.clone() }))
+        }
+        _ => None,
+    });
+    places.next().ok_or(Halt::NotHere("no gap before a payment"))
 }
 
 fn just_after(time: Timestamp) -> Timestamp {
@@ -275,42 +299,56 @@ fn just_after(time: Timestamp) -> Timestamp {
 }
 
 fn entry_inserted(stage: &Stage<'_>) -> Acted {
-    let index = payment(stage)?;
+    let (at, mut payment) = slot(stage)?;
+    payment.id = RequestId::parse("one-more-payment")?;
     let mut entries = stage.entries();
-    let entry = copied(stage, index, Some("one-more-payment"))?;
-    entries.insert(index.saturating_add(1), entry);
+    entries.insert(at, payment);
     stage.audit(&stage.forge(entries)?, Kept::Checkpoint)
 }
 
 fn entry_duplicated(stage: &Stage<'_>) -> Acted {
-    let index = payment(stage)?;
+    let (at, payment) = slot(stage)?;
     let mut entries = stage.entries();
-    entries.insert(index.saturating_add(1), copied(stage, index, None)?);
+    entries.insert(at, payment);
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
 }
 
 fn id_replayed(stage: &Stage<'_>) -> Acted {
     let old = stage.scene.first("no posted payment", is_posted_payment)?;
-    let last = stage.scene.entries.iter().rposition(is_posted_payment).filter(|last| *last > old);
+    let last = stage
+        .scene
+        .entries
+        .iter()
+        .rposition(is_posted_payment)
+        .filter(|last| *last > old);
     let last = last.ok_or(Halt::NotHere("no second payment"))?;
     let mut entries = stage.entries();
     let id = entries.get(old).map(|entry| entry.id.clone());
-    change(&mut entries, last, |entry| entry.id = id.unwrap_or_else(|| entry.id.clone()));
+    change(&mut entries, last, |entry| {
+        entry.id = id.unwrap_or_else(|| entry.id.clone())
+    });
     stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
 }
 
 fn clock_moved_back(stage: &Stage<'_>) -> Acted {
     let index = payment(stage)?;
     let mut entries = stage.entries();
-    let before = index.checked_sub(1).and_then(|before| entries.get(before)).map(|entry| entry.time);
+    let before = index
+        .checked_sub(1)
+        .and_then(|before| entries.get(before))
+        .map(|entry| entry.time);
     let back = before.and_then(|time| time.as_nanos().checked_sub(1_000_000_000));
-    change(&mut entries, index, |entry| entry.time = Timestamp::from_nanos(back.unwrap_or(0)));
+    change(&mut entries, index, |entry| {
+        entry.time = Timestamp::from_nanos(back.unwrap_or(0))
+    });
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
 }
 
 fn genesis_replaced(stage: &Stage<'_>) -> Acted {
     let mut entries = stage.entries();
-    change(&mut entries, 0, |genesis| genesis.time = just_after(genesis.time));
+    change(&mut entries, 0, |genesis| {
+        genesis.time = just_after(genesis.time)
+    });
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
 }
 
@@ -320,7 +358,11 @@ fn second_genesis(stage: &Stage<'_>) -> Acted {
     let genesis = entries.first().cloned();
     change(&mut entries, index, |entry| {
         if let Some(genesis) = genesis {
-            *entry = Entry { seq: entry.seq, time: entry.time, ..genesis };
+            *entry = Entry {
+                seq: entry.seq,
+                time: entry.time,
+                ..genesis
+            };
         }
     });
     stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
@@ -329,7 +371,8 @@ fn second_genesis(stage: &Stage<'_>) -> Acted {
 /// Puts another spelling in place of a payment's, and signs it with the stolen key.
 fn respelled(stage: &Stage<'_>, from: &str, to: &str) -> Acted {
     let index = payment(stage)?;
-    let entry = edited(bytes_of(stage, index), from, to).ok_or(Halt::NotHere("no such spelling"))?;
+    let entry =
+        edited(bytes_of(stage, index), from, to).ok_or(Halt::NotHere("no such spelling"))?;
     signed_with(stage, index, entry)
 }
 
@@ -342,11 +385,18 @@ fn signed_with(stage: &Stage<'_>, index: usize, entry: Vec<u8>) -> Acted {
 fn keys_reordered(stage: &Stage<'_>) -> Acted {
     let index = payment(stage)?;
     let text = String::from_utf8_lossy(bytes_of(stage, index)).into_owned();
-    let Some((head, version)) = text.strip_suffix('}').and_then(|text| text.rsplit_once(",\"v\":")) else {
+    let Some((head, version)) = text
+        .strip_suffix('}')
+        .and_then(|text| text.rsplit_once(",\"v\":"))
+    else {
         return Err(Halt::NotHere("no such spelling"));
     };
     let rest = head.strip_prefix('{').unwrap_or(head);
-    signed_with(stage, index, format!("{{\"v\":{version},{rest}}}").into_bytes())
+    signed_with(
+        stage,
+        index,
+        format!("{{\"v\":{version},{rest}}}").into_bytes(),
+    )
 }
 
 fn entry_oversized(stage: &Stage<'_>) -> Acted {
@@ -354,11 +404,23 @@ fn entry_oversized(stage: &Stage<'_>) -> Acted {
     let long = vec![b' '; ENTRY_BYTES_MAX.saturating_add(1)];
     let mut export = stage.export();
     let size = stage.scene.newest.head().size;
-    let bundle = Tile::row(TileKind::Entries, size).nth(index / usize::from(paygod_tlog::limits::TILE_WIDTH));
-    let Some(bundle) = bundle else { return Err(Halt::NotHere("no posted payment")) };
-    let first = usize::try_from(bundle.index()).unwrap_or(0).saturating_mul(usize::from(paygod_tlog::limits::TILE_WIDTH));
+    let bundle = Tile::row(TileKind::Entries, size)
+        .nth(index / usize::from(paygod_tlog::limits::TILE_WIDTH));
+    let Some(bundle) = bundle else {
+        return Err(Halt::NotHere("no posted payment"));
+    };
+    let first = usize::try_from(bundle.index())
+        .unwrap_or(0)
+        .saturating_mul(usize::from(paygod_tlog::limits::TILE_WIDTH));
     let mut bytes = Vec::new();
-    for (at, entry) in (first..).zip(stage.scene.bytes.iter().skip(first).take(bundle.width().into())) {
+    for (at, entry) in (first..).zip(
+        stage
+            .scene
+            .bytes
+            .iter()
+            .skip(first)
+            .take(bundle.width().into()),
+    ) {
         let entry = if at == index { &long } else { entry };
         // The length has 16 bits: what is over is lost.
         let [.., high, low] = entry.len().to_be_bytes();

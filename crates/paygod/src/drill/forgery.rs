@@ -26,7 +26,10 @@ pub(super) fn raise(entry: &mut Entry, by: fn(Amount) -> Amount) {
 
 /// Ten times as much.
 pub(super) fn tenfold(amount: Amount) -> Amount {
-    amount.minor().checked_mul(10).map_or(amount, Amount::from_minor)
+    amount
+        .minor()
+        .checked_mul(10)
+        .map_or(amount, Amount::from_minor)
 }
 
 /// One minor unit less.
@@ -56,8 +59,11 @@ pub(super) fn plausible(stage: &Stage<'_>, len: usize) -> Result<(usize, Vec<Ent
     /// Each try folds the whole log.
     const TRIES_MAX: usize = 12;
     let payments = stage.scene.entries.iter().enumerate().take(len).rev();
-    let payments = payments.filter(|(_, entry)| is_posted_payment(entry)).map(|(index, _)| index);
-    let forgeries = payments.flat_map(|index| [(index, tenfold as fn(Amount) -> Amount), (index, shaved)]);
+    let payments = payments
+        .filter(|(_, entry)| is_posted_payment(entry))
+        .map(|(index, _)| index);
+    let forgeries =
+        payments.flat_map(|index| [(index, tenfold as fn(Amount) -> Amount), (index, shaved)]);
     for (index, by) in forgeries.take(TRIES_MAX) {
         let mut entries = stage.entries();
         change(&mut entries, index, |entry| raise(entry, by));
@@ -65,5 +71,7 @@ pub(super) fn plausible(stage: &Stage<'_>, len: usize) -> Result<(usize, Vec<Ent
             return Ok((index, entries));
         }
     }
-    Err(Halt::NotHere("no payment whose amount could be changed within the limits"))
+    Err(Halt::NotHere(
+        "no payment whose amount could be changed within the limits",
+    ))
 }

@@ -23,15 +23,15 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: |stage| stage.audit(&rewritten(stage)?, Kept::Fingerprint),
     },
     Attack {
-        name: "history-rewritten-checkpoint",
-        story: "the same, against whoever kept any checkpoint since",
+        name: "rewritten-since-checkpoint",
+        story: "rewrote the past from before a checkpoint that somebody had kept",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: |stage| stage.audit(&rewritten(stage)?, Kept::Checkpoint),
     },
     Attack {
-        name: "history-rewritten-old-export",
-        story: "the same, against whoever kept an export since",
+        name: "rewritten-since-export",
+        story: "rewrote the past from before an export that somebody had kept",
         kept: Kept::Export,
         expected: Expected::Caught,
         act: |stage| stage.audit(&rewritten(stage)?, Kept::Export),
@@ -54,7 +54,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "tail-rewritten-receipt",
-        story: "the same, against the payer who kept the receipt",
+        story: "rewrote the tail, with a payment in it whose payer had kept the receipt",
         kept: Kept::Receipt,
         expected: Expected::Caught,
         act: |stage| {
@@ -108,7 +108,9 @@ fn tail_rewritten(stage: &Stage<'_>) -> Result<(usize, Export), Halt> {
 fn tail(stage: &Stage<'_>) -> Result<(usize, Vec<Entry>), Halt> {
     let (index, entries) = plausible(stage, stage.scene.entries.len())?;
     if index < stage.scene.kept_len() {
-        return Err(Halt::NotHere("no payment after the checkpoint that was kept"));
+        return Err(Halt::NotHere(
+            "no payment after the checkpoint that was kept",
+        ));
     }
     Ok((index, entries))
 }

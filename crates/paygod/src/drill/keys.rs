@@ -14,7 +14,7 @@ type Acted = Result<Finding, Halt>;
 /// In the order of the table.
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
-        name: "rotation-signed-by-new-key-only",
+        name: "rotation-forged",
         story: "sealed a rotation to a key of his own without having the old one",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
@@ -25,18 +25,28 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
-        name: "rotation-signed-for-another-log",
+        name: "rotation-of-another-log",
         story: "sealed a rotation whose signatures both keys gave for another log",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| {
             let old = current(stage)?;
-            let stolen = stage.scene.keys.of(&old).ok_or(Halt::NotHere("no stolen key"))?;
-            rotated(stage, "elsewhere.example/book", &old, stolen, &rogue(&stage.scene.origin)?)
+            let stolen = stage
+                .scene
+                .keys
+                .of(&old)
+                .ok_or(Halt::NotHere("no stolen key"))?;
+            rotated(
+                stage,
+                "elsewhere.example/book",
+                &old,
+                stolen,
+                &rogue(&stage.scene.origin)?,
+            )
         },
     },
     Attack {
-        name: "rotation-signed-for-another-place",
+        name: "rotation-moved",
         story: "moved a sealed rotation back by one entry, its signatures unchanged",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
@@ -60,11 +70,16 @@ pub(super) const ATTACKS: &[Attack] = &[
 
 /// The key in force at the end of the log.
 fn current(stage: &Stage<'_>) -> Result<Arc<str>, Halt> {
-    let keys = stage.scene.entries.iter().rev().find_map(|entry| match &entry.body {
-        Body::KeyRotate(rotation) => Some(Arc::clone(&rotation.new)),
-        Body::Genesis(genesis) => Some(Arc::clone(&genesis.checkpoint_key)),
-        _ => None,
-    });
+    let keys = stage
+        .scene
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match &entry.body {
+            Body::KeyRotate(rotation) => Some(Arc::clone(&rotation.new)),
+            Body::Genesis(genesis) => Some(Arc::clone(&genesis.checkpoint_key)),
+            _ => None,
+        });
     keys.ok_or(Halt::NotHere("no key"))
 }
 
@@ -103,7 +118,12 @@ fn rotated(
 /// Where the log's last rotation stands.
 fn rotation(stage: &Stage<'_>) -> Result<usize, Halt> {
     let is = |entry: &Entry| matches!(entry.body, Body::KeyRotate(_));
-    stage.scene.entries.iter().rposition(is).ok_or(Halt::NotHere("no key rotation"))
+    stage
+        .scene
+        .entries
+        .iter()
+        .rposition(is)
+        .ok_or(Halt::NotHere("no key rotation"))
 }
 
 fn rotation_moved(stage: &Stage<'_>) -> Acted {
@@ -124,7 +144,9 @@ fn rotation_moved(stage: &Stage<'_>) -> Acted {
 fn rotation_replayed(stage: &Stage<'_>) -> Acted {
     let at = rotation(stage)?;
     let mut entries = stage.entries();
-    let Some(mut again) = entries.get(at).cloned() else { return Err(Halt::NotHere("no key rotation")) };
+    let Some(mut again) = entries.get(at).cloned() else {
+        return Err(Halt::NotHere("no key rotation"));
+    };
     again.seq = seq(entries.len());
     again.id = RequestId::system(&format!("key_rotate:{}", again.seq))?;
     let last = entries.last().map_or(0, |entry| entry.time.as_nanos());

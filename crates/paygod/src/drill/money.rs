@@ -78,7 +78,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
-        name: "payment-hidden-as-reservation",
+        name: "payment-made-reservation",
         story: "turned a payment into a mere reservation",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
@@ -96,9 +96,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| {
-            let index = last(stage, "no posted reservation", |body| matches!(body, Body::Post { .. }))?;
+            let index = last(stage, "no posted reservation", |body| {
+                matches!(body, Body::Post { .. })
+            })?;
             let mut entries = stage.entries();
-            change(&mut entries, index, |entry| raise(entry, super::forgery::tenfold));
+            change(&mut entries, index, |entry| {
+                raise(entry, super::forgery::tenfold)
+            });
             stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
         },
     },
@@ -115,7 +119,9 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| {
-            let index = last(stage, "no unfreezing", |body| matches!(body, Body::Unfreeze(_)))?;
+            let index = last(stage, "no unfreezing", |body| {
+                matches!(body, Body::Unfreeze(_))
+            })?;
             let mut entries = stage.entries();
             entries.remove(index);
             stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
@@ -124,11 +130,18 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage.scene.last_kept("no posted payment", is_posted_payment)
+    stage
+        .scene
+        .last_kept("no posted payment", is_posted_payment)
 }
 
 fn last(stage: &Stage<'_>, what: &'static str, is: fn(&Body) -> bool) -> Result<usize, Halt> {
-    stage.scene.entries.iter().rposition(|entry| is(&entry.body)).ok_or(Halt::NotHere(what))
+    stage
+        .scene
+        .entries
+        .iter()
+        .rposition(|entry| is(&entry.body))
+        .ok_or(Halt::NotHere(what))
 }
 
 /// Changes the postings of the last payment that the kept checkpoint covers.
@@ -153,10 +166,17 @@ fn limit_exceeded(stage: &Stage<'_>) -> Acted {
             _ => None,
         })
         .collect();
-    let index = stage.scene.last_kept("no payment from an account with a limit", |entry: &Entry| {
-        is_posted_payment(entry)
-            && entry.body.postings().first().is_some_and(|debit| limited.contains(&&debit.account))
-    })?;
+    let index = stage.scene.last_kept(
+        "no payment from an account with a limit",
+        |entry: &Entry| {
+            is_posted_payment(entry)
+                && entry
+                    .body
+                    .postings()
+                    .first()
+                    .is_some_and(|debit| limited.contains(&&debit.account))
+        },
+    )?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| raise(entry, beyond));
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
@@ -168,15 +188,23 @@ fn currency_swapped(stage: &Stage<'_>) -> Acted {
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {
         for posting in postings(entry).into_iter().flatten() {
-            posting.money.currency = if posting.money.currency == euro { dollar } else { euro };
+            posting.money.currency = if posting.money.currency == euro {
+                dollar
+            } else {
+                euro
+            };
         }
     });
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
 }
 
 fn posted_twice(stage: &Stage<'_>) -> Acted {
-    let post = last(stage, "no posted reservation", |body| matches!(body, Body::Post { .. }))?;
-    let void = last(stage, "no released reservation", |body| matches!(body, Body::Void { .. }))?;
+    let post = last(stage, "no posted reservation", |body| {
+        matches!(body, Body::Post { .. })
+    })?;
+    let void = last(stage, "no released reservation", |body| {
+        matches!(body, Body::Void { .. })
+    })?;
     let mut entries = stage.entries();
     let body = entries.get(post.min(void)).map(|entry| entry.body.clone());
     change(&mut entries, post.max(void), |entry| {

@@ -24,7 +24,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "list-swapped-resealed",
-        story: "the same, and sealed its activation and every decision anew",
+        story: "took his friend off the list and sealed its activation and every decision anew",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: list_resealed,
@@ -51,7 +51,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: activation_edited,
     },
     Attack {
-        name: "decision-under-inactive-rules",
+        name: "inactive-rules-named",
         story: "let a decision name rules that were not in force",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
@@ -66,11 +66,15 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "turned a deny into an allow, and moved no money",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| decided(stage, is_denied_payment, |decision| decision.verdict = Verdict::Allow),
+        act: |stage| {
+            decided(stage, is_denied_payment, |decision| {
+                decision.verdict = Verdict::Allow
+            })
+        },
     },
     Attack {
-        name: "verdict-flipped-reasons-removed",
-        story: "the same, and took out the reasons for the deny",
+        name: "verdict-and-reasons-flipped",
+        story: "turned a deny into an allow, and took out the reasons for the deny",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| {
@@ -106,7 +110,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "turned a payment held for review into one that paid at once",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| decided(stage, is_reviewed_payment, |decision| decision.verdict = Verdict::Allow),
+        act: |stage| {
+            decided(stage, is_reviewed_payment, |decision| {
+                decision.verdict = Verdict::Allow
+            })
+        },
     },
     Attack {
         name: "approved-by-requester",
@@ -130,10 +138,15 @@ fn activated<'s>(
     which: fn(&PolicySet) -> Option<&Named>,
 ) -> Result<(usize, &'s Named), Halt> {
     let scene = stage.scene;
-    let found = scene.entries.iter().enumerate().rev().find_map(|(index, entry)| match &entry.body {
-        Body::PolicyActivate { set, .. } => Some((index, which(set)?)),
-        _ => None,
-    });
+    let found = scene
+        .entries
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(index, entry)| match &entry.body {
+            Body::PolicyActivate { set, .. } => Some((index, which(set)?)),
+            _ => None,
+        });
     found.ok_or(Halt::NotHere("no active pack or list of the kind"))
 }
 
@@ -215,7 +228,9 @@ fn activation_edited(stage: &Stage<'_>) -> Acted {
 
 /// Changes the decision of the last payment of a kind.
 fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) -> Acted {
-    let index = stage.scene.last_kept("no payment with such a verdict", which)?;
+    let index = stage
+        .scene
+        .last_kept("no payment with such a verdict", which)?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {
         if let Body::Transfer(body) = &mut entry.body {
@@ -231,8 +246,12 @@ fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) 
 /// The entries with a denied payment that has the postings of the allowed one before it, if the
 /// ledger's limits let it.
 fn paid(stage: &Stage<'_>, allowed: bool) -> Result<Vec<Entry>, Halt> {
-    let paid = stage.scene.last_kept("no posted payment", is_posted_payment)?;
-    let denied = stage.scene.last_kept("no denied payment", is_denied_payment)?;
+    let paid = stage
+        .scene
+        .last_kept("no posted payment", is_posted_payment)?;
+    let denied = stage
+        .scene
+        .last_kept("no denied payment", is_denied_payment)?;
     let mut entries = stage.entries();
     let (moved, decision) = match entries.get(paid).map(|entry| &entry.body) {
         Some(Body::Transfer(body)) => (body.postings.clone(), body.decision.clone()),
@@ -245,7 +264,10 @@ fn paid(stage: &Stage<'_>, allowed: bool) -> Result<Vec<Entry>, Halt> {
         if let Body::Transfer(body) = &mut entry.body
             && allowed
         {
-            body.decision = Decision { policy: body.decision.policy, ..decision };
+            body.decision = Decision {
+                policy: body.decision.policy,
+                ..decision
+            };
         }
     });
     Ok(entries)
@@ -260,9 +282,13 @@ fn denied_allowed(stage: &Stage<'_>) -> Acted {
 }
 
 fn decision_removed(stage: &Stage<'_>) -> Acted {
-    let index = stage.scene.last_kept("no posted payment", is_posted_payment)?;
+    let index = stage
+        .scene
+        .last_kept("no posted payment", is_posted_payment)?;
     let mut bytes = stage.scene.bytes.clone();
-    let entry = bytes.get(index).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let entry = bytes
+        .get(index)
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let cut = entry.as_deref().and_then(|entry| {
         let (head, rest) = entry.split_once("\"decision\":")?;
         let (_, rest) = rest.split_once("\"postings\":")?;
@@ -275,10 +301,19 @@ fn decision_removed(stage: &Stage<'_>) -> Acted {
 
 /// Where the last approval stands, and the entry that it approves.
 fn approval(stage: &Stage<'_>) -> Result<(usize, usize), Halt> {
-    let found = stage.scene.entries.iter().enumerate().rev().find_map(|(index, entry)| match &entry.body {
-        Body::Approve { request, .. } => Some((index, usize::try_from(request.seq.get()).ok()?)),
-        _ => None,
-    });
+    let found =
+        stage
+            .scene
+            .entries
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(index, entry)| match &entry.body {
+                Body::Approve { request, .. } => {
+                    Some((index, usize::try_from(request.seq.get()).ok()?))
+                }
+                _ => None,
+            });
     found.ok_or(Halt::NotHere("no approval"))
 }
 

@@ -20,7 +20,12 @@ pub(super) const ATTACKS: &[Attack] = &[
         expected: Expected::Caught,
         act: |stage| {
             let index = payment(stage)?;
-            let other = stage.scene.bytes.get(index.saturating_sub(1)).cloned().unwrap_or_default();
+            let other = stage
+                .scene
+                .bytes
+                .get(index.saturating_sub(1))
+                .cloned()
+                .unwrap_or_default();
             checked(stage, &stage.scene.receipt(index)?, &other)
         },
     },
@@ -31,7 +36,12 @@ pub(super) const ATTACKS: &[Attack] = &[
         expected: Expected::Caught,
         act: |stage| {
             let index = payment(stage)?;
-            let mut entry = stage.scene.entries.get(index).cloned().ok_or(Halt::NotHere("no payment"))?;
+            let mut entry = stage
+                .scene
+                .entries
+                .get(index)
+                .cloned()
+                .ok_or(Halt::NotHere("no payment"))?;
             raise(&mut entry, tenfold);
             checked(stage, &stage.scene.receipt(index)?, &encode(&entry))
         },
@@ -45,11 +55,15 @@ pub(super) const ATTACKS: &[Attack] = &[
             let index = payment(stage)?;
             let mut proof = stage.scene.receipt(index)?;
             proof.index = proof.index.saturating_sub(1);
-            checked(stage, &proof, stage.scene.bytes.get(index).map_or(&[], Vec::as_slice))
+            checked(
+                stage,
+                &proof,
+                stage.scene.bytes.get(index).map_or(&[], Vec::as_slice),
+            )
         },
     },
     Attack {
-        name: "receipt-signed-by-a-stranger",
+        name: "receipt-of-a-stranger",
         story: "proved a payment against a checkpoint signed by a key of his own",
         kept: Kept::Receipt,
         expected: Expected::Caught,
@@ -57,24 +71,38 @@ pub(super) const ATTACKS: &[Attack] = &[
             let index = payment(stage)?;
             let mut proof = stage.scene.receipt(index)?;
             let head = *proof.checkpoint.head();
-            let note = stage.scene.keys.checkpoint(&rogue(&stage.scene.origin)?, head)?;
+            let note = stage
+                .scene
+                .keys
+                .checkpoint(&rogue(&stage.scene.origin)?, head)?;
             proof.checkpoint = paygod_tlog::SignedCheckpoint::parse(&note)?;
-            checked(stage, &proof, stage.scene.bytes.get(index).map_or(&[], Vec::as_slice))
+            checked(
+                stage,
+                &proof,
+                stage.scene.bytes.get(index).map_or(&[], Vec::as_slice),
+            )
         },
     },
 ];
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage.scene.last_kept("no posted payment", is_posted_payment)
+    stage
+        .scene
+        .last_kept("no posted payment", is_posted_payment)
 }
 
 /// Whoever holds the receipt checks it against the log's public key.
 fn checked(stage: &Stage<'_>, proof: &TlogProof, entry: &[u8]) -> Acted {
-    let key = stage.scene.entries.iter().rev().find_map(|entry| match &entry.body {
-        Body::KeyRotate(rotation) => Some(&rotation.new),
-        Body::Genesis(genesis) => Some(&genesis.checkpoint_key),
-        _ => None,
-    });
+    let key = stage
+        .scene
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match &entry.body {
+            Body::KeyRotate(rotation) => Some(&rotation.new),
+            Body::Genesis(genesis) => Some(&genesis.checkpoint_key),
+            _ => None,
+        });
     let key = VerifierKey::parse(key.ok_or(Halt::NotHere("no key"))?)?;
     Ok(match receipt::verify(proof, entry, &key) {
         Ok(()) => Finding::Unnoticed(None),

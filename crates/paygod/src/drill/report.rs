@@ -27,18 +27,30 @@ pub(super) struct Totals {
 }
 
 impl Outcome {
-    pub(super) fn new(target: &'static str, attack: Attack, acted: Result<Finding, Halt>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        target: &'static str,
+        attack: Attack,
+        acted: Result<Finding, Halt>,
+    ) -> Result<Self, Fault> {
         let finding = match acted {
             Ok(finding) => Ok(finding),
             Err(Halt::NotHere(what)) => Err(what),
-            Err(Halt::Failed(fault)) => return Err(fault.while_doing(&format!("attack `{}`", attack.name))),
+            Err(Halt::Failed(fault)) => {
+                return Err(fault.while_doing(&format!("attack `{}`", attack.name)));
+            }
         };
-        Ok(Self { target, attack, finding })
+        Ok(Self {
+            target,
+            attack,
+            finding,
+        })
     }
 
     /// Whether it went as it must, or could not be tried.
     pub(super) fn is_expected(&self) -> bool {
-        self.finding.as_ref().map_or(true, |finding| self.attack.expected.is_met(finding))
+        self.finding
+            .as_ref()
+            .map_or(true, |finding| self.attack.expected.is_met(finding))
     }
 
     const fn word(&self) -> &'static str {
@@ -59,18 +71,29 @@ impl Outcome {
         }
     }
 
-    fn row(&self) -> [Cell; 5] {
+    fn row(&self) -> [Cell; 4] {
         let (check, place) = match &self.finding {
             Ok(Finding::Caught(catch)) => (catch.check, catch.place.as_str()),
-            _ => ("", ""),
+            Ok(Finding::Unharmed | Finding::Unnoticed(_)) => ("", ""),
+            Err(what) => ("", *what),
         };
         [
             Cell::from(self.attack.name),
             Cell::toned(self.word(), self.tone()),
             Cell::from(check),
             Cell::from(place),
-            Cell::toned(self.attack.kept.as_str(), Tone::Faint),
         ]
+    }
+
+    /// What the insider did, and who was there to notice.
+    fn story(&self) -> String {
+        let Attack { story, kept, expected, .. } = self.attack;
+        match expected {
+            Expected::Harmless(why) if matches!(self.finding, Ok(Finding::Unharmed)) => {
+                format!("{story} · {why}")
+            }
+            Expected::Harmless(_) | Expected::Caught | Expected::Open { .. } => format!("{story} · kept: {}", kept.as_str()),
+        }
     }
 
     fn value(&self) -> Value {
@@ -94,7 +117,10 @@ impl Outcome {
                 add("detail", catch.detail.as_str().into());
             }
             Ok(Finding::Unnoticed(Some(window))) => {
-                add("exposed", json!({"entries": window.entries, "seconds": window.seconds()}));
+                add(
+                    "exposed",
+                    json!({"entries": window.entries, "seconds": window.seconds()}),
+                );
             }
             Ok(_) => {}
             Err(what) => add("reason", (*what).into()),
@@ -141,7 +167,11 @@ pub(super) fn totals(outcomes: &[Outcome]) -> Totals {
 }
 
 /// Prints all of it.
-pub(super) fn print(outcomes: &[Outcome], entries: usize, console: &mut Console) -> Result<(), Fault> {
+pub(super) fn print(
+    outcomes: &[Outcome],
+    entries: usize,
+    console: &mut Console,
+) -> Result<(), Fault> {
     let totals = totals(outcomes);
     console.value(&json!({
         "entries": entries,
@@ -152,25 +182,40 @@ pub(super) fn print(outcomes: &[Outcome], entries: usize, console: &mut Console)
         "skipped": totals.skipped,
         "unexpected": totals.unexpected,
     }))?;
+    print_table(outcomes, console)?;
+    print_open(outcomes, console)?;
+    console.line("")?;
+    console.line(summary(totals, entries))
+}
+
+/// One line an attack, and below it what the insider did and what was kept of the time before.
+fn print_table(outcomes: &[Outcome], console: &mut Console) -> Result<(), Fault> {
     let mut table = Table::new(&[
         ("attack", Align::Left),
         ("", Align::Left),
         ("by the check", Align::Left),
         ("at", Align::Left),
-        ("who kept", Align::Left),
     ]);
-    let mut target = "";
     for outcome in outcomes {
-        if outcome.target != target {
-            target = outcome.target;
-            table.row([Cell::toned(target, Tone::Strong)]);
-        }
         table.row(outcome.row());
     }
-    console.table(0, &table)?;
-    print_open(outcomes, console)?;
-    console.line("")?;
-    console.line(summary(totals, entries))
+    // Never wrapped, so that every row is one line.
+    let text = table.render(usize::MAX);
+    let mut lines = text.lines();
+    if let Some(heads) = lines.next() {
+        console.line(format_args!("  {heads}"))?;
+    }
+    let mut target = "";
+    for (outcome, line) in outcomes.iter().zip(lines) {
+        if outcome.target != target {
+            target = outcome.target;
+            console.line("")?;
+            console.line(Tone::Strong.paint(target))?;
+        }
+        console.line(format_args!("  {line}"))?;
+        console.sentence(6, Tone::Faint, &outcome.story())?;
+    }
+    Ok(())
 }
 
 /// What could not be caught, why not, and what will; what went otherwise than it must.
@@ -179,14 +224,28 @@ fn print_open(outcomes: &[Outcome], console: &mut Console) -> Result<(), Fault> 
         let name = outcome.attack.name;
         if !outcome.is_expected() {
             console.line("")?;
-            console.line(format_args!("{} {name}: {}", Tone::Bad.paint("not as it must be:"), outcome.word()))?;
-            console.sentence(2, Tone::Plain, &format!("The insider {}.", outcome.attack.story))?;
+            console.line(format_args!(
+                "{} {name}: {}",
+                Tone::Bad.paint("not as it must be:"),
+                outcome.word()
+            ))?;
+            console.sentence(
+                2,
+                Tone::Plain,
+                &format!("The insider {}.", outcome.attack.story),
+            )?;
             continue;
         }
-        if let (Expected::Open { why, needs }, Ok(Finding::Unnoticed(window))) = (outcome.attack.expected, &outcome.finding) {
+        if let (Expected::Open { why, needs }, Ok(Finding::Unnoticed(window))) =
+            (outcome.attack.expected, &outcome.finding)
+        {
             console.line("")?;
             console.line(format_args!("{} {name}", Tone::Warn.paint("not caught:")))?;
-            console.sentence(2, Tone::Plain, &format!("The insider {}.", outcome.attack.story))?;
+            console.sentence(
+                2,
+                Tone::Plain,
+                &format!("The insider {}.", outcome.attack.story),
+            )?;
             console.sentence(2, Tone::Plain, &format!("Why: {why}."))?;
             console.sentence(2, Tone::Plain, &format!("What will: {needs}."))?;
             if let Some(window) = window {
@@ -198,8 +257,15 @@ fn print_open(outcomes: &[Outcome], console: &mut Console) -> Result<(), Fault> 
 }
 
 fn summary(totals: Totals, entries: usize) -> String {
-    let tone = if totals.unexpected == 0 { Tone::Good } else { Tone::Bad };
-    let tried = totals.caught.saturating_add(totals.harmless).saturating_add(totals.open);
+    let tone = if totals.unexpected == 0 {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    let tried = totals
+        .caught
+        .saturating_add(totals.harmless)
+        .saturating_add(totals.open);
     tone.paint(format_args!(
         "{tried} attacks on {entries} entries: {} caught, {} harmless, {} that nothing at hand can catch yet{}{}",
         totals.caught,

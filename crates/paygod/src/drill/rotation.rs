@@ -23,8 +23,13 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
     let mut folded = Folded(State::new());
     // The vault is not looked at, so any key does.
     let kek = Arc::new(FileKek::from_bytes(&[0; 32]));
-    let options = Options { kek: Some(kek), background: false, ..Options::default() };
-    let mut opened = Book::open(book, &options, &mut folded).map_err(|error| Fault::of(error.code(), &error))?;
+    let options = Options {
+        kek: Some(kek),
+        background: false,
+        ..Options::default()
+    };
+    let mut opened =
+        Book::open(book, &options, &mut folded).map_err(|error| Fault::of(error.code(), &error))?;
     let state = &mut folded.0;
     let (origin, old) = match (state.book(), state.checkpoint_key()) {
         (Some(book), Some(key)) => (Arc::clone(&book.origin), Arc::clone(&key.vkey)),
@@ -34,7 +39,10 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
     let new = signer(&origin, seed)?;
     let keys = Keyring::steal(book, &origin)?;
     let Some(before) = keys.of(&old) else {
-        return Err(Fault::new(code::LEDGER_KEY_FILE, "the checkpoint key is not in `keys/`"));
+        return Err(Fault::new(
+            code::LEDGER_KEY_FILE,
+            "the checkpoint key is not in `keys/`",
+        ));
     };
     let message = KeyRotation::message(&origin, state.next_seq(), &old, &vkey(&new));
     let rotation = KeyRotation {
@@ -47,8 +55,13 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
     let mut entry = Vec::new();
     engine::execute_system(state, SystemCommand::KeyRotate(rotation), now, &mut entry)
         .map_err(|error| Fault::of(error.code(), &error))?;
-    group.push(&entry, None).map_err(|error| Fault::of(error.code(), &error))?;
-    opened.writer.commit(&group).map_err(|error| Fault::of(error.code(), &error))?;
+    group
+        .push(&entry, None)
+        .map_err(|error| Fault::of(error.code(), &error))?;
+    opened
+        .writer
+        .commit(&group)
+        .map_err(|error| Fault::of(error.code(), &error))?;
     replace_key(book, seed).map_err(|error| Fault::of(code::LEDGER_KEY_FILE, &error))
 }
 
@@ -75,12 +88,14 @@ impl Fold for Folded {
     }
 
     fn apply(&mut self, stored: Stored<'_>, record: &mut Record) -> Result<(), FoldFault> {
-        let entry = Entry::decode(stored.bytes)
-            .map_err(|error| FoldFault { code: error.code(), message: error.to_string() })?;
-        let effects = self
-            .0
-            .apply(&entry)
-            .map_err(|error| FoldFault { code: error.code(), message: error.to_string() })?;
+        let entry = Entry::decode(stored.bytes).map_err(|error| FoldFault {
+            code: error.code(),
+            message: error.to_string(),
+        })?;
+        let effects = self.0.apply(&entry).map_err(|error| FoldFault {
+            code: error.code(),
+            message: error.to_string(),
+        })?;
         record.id(effects.id.as_str().as_bytes());
         Ok(())
     }

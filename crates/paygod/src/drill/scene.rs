@@ -47,12 +47,17 @@ impl Scene {
         };
         let size = newest.head().size;
         let bytes = export.entries(size)?;
-        let entries = bytes.iter().map(|bytes| Ok(Entry::decode(bytes)?)).collect::<Result<Vec<_>, Fault>>()?;
+        let entries = bytes
+            .iter()
+            .map(|bytes| Ok(Entry::decode(bytes)?))
+            .collect::<Result<Vec<_>, Fault>>()?;
         let origin = newest.checkpoint().origin.clone();
         let kept = kept(&checkpoints, &entries).unwrap_or(&newest).clone();
         Ok(Self {
             book: book.to_path_buf(),
-            fingerprint: bytes.first().map_or(Hash::EMPTY_TREE, |genesis| leaf_hash(genesis)),
+            fingerprint: bytes
+                .first()
+                .map_or(Hash::EMPTY_TREE, |genesis| leaf_hash(genesis)),
             keys: Keyring::steal(book, &origin)?,
             export,
             bytes,
@@ -64,19 +69,29 @@ impl Scene {
     }
 
     /// Where the first entry stands that is as asked.
-    pub(crate) fn first(&self, what: &'static str, is: impl Fn(&Entry) -> bool) -> Result<usize, Halt> {
+    pub(crate) fn first(
+        &self,
+        what: &'static str,
+        is: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Halt> {
         self.entries.iter().position(is).ok_or(Halt::NotHere(what))
     }
 
     /// Where the last entry stands that is as asked and that the kept checkpoint covers.
-    pub(crate) fn last_kept(&self, what: &'static str, is: impl Fn(&Entry) -> bool) -> Result<usize, Halt> {
+    pub(crate) fn last_kept(
+        &self,
+        what: &'static str,
+        is: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Halt> {
         let covered = self.entries.get(..self.kept_len()).unwrap_or(&self.entries);
         covered.iter().rposition(is).ok_or(Halt::NotHere(what))
     }
 
     /// How many entries the kept checkpoint covers.
     pub(crate) fn kept_len(&self) -> usize {
-        usize::try_from(self.kept.head().size).unwrap_or(usize::MAX).min(self.entries.len())
+        usize::try_from(self.kept.head().size)
+            .unwrap_or(usize::MAX)
+            .min(self.entries.len())
     }
 
     /// The receipt that the payer of an entry was given.
@@ -84,16 +99,26 @@ impl Scene {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
         let failed = |error: &dyn std::error::Error, code| Fault::of(code, error);
         let size = self.newest.head().size;
-        let mut reader = TreeReader::new(&self.export, size)
+        let mut reader =
+            TreeReader::new(&self.export, size).map_err(|error| failed(&error, error.code()))?;
+        let inclusion = reader
+            .inclusion(index, size)
             .map_err(|error| failed(&error, error.code()))?;
-        let inclusion = reader.inclusion(index, size).map_err(|error| failed(&error, error.code()))?;
         let checkpoint = self.newest.clone();
-        Ok(TlogProof { extra: None, index, hashes: inclusion.hashes, checkpoint })
+        Ok(TlogProof {
+            extra: None,
+            index,
+            hashes: inclusion.hashes,
+            checkpoint,
+        })
     }
 }
 
 /// The newest checkpoint that leaves a payment after it, so that there is a tail to rewrite.
-fn kept<'c>(checkpoints: &'c [SignedCheckpoint], entries: &[Entry]) -> Option<&'c SignedCheckpoint> {
+fn kept<'c>(
+    checkpoints: &'c [SignedCheckpoint],
+    entries: &[Entry],
+) -> Option<&'c SignedCheckpoint> {
     let last_payment = entries.iter().rposition(is_posted_payment)?;
     checkpoints.iter().rfind(|checkpoint| {
         usize::try_from(checkpoint.head().size).is_ok_and(|size| size <= last_payment)

@@ -8,7 +8,7 @@ use crate::insider::{Export, cover};
 use paygod_core::Entry;
 use paygod_tlog::TreeHead;
 use paygod_types::Seq;
-use paygod_verify::{Failure, Options};
+use paygod_verify::{Failure, Options, Place};
 use std::path::{Path, PathBuf};
 
 /// One attack's place to work.
@@ -56,7 +56,10 @@ impl Stage<'_> {
     /// Signs a head with the stolen key that is in force there.
     pub(crate) fn sign(&self, bytes: &[Vec<u8>], head: TreeHead) -> Result<Vec<u8>, Fault> {
         // What does not decode sets no key.
-        let entries: Vec<Entry> = bytes.iter().filter_map(|bytes| Entry::decode(bytes).ok()).collect();
+        let entries: Vec<Entry> = bytes
+            .iter()
+            .filter_map(|bytes| Entry::decode(bytes).ok())
+            .collect();
         let signer = self.scene.keys.at(&entries, head.size)?;
         self.scene.keys.checkpoint(signer, head)
     }
@@ -96,18 +99,31 @@ impl Stage<'_> {
         }
         let report = paygod_verify::verify(export, &options, &|_| {})
             .map_err(|error| Fault::of(error.code(), &error))?;
-        Ok(report.first().map_or(Finding::Unnoticed(None), |failure| Finding::Caught(failure.into())))
+        Ok(report.first().map_or(Finding::Unnoticed(None), |failure| {
+            Finding::Caught(failure.into())
+        }))
     }
 
     /// How much of the log the kept checkpoint does not cover.
     pub(crate) fn exposed(&self) -> Window {
-        let tail = self.scene.entries.get(self.scene.kept_len()..).unwrap_or(&[]);
-        let since = self.scene.kept_len().checked_sub(1).and_then(|last| self.scene.entries.get(last));
+        let tail = self
+            .scene
+            .entries
+            .get(self.scene.kept_len()..)
+            .unwrap_or(&[]);
+        let since = self
+            .scene
+            .kept_len()
+            .checked_sub(1)
+            .and_then(|last| self.scene.entries.get(last));
         let nanos = match (since, tail.last()) {
             (Some(first), Some(last)) => last.time.as_nanos().saturating_sub(first.time.as_nanos()),
             _ => 0,
         };
-        Window { entries: u64::try_from(tail.len()).unwrap_or(u64::MAX), nanos }
+        Window {
+            entries: u64::try_from(tail.len()).unwrap_or(u64::MAX),
+            nanos,
+        }
     }
 
     /// A folder of this attack.
@@ -127,9 +143,21 @@ impl From<&Failure> for Catch {
     fn from(failure: &Failure) -> Self {
         Self {
             check: failure.check.code().as_str(),
-            place: failure.place.to_string(),
+            place: place(&failure.place),
             detail: format!("expected {}, found {}", failure.expected, failure.found),
         }
+    }
+}
+
+/// Where, as briefly as a table wants it.
+fn place(place: &Place) -> String {
+    match place {
+        Place::Entry(seq) => format!("entry {seq}"),
+        Place::Entries(range) => {
+            format!("entries {} to {}", range.start, range.end.saturating_sub(1))
+        }
+        Place::Checkpoint(size) => format!("checkpoint {size}"),
+        Place::File(path) => path.clone(),
     }
 }
 
@@ -163,5 +191,8 @@ pub(crate) fn noticed(fault: &Fault, place: impl Into<String>) -> Finding {
 
 /// The path as shown: relative to the attack's folder.
 pub(crate) fn shown(path: &Path, within: &Path) -> String {
-    path.strip_prefix(within).unwrap_or(path).display().to_string()
+    path.strip_prefix(within)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }

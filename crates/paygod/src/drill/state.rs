@@ -21,20 +21,32 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "sealed the digest of a state that had not come to be",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| claimed(stage, |claim, place| claim.of = seq(place.saturating_add(5))),
+        act: |stage| {
+            claimed(stage, |claim, place| {
+                claim.of = seq(place.saturating_add(5))
+            })
+        },
     },
     Attack {
         name: "snapshot-accounts-miscounted",
         story: "sealed a snapshot of more accounts than were opened",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| claimed(stage, |claim, _| claim.accounts = claim.accounts.saturating_add(100)),
+        act: |stage| {
+            claimed(stage, |claim, _| {
+                claim.accounts = claim.accounts.saturating_add(100)
+            })
+        },
     },
 ];
 
 fn claimed(stage: &Stage<'_>, by: fn(&mut SnapshotClaim, usize)) -> Acted {
     let is = |body: &Body| matches!(body, Body::Snapshot(_));
-    let index = stage.scene.entries.iter().rposition(|entry| is(&entry.body));
+    let index = stage
+        .scene
+        .entries
+        .iter()
+        .rposition(|entry| is(&entry.body));
     let index = index.ok_or(Halt::NotHere("no sealed snapshot"))?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {

@@ -3,10 +3,11 @@
 
 use super::attack::{Attack, Expected, Finding, Halt, Kept};
 use super::scene::{is_posted_payment, payment};
-use super::stage::{Stage, noticed, seq, shown};
+use super::stage::{Stage, change, noticed, seq, shown};
+use super::forgery::folds;
 use crate::fault::Fault;
-use crate::insider::{CHECKPOINT, Export};
-use paygod_core::RequestRef;
+use crate::insider::{CHECKPOINT, Export, edit_segment, wipe_derived};
+use paygod_core::{Entry, RequestRef};
 use paygod_service::ledger::{Ledger, OpenOptions};
 use paygod_types::code;
 use std::fs;
@@ -25,7 +26,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: |stage| segment(stage, flip_middle),
     },
     Attack {
-        name: "segment-edited-checksum-mended",
+        name: "segment-edited-mended",
         story: "edited a sealed amount on the disk and put its checksum right",
         kept: Kept::Book,
         expected: Expected::Caught,
@@ -61,21 +62,27 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "index-edited",
         story: "changed the index of request ids, to have a payment made twice",
         kept: Kept::Book,
-        expected: Expected::Harmless("an index is only a hint: it is checked and made anew from the entries"),
+        expected: Expected::Harmless(
+            "an index is only a hint: it is checked and made anew from the entries",
+        ),
         act: |stage| file(stage, "index", |bytes| flip_middle(bytes)),
     },
     Attack {
         name: "snapshot-edited",
         story: "edited a balance in the snapshot of the state",
         kept: Kept::Book,
-        expected: Expected::Harmless("a snapshot whose checksum is wrong is not used: the entries are folded anew"),
+        expected: Expected::Harmless(
+            "a snapshot whose checksum is wrong is not used: the entries are folded anew",
+        ),
         act: |stage| file(stage, "snapshots", |bytes| flip_middle(bytes)),
     },
     Attack {
-        name: "snapshot-edited-checksum-mended",
+        name: "snapshot-edited-mended",
         story: "edited a balance in the snapshot and put its checksum right",
         kept: Kept::Book,
-        expected: Expected::Harmless("a snapshot is believed only if an entry sealed its digest: the entries are folded anew"),
+        expected: Expected::Harmless(
+            "a snapshot is believed only if an entry sealed its digest: the entries are folded anew",
+        ),
         act: |stage| {
             file(stage, "snapshots", |bytes| {
                 let place = bytes.len().saturating_sub(40);
@@ -104,6 +111,20 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Book,
         expected: Expected::Caught,
         act: |stage| file(stage, "blobs", |bytes| flip_middle(bytes)),
+    },
+    Attack {
+        name: "book-rewritten",
+        story: "edited an amount, wiped what is derived, let the ledger sign what it found",
+        kept: Kept::NewestCheckpoint,
+        expected: Expected::Caught,
+        act: book_rewritten,
+    },
+    Attack {
+        name: "book-rolled-back",
+        story: "put the whole folder back to where it stood some payments ago",
+        kept: Kept::NewestCheckpoint,
+        expected: Expected::Caught,
+        act: book_rolled_back,
     },
     Attack {
         name: "inputs-swapped",
@@ -201,7 +222,10 @@ fn rewrite(path: &Path, by: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
 /// A file's bytes up to the last that is not zero.
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = fs::read(path).map_err(|error| broken(path, &error))?;
-    let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+    let len = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last.saturating_add(1));
     bytes.truncate(len);
     Ok(bytes)
 }
@@ -218,14 +242,18 @@ fn find(book: &Path, entry: &[u8]) -> Result<(PathBuf, usize), Halt> {
 }
 
 fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 /// Changes the record of an entry, header and all.
 fn record(book: &Path, entry: &[u8], by: impl FnOnce(&mut [u8])) -> Result<(), Halt> {
     let (path, at) = find(book, entry)?;
     rewrite(&path, |bytes| {
-        if let Some(record) = bytes.get_mut(at.saturating_sub(HEADER_BYTES)..at.saturating_add(entry.len())) {
+        if let Some(record) =
+            bytes.get_mut(at.saturating_sub(HEADER_BYTES)..at.saturating_add(entry.len()))
+        {
             by(record);
         }
     })?;
@@ -237,7 +265,7 @@ fn segment(stage: &Stage<'_>, by: fn(&mut [u8])) -> Acted {
     let book = stage.copy_book()?;
     let entry = stage.scene.bytes.get(index).map_or(&[][..], Vec::as_slice);
     record(&book, entry, by)?;
-    opened(stage, &book)
+    opened(stage, &book, Asked::EveryRequest)
 }
 
 /// Changes the largest file of a folder of the book.
@@ -246,15 +274,18 @@ fn file(stage: &Stage<'_>, folder: &str, by: fn(&mut Vec<u8>)) -> Acted {
     let largest = files(&book.join(folder))?
         .into_iter()
         .max_by_key(|path| path.metadata().map_or(0, |of| of.len()));
-    rewrite(&largest.ok_or(Halt::NotHere("no such file in the book"))?, by)?;
-    opened(stage, &book)
+    rewrite(
+        &largest.ok_or(Halt::NotHere("no such file in the book"))?,
+        by,
+    )?;
+    opened(stage, &book, Asked::EveryRequest)
 }
 
 fn tail_wiped(stage: &Stage<'_>) -> Acted {
     let book = stage.copy_book()?;
     let entry = stage.scene.bytes.last().map_or(&[][..], Vec::as_slice);
     record(&book, entry, |record| record.fill(0))?;
-    opened(stage, &book)
+    opened(stage, &book, Asked::EveryRequest)
 }
 
 fn torn_tail(stage: &Stage<'_>) -> Acted {
@@ -269,7 +300,7 @@ fn torn_tail(stage: &Stage<'_>) -> Acted {
             tail.copy_from_slice(&half);
         }
     })?;
-    opened(stage, &book)
+    opened(stage, &book, Asked::EveryRequest)
 }
 
 fn checkpoint_forged(stage: &Stage<'_>) -> Acted {
@@ -279,7 +310,7 @@ fn checkpoint_forged(stage: &Stage<'_>) -> Acted {
         let path = book.join(name);
         fs::write(&path, forged.get(name).unwrap_or(&[])).map_err(|error| broken(&path, &error))?;
     }
-    opened(stage, &book)
+    opened(stage, &book, Asked::EveryRequest)
 }
 
 fn key_replaced(stage: &Stage<'_>) -> Acted {
@@ -291,7 +322,52 @@ fn key_replaced(stage: &Stage<'_>) -> Acted {
             *digit = if *digit == b'0' { b'1' } else { b'0' };
         }
     })?;
-    opened(stage, &book)
+    opened(stage, &book, Asked::EveryRequest)
+}
+
+/// A payment whose amount can be edited in place so that no rule is broken: where it stands and its new
+/// bytes.
+fn edited_in_place(stage: &Stage<'_>) -> Result<(usize, Vec<u8>), Halt> {
+    /// Each try folds the whole log.
+    const TRIES_MAX: usize = 12;
+    let covered = stage.scene.entries.iter().enumerate().take(stage.scene.kept_len()).rev();
+    let payments = covered.filter(|(_, entry)| is_posted_payment(entry)).take(TRIES_MAX);
+    for (index, _) in payments {
+        let mut bytes = bytes_of(stage, index).to_vec();
+        edit_amount(&mut bytes);
+        let mut entries = stage.entries();
+        let edited = Entry::decode(&bytes)?;
+        change(&mut entries, index, |entry| *entry = edited);
+        if folds(&entries) {
+            return Ok((index, bytes));
+        }
+    }
+    Err(Halt::NotHere("no payment whose amount could be changed within the limits"))
+}
+
+fn bytes_of<'s>(stage: &Stage<'s>, index: usize) -> &'s [u8] {
+    stage.scene.bytes.get(index).map_or(&[], Vec::as_slice)
+}
+
+fn book_rewritten(stage: &Stage<'_>) -> Acted {
+    let (index, edited) = edited_in_place(stage)?;
+    let book = stage.copy_book()?;
+    edit_segment(&book, bytes_of(stage, index), &edited)?;
+    wipe_derived(&book)?;
+    opened(stage, &book, Asked::Nothing)
+}
+
+fn book_rolled_back(stage: &Stage<'_>) -> Acted {
+    let kept = stage.scene.kept_len();
+    if kept == stage.scene.bytes.len() {
+        return Err(Halt::NotHere("nothing after the checkpoint that was kept"));
+    }
+    let book = stage.copy_book()?;
+    for entry in stage.scene.bytes.iter().skip(kept) {
+        record(&book, entry, |record| record.fill(0))?;
+    }
+    wipe_derived(&book)?;
+    opened(stage, &book, Asked::Nothing)
 }
 
 /// Two payments whose inputs are in the vault.
@@ -331,11 +407,14 @@ fn inputs_swapped(stage: &Stage<'_>) -> Acted {
 fn input_garbled(stage: &Stage<'_>) -> Acted {
     let [one, _] = vaulted(stage)?;
     let book = stage.copy_book()?;
-    let first = files(&book.join("vault"))?.into_iter().find(|path| {
-        fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"PGVAULT"))
-    });
+    let first = files(&book.join("vault"))?
+        .into_iter()
+        .find(|path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"PGVAULT")));
     // The first record begins after the head of 16 bytes, its ciphertext after 44 more.
-    rewrite(&first.ok_or(Halt::NotHere("no input in the vault"))?, |bytes| flip(bytes, 16 + 44 + 5))?;
+    rewrite(
+        &first.ok_or(Halt::NotHere("no input in the vault"))?,
+        |bytes| flip(bytes, 16 + 44 + 5),
+    )?;
     explained(stage, &book, one)
 }
 
@@ -355,13 +434,18 @@ fn explained(stage: &Stage<'_>, book: &Path, index: usize) -> Acted {
 }
 
 /// The operator opens the book and exports it; somebody who kept the last checkpoint verifies that.
-fn opened(stage: &Stage<'_>, book: &Path) -> Acted {
+fn opened(stage: &Stage<'_>, book: &Path, asked: Asked) -> Acted {
     let ledger = match Ledger::open(book, OpenOptions::default()) {
         Ok(ledger) => ledger,
-        Err(error) => return Ok(relative(noticed(&Fault::from(error), "opening the book"), stage)),
+        Err(error) => {
+            return Ok(relative(
+                noticed(&Fault::from(error), "opening the book"),
+                stage,
+            ));
+        }
     };
     let to = stage.path("export");
-    let exported = known(stage, &ledger).and_then(|()| {
+    let exported = known(stage, &ledger, asked).and_then(|()| {
         ledger.wait_signed()?;
         Ok(ledger.export(&to)?)
     });
@@ -370,20 +454,38 @@ fn opened(stage: &Stage<'_>, book: &Path) -> Acted {
         return Ok(relative(noticed(&fault, "exporting the book"), stage));
     }
     if let Err(error) = closed {
-        return Ok(relative(noticed(&Fault::from(error), "closing the book"), stage));
+        return Ok(relative(
+            noticed(&Fault::from(error), "closing the book"),
+            stage,
+        ));
     }
-    Ok(match stage.audit(&Export::load(&to)?, Kept::NewestCheckpoint)? {
-        Finding::Unnoticed(_) => Finding::Unharmed,
-        finding => finding,
-    })
+    Ok(
+        match stage.audit(&Export::load(&to)?, Kept::NewestCheckpoint)? {
+            Finding::Unnoticed(_) => Finding::Unharmed,
+            finding => finding,
+        },
+    )
 }
 
-/// Every request that was sealed is still found under its id.
-fn known(stage: &Stage<'_>, ledger: &Ledger) -> Result<(), Fault> {
+/// What the operator asks the ledger before exporting the book.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// Whether every request that was sealed is still found under its id.
+    EveryRequest,
+}
+
+fn known(stage: &Stage<'_>, ledger: &Ledger, asked: Asked) -> Result<(), Fault> {
+    if asked == Asked::Nothing {
+        return Ok(());
+    }
     for entry in &stage.scene.entries {
         let found = ledger.find(&entry.id)?;
         if found.seq != entry.seq {
-            let message = format!("`{}` is found at entry {}, not {}", entry.id, found.seq, entry.seq);
+            let message = format!(
+                "`{}` is found at entry {}, not {}",
+                entry.id, found.seq, entry.seq
+            );
             return Err(Fault::new(code::STORE_CORRUPT, message));
         }
     }
@@ -392,7 +494,9 @@ fn known(stage: &Stage<'_>, ledger: &Ledger) -> Result<(), Fault> {
 
 /// Paths without the temporary folder they happen to be in.
 fn relative(finding: Finding, stage: &Stage<'_>) -> Finding {
-    let Finding::Caught(mut catch) = finding else { return finding };
+    let Finding::Caught(mut catch) = finding else {
+        return finding;
+    };
     let folder = format!("{}/", shown(&stage.folder, Path::new("")));
     catch.detail = catch.detail.replace(&folder, "");
     Finding::Caught(catch)

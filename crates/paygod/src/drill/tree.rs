@@ -50,7 +50,11 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "hung one more hash onto a tile",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| tile(stage, last_tile(stage)?, |bytes| bytes.extend([7; HASH_BYTES])),
+        act: |stage| {
+            tile(stage, last_tile(stage)?, |bytes| {
+                bytes.extend([7; HASH_BYTES])
+            })
+        },
     },
     Attack {
         name: "tile-removed",
@@ -94,11 +98,15 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 fn first(stage: &Stage<'_>, kind: TileKind) -> Result<Tile, Halt> {
-    Tile::row(kind, stage.scene.newest.head().size).next().ok_or(Halt::NotHere("the log is too short"))
+    Tile::row(kind, stage.scene.newest.head().size)
+        .next()
+        .ok_or(Halt::NotHere("the log is too short"))
 }
 
 fn last(stage: &Stage<'_>, kind: TileKind) -> Result<Tile, Halt> {
-    Tile::row(kind, stage.scene.newest.head().size).last().ok_or(Halt::NotHere("the log is too short"))
+    Tile::row(kind, stage.scene.newest.head().size)
+        .last()
+        .ok_or(Halt::NotHere("the log is too short"))
 }
 
 fn last_tile(stage: &Stage<'_>) -> Result<Tile, Halt> {

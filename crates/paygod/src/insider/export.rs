@@ -8,8 +8,8 @@ use crate::fault::{Fault, faults_from};
 use paygod_store::{LogReader, append_record};
 use paygod_tlog::limits::{HASH_BYTES, TILE_BYTES, TILE_HASHES};
 use paygod_tlog::{
-    BundleError, Frontier, Hash, HashSource, Rows, SignedCheckpoint, Tile, TileError, TileKind, TreeHead,
-    TreeWriter, bundle, leaf_hash, hash::split_hashes,
+    BundleError, Frontier, Hash, HashSource, Rows, SignedCheckpoint, Tile, TileError, TileKind,
+    TreeHead, TreeWriter, bundle, hash::split_hashes, leaf_hash,
 };
 use paygod_verify::{Source, SourceError};
 use std::collections::BTreeMap;

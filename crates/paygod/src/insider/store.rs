@@ -15,8 +15,14 @@ const RECORD_HEADER_BYTES: usize = 24;
 /// Where the checksum stands in it.
 const CHECKSUM_AT: usize = 4;
 /// What is derived from segments, or published: gone without a trace.
-const DERIVED: &[&str] =
-    &["tree", "index", "history", "snapshots", "checkpoint", "checkpoints.log"];
+const DERIVED: &[&str] = &[
+    "tree",
+    "index",
+    "history",
+    "snapshots",
+    "checkpoint",
+    "checkpoints.log",
+];
 
 /// Replaces a sealed entry by another of the same length.
 pub(crate) fn edit_segment(book: &Path, from: &[u8], to: &[u8]) -> Result<(), Fault> {
@@ -31,11 +37,16 @@ pub(crate) fn edit_segment(book: &Path, from: &[u8], to: &[u8]) -> Result<(), Fa
             return fs::write(&path, &bytes).map_err(|error| failed(&path, &error));
         }
     }
-    Err(Fault::new(code::CLI_INPUT, "no segment of the book holds the entry to edit"))
+    Err(Fault::new(
+        code::CLI_INPUT,
+        "no segment of the book holds the entry to edit",
+    ))
 }
 
 fn replace_record(bytes: &mut [u8], from: &[u8], to: &[u8]) -> Option<()> {
-    let at = bytes.windows(from.len()).position(|window| window == from)?;
+    let at = bytes
+        .windows(from.len())
+        .position(|window| window == from)?;
     let header_at = at.checked_sub(RECORD_HEADER_BYTES)?;
     let record = bytes.get_mut(header_at..at.checked_add(from.len())?)?;
     let (header, entry) = record.split_at_mut_checked(RECORD_HEADER_BYTES)?;

@@ -3,5 +3,6 @@
 mod book;
 mod command_line;
 mod demo;
+mod drill;
 mod output;
 mod support;
