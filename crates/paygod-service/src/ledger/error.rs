@@ -198,6 +198,9 @@ pub enum LedgerError {
     /// The book could not be copied or exported.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// A key file could not be copied.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// A proof could not be written.
     #[error(transparent)]
     Proof(#[from] paygod_tlog::TlogProofError),
@@ -254,6 +257,7 @@ impl LedgerError {
             Self::Blob(error) => error.code(),
             Self::Vault(error) => error.code(),
             Self::Copy(error) => error.code(),
+            Self::Key(error) => error.code(),
             Self::Proof(error) => error.code(),
             Self::Tree { .. } => code::TLOG_SOURCE,
             Self::NoRequest { .. } => code::LEDGER_NO_REQUEST,

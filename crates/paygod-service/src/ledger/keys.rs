@@ -40,6 +40,8 @@ pub enum KeyFile {
 }
 
 impl KeyFile {
+    const ALL: [Self; 4] = [Self::Checkpoint, Self::Root, Self::Vault, Self::Window];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint.key",
@@ -177,6 +179,19 @@ fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
     let mut text = Zeroizing::new(String::new());
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok((text, mode))
+}
+
+/// Copies the key files of a book to another folder, durably. A root key that was taken offline stays so.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), KeyFileError> {
+    for file in KeyFile::ALL {
+        if file == KeyFile::Root && !file.path(from).exists() {
+            continue;
+        }
+        let key = read(from, file)?;
+        let path = file.path(to);
+        write(&path, file, &key).map_err(|source| KeyFileError::Io { path, source })?;
+    }
+    Ok(())
 }
 
 /// The signer of a book's checkpoint key file.

@@ -18,6 +18,7 @@
 mod book;
 mod clock;
 mod commit;
+mod copy;
 mod durable;
 mod errand;
 mod error;

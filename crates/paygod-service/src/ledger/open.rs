@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use paygod_core::{State, WindowKey};
 use paygod_store::{
-    BalanceHistory, Blobs, Book, BookFiles, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder, Kek,
-    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
+    BalanceHistory, Blobs, Book, BookFiles, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder,
+    Kek, OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
 };
 use paygod_tlog::{Ed25519Verifier, KeyError, KeyName, leaf_hash};
 use paygod_types::{Seq, write_hex};
@@ -16,7 +16,7 @@ use paygod_types::{Seq, write_hex};
 use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
 use super::durable::Progress;
-use super::error::{BookError, LedgerError};
+use super::error::BookError;
 use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
@@ -84,8 +84,8 @@ pub struct Ledger {
     pub(super) blobs: Blobs,
     pub(super) tree: TreeSource,
     pub(super) balances: BalanceHistory,
-    files: BookFiles,
-    dir: PathBuf,
+    pub(super) files: BookFiles,
+    pub(super) dir: PathBuf,
     stages: Stages,
     opening: Opening,
     _lock: BookLock,
@@ -236,24 +236,6 @@ impl Ledger {
         self.shared.fault()
     }
 
-    /// Copies the live book to a new folder, keys and vault included: all that is durable now.
-    ///
-    /// # Errors
-    /// The folder is occupied or cannot be written, or something cannot be read.
-    pub fn backup(&self, to: &Path) -> Result<(), LedgerError> {
-        let _ = to;
-        Ok(())
-    }
-
-    /// Makes a book out of a backup, checking every entry on the way.
-    ///
-    /// # Errors
-    /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
-    pub fn restore(from: &Path, to: &Path) -> Result<(), BookError> {
-        let _ = (from, to);
-        Ok(())
-    }
-
     /// Finishes what is in flight, publishes a last checkpoint and ends the stages. Dropping the
     /// ledger does the same, but says nothing about how it went.
     ///
@@ -280,12 +262,6 @@ impl Ledger {
             SubmitError::Closed
         }
     }
-
-    pub(super) fn export_to(&self, to: &Path) -> Result<(), LedgerError> {
-        let _ = &self.dir;
-        self.files.export(to, &mut |_| {})?;
-        Ok(())
-    }
 }
 
 impl Drop for Ledger {
@@ -294,19 +270,24 @@ impl Drop for Ledger {
     }
 }
 
-/// Opens the store, with the newest snapshot that an entry vouches for.
-fn open_book(dir: &Path, options: &OpenOptions) -> Result<(Book, BookFold), BookError> {
+/// How the store is opened, with the vault's key from where the book's keys are.
+pub(super) fn store_options(keys: &Path, options: &OpenOptions) -> Result<Options, BookError> {
     let kek: Arc<dyn Kek> = match &options.kek {
         Some(kek) => Arc::clone(kek),
-        None => Arc::new(FileKek::from_bytes(&*keys::read(dir, KeyFile::Vault)?)),
+        None => Arc::new(FileKek::from_bytes(&*keys::read(keys, KeyFile::Vault)?)),
     };
-    let store = Options {
+    Ok(Options {
         disk: Arc::clone(&options.disk),
         kek: Some(kek),
         segment_bytes: options.segment_bytes,
         background: options.background,
         ..Options::default()
-    };
+    })
+}
+
+/// Opens the store, with the newest snapshot that an entry vouches for.
+fn open_book(dir: &Path, options: &OpenOptions) -> Result<(Book, BookFold), BookError> {
+    let store = store_options(dir, options)?;
     let mut refuse_from = u64::MAX;
     loop {
         let mut fold = BookFold::new(refuse_from);

@@ -1,0 +1,46 @@
+//! Copies of a live book: backup, restore, export.
+//!
+//! The store copies what it keeps; the key files, which it does not know, are copied here, each read as
+//! the key that it must be. A backup therefore holds them, and is guarded like the book; an export holds
+//! none.
+
+use std::path::Path;
+
+use super::error::{BookError, LedgerError};
+use super::fold::BookFold;
+use super::keys;
+use super::open::{Ledger, OpenOptions, store_options};
+
+impl Ledger {
+    /// Copies the live book to a new folder, keys and vault included: all that is durable now.
+    ///
+    /// # Errors
+    /// The folder is occupied or cannot be written, or something cannot be read.
+    pub fn backup(&self, to: &Path) -> Result<(), LedgerError> {
+        self.files.backup(to, false, &mut |_| {})?;
+        Ok(keys::copy(&self.dir, to)?)
+    }
+
+    /// Makes a book out of a backup, checking every entry on the way.
+    ///
+    /// # Errors
+    /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
+    pub fn restore(from: &Path, to: &Path) -> Result<(), BookError> {
+        let store = store_options(from, &OpenOptions::default())?;
+        let mut fold = BookFold::new(0);
+        // Opened and closed again: that has read every record, folded every entry and compared the tree.
+        drop(paygod_store::restore(
+            from,
+            to,
+            &store,
+            &mut fold,
+            &mut |_| {},
+        )?);
+        Ok(keys::copy(from, to)?)
+    }
+
+    pub(super) fn export_to(&self, to: &Path) -> Result<(), LedgerError> {
+        self.files.export(to, &mut |_| {})?;
+        Ok(())
+    }
+}
