@@ -103,7 +103,7 @@ fn new_book(places: &Places, story: &mut Story<'_>) -> Result<Created, Fault> {
         },
     )?;
     story.step("A new book")?;
-    story.say("A book is a ledger in one folder. Its first entry is called genesis: it fixes the book's name and its signing key. The fingerprint of that entry identifies the book. An auditor is given it once, and needs nothing else from us:")?;
+    story.say("A book is a ledger in one folder. Its first entry is called genesis: it fixes the book's name and its signing key. The fingerprint of that entry identifies the book. An auditor is given it once:")?;
     story.show(&made.fingerprint)?;
     story.keep("origin", made.origin.clone());
     story.keep("fingerprint", made.fingerprint.clone());

@@ -187,9 +187,14 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// The part of a long word that stands on its own line, and the rest.
 fn broken(word: &str, width: usize) -> (&str, &str) {
-    let fits = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+    let fits = word
+        .char_indices()
+        .nth(width)
+        .map_or(word.len(), |(at, _)| at);
     let (head, _) = word.split_at_checked(fits).unwrap_or((word, ""));
-    let after_break = head.rfind(['/', '-', ':', '.']).map(|at| at.saturating_add(1));
+    let after_break = head
+        .rfind(['/', '-', ':', '.'])
+        .map(|at| at.saturating_add(1));
     let at = after_break.filter(|at| *at > fits / 2).unwrap_or(fits);
     word.split_at_checked(at).unwrap_or((word, ""))
 }
@@ -240,7 +245,10 @@ mod tests {
     fn a_word_longer_than_the_line_is_cut() {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
-        assert_eq!(wrap("see SUPPLIERS/INV-4711", 13), ["see", "SUPPLIERS/", "INV-4711"]);
+        assert_eq!(
+            wrap("see SUPPLIERS/INV-4711", 13),
+            ["see", "SUPPLIERS/", "INV-4711"]
+        );
         assert_eq!(wrap("ü→üüü ü", 4), ["ü→üü", "ü ü"]);
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The book's first entry, genesis, fixes its name and its keys. Its fingerprint is printed: give it
-to your auditors, it is all they need to check an export.
+to your auditors, who need it to check an export.
 
 Keys are made on this machine and kept in files of the folder, readable by you alone. That is
 meant for development and for learning.

@@ -40,7 +40,7 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
         console.line(format_args!("  root key        {key}"))?;
     }
     console
-        .note("Give the fingerprint to your auditors: it is all they need to check an export.")?;
+        .note("Give your auditors the fingerprint once, and a checkpoint now and then: paygod checkpoint.")?;
     console.note(format_args!(
         "The private keys are files in `{}`: good for development, not for production.",
         folder.join("keys").display()
@@ -77,7 +77,10 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
             }))?;
         } else {
             console.bytes(&note)?;
-            console.note(format_args!("fingerprint of the book: {}", status.fingerprint))?;
+            console.note(format_args!(
+                "fingerprint of the book: {}",
+                status.fingerprint
+            ))?;
         }
         Ok(Answer::Yes)
     })

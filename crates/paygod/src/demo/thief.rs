@@ -148,7 +148,10 @@ fn who_notices(
     }
     let caught = caught_exactly(&reports, target.seq);
     if caught {
-        let told = format!("Caught: entry {} is payment {}, the one that was changed, and no other.", target.seq, target.name);
+        let told = format!(
+            "Caught: entry {} is payment {}, the one that was changed, and no other.",
+            target.seq, target.name
+        );
         story.say_in(Tone::Good, &told)?;
     }
     lesson(story)?;

@@ -1,8 +1,7 @@
 //! The command on a real book, from a bank's file to a proof, as people and scripts use it.
 
-
-use std::collections::BTreeMap;
 use crate::support::{Book, paygod, payments, repository, shown};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_payment_file_is_judged_posted_and_sealed_once() {
@@ -12,14 +11,22 @@ fn a_payment_file_is_judged_posted_and_sealed_once() {
     let verdicts: BTreeMap<&str, &str> = first
         .iter()
         .map(|value| {
-            let id = value["id"].as_str().expect("an id").rsplit('/').next().expect("a name");
+            let id = value["id"]
+                .as_str()
+                .expect("an id")
+                .rsplit('/')
+                .next()
+                .expect("a name");
             (id, value["verdict"].as_str().expect("a verdict"))
         })
         .collect();
     assert_eq!(verdicts["INV-4712"], "review");
-    for (name, expected) in
-        [("INV-4713", "deny"), ("INV-8003", "deny"), ("INV-8004", "deny"), ("SAL-0001", "allow")]
-    {
+    for (name, expected) in [
+        ("INV-4713", "deny"),
+        ("INV-8003", "deny"),
+        ("INV-8004", "deny"),
+        ("SAL-0001", "allow"),
+    ] {
         assert_eq!(verdicts[name], expected, "{name}");
     }
     assert_eq!(book.balance("muster-handels-eur"), "5244.50");
@@ -28,7 +35,10 @@ fn a_payment_file_is_judged_posted_and_sealed_once() {
     let again = book.json(1, &["submit", &payments(), "--by", "treasury"]);
     for (first, again) in first.iter().zip(&again) {
         assert_eq!(again["existing"], true);
-        assert_eq!((&first["seq"], &first["time"]), (&again["seq"], &again["time"]));
+        assert_eq!(
+            (&first["seq"], &first["time"]),
+            (&again["seq"], &again["time"])
+        );
     }
     assert_eq!(book.balance("muster-handels-eur"), "5244.50");
 }
@@ -37,8 +47,14 @@ fn a_payment_file_is_judged_posted_and_sealed_once() {
 fn people_see_every_payment_with_its_rule_and_reason() {
     let book = Book::ready();
     let told = book.code(1, &["submit", &payments(), "--by", "treasury"]);
-    assert!(told.contains("sanctions-screening/creditor-listed"), "{told}");
-    assert!(told.contains("8 allowed, 1 held for review, 3 denied"), "{told}");
+    assert!(
+        told.contains("sanctions-screening/creditor-listed"),
+        "{told}"
+    );
+    assert!(
+        told.contains("8 allowed, 1 held for review, 3 denied"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -47,9 +63,24 @@ fn one_mistake_in_a_file_keeps_all_of_it_out() {
     let good = std::fs::read_to_string(payments()).expect("the example");
     let before = book.value(&["checkpoint"])["size"].clone();
     for (name, from, to, code) in [
-        ("sum.xml", "<CtrlSum>184874.10</CtrlSum>", "<CtrlSum>184874.11</CtrlSum>", "iso20022.control-sum"),
-        ("iban.xml", "CH8000762020000000101", "CH8100762020000000101", "payment.iban"),
-        ("account.xml", "CH9300762011623852957", "DE89370400440532013000", "payment.unrouted"),
+        (
+            "sum.xml",
+            "<CtrlSum>184874.10</CtrlSum>",
+            "<CtrlSum>184874.11</CtrlSum>",
+            "iso20022.control-sum",
+        ),
+        (
+            "iban.xml",
+            "CH8000762020000000101",
+            "CH8100762020000000101",
+            "payment.iban",
+        ),
+        (
+            "account.xml",
+            "CH9300762011623852957",
+            "DE89370400440532013000",
+            "payment.unrouted",
+        ),
     ] {
         assert!(good.contains(from), "{from}");
         let path = book.file(name, &good.replace(from, to));
@@ -63,9 +94,15 @@ fn one_mistake_in_a_file_keeps_all_of_it_out() {
 fn the_rest_of_a_file_is_taken_when_asked_for() {
     let book = Book::ready();
     let good = std::fs::read_to_string(payments()).expect("the example");
-    let path = book.file("iban.xml", &good.replace("CH8000762020000000101", "CH8100762020000000101"));
+    let path = book.file(
+        "iban.xml",
+        &good.replace("CH8000762020000000101", "CH8100762020000000101"),
+    );
     let told = book.json(1, &["submit", &path, "--accept-rest"]);
-    let sealed = told.iter().filter(|value| value.get("seq").is_some()).count();
+    let sealed = told
+        .iter()
+        .filter(|value| value.get("seq").is_some())
+        .count();
     assert_eq!(sealed, 11);
 }
 
@@ -73,7 +110,10 @@ fn the_rest_of_a_file_is_taken_when_asked_for() {
 fn checking_a_file_seals_nothing() {
     let book = Book::ready();
     let before = book.value(&["checkpoint"])["size"].clone();
-    assert_eq!(book.value(&["submit", &payments(), "--check"])["requests"], 12);
+    assert_eq!(
+        book.value(&["submit", &payments(), "--check"])["requests"],
+        12
+    );
     assert_eq!(book.value(&["checkpoint"])["size"], before);
 }
 
@@ -102,7 +142,10 @@ fn explain_names_rule_list_and_version() {
     let told = book.yes(&["explain", "MUSTER-2026-11-25/SUPPLIERS-EUR/INV-8004"]);
     assert!(told.contains("creditor-listed"), "{told}");
     assert!(told.contains("ofac-sdn sample"), "{told}");
-    assert!(!told.contains("Caribbean"), "an explanation names no person: {told}");
+    assert!(
+        !told.contains("Caribbean"),
+        "an explanation names no person: {told}"
+    );
 }
 
 #[test]
@@ -118,7 +161,10 @@ fn reservations_are_posted_in_part_or_released() {
     book.yes(&["post", "hold-1", "--amount", "60.00"]);
     book.yes(&["void", "hold-2"]);
     let account = book.value(&["balance", "muster-handels-chf"]);
-    assert_eq!((&account["balance"], &account["debits_pending"]), (&"49940.00".into(), &"0.00".into()));
+    assert_eq!(
+        (&account["balance"], &account["debits_pending"]),
+        (&"49940.00".into(), &"0.00".into())
+    );
     let code = book.run(&["void", "hold-1", "--id", "again"]).status.code();
     assert_ne!(code, Some(0), "what is posted cannot be released");
 }
@@ -135,7 +181,10 @@ fn a_correction_reverses_and_a_freeze_denies() {
     assert_eq!(book.balance("muster-logistik-chf"), "50.00");
     book.yes(&["correct", "pay-1", "--reason", "duplicate", "--by", "ana"]);
     assert_eq!(book.balance("muster-logistik-chf"), "0.00");
-    assert_eq!(book.value(&["balance", "muster-logistik-chf", "--at-seq", "10"])["balance"], "50.00");
+    assert_eq!(
+        book.value(&["balance", "muster-logistik-chf", "--at-seq", "10"])["balance"],
+        "50.00"
+    );
 
     book.yes(&["freeze", "account", "muster-handels-chf", "--by", "ana"]);
     book.code(1, &["submit", &book.file("pay-2.jsonl", &pay("pay-2"))]);
@@ -164,7 +213,9 @@ fn a_receipt_is_checked_without_the_book() {
     let key = made["key"].as_str().expect("a key");
     let check = |entry: &str| paygod(&["prove", "--check", &proof, "--entry", entry, "--key", key]);
     assert_eq!(check(&entry).status.code(), Some(0));
-    let forged = std::fs::read_to_string(&entry).expect("the entry").replace("10000.00", "90000.00");
+    let forged = std::fs::read_to_string(&entry)
+        .expect("the entry")
+        .replace("10000.00", "90000.00");
     let forged = book.file("forged.json", &forged);
     assert_eq!(check(&forged).status.code(), Some(1));
 }
@@ -181,13 +232,23 @@ fn an_export_verifies_and_a_flipped_bit_is_named() {
         paygod(&all)
     };
     assert_eq!(verify(&["--genesis", fingerprint]).status.code(), Some(0));
-    assert_eq!(verify(&["--genesis", &"0".repeat(64)]).status.code(), Some(1));
+    assert_eq!(
+        verify(&["--genesis", &"0".repeat(64)]).status.code(),
+        Some(1)
+    );
     book.yes(&["verify"]);
 
     let bundles = std::path::Path::new(&export).join("tile/entries/000.p");
-    let bundle = std::fs::read_dir(bundles).expect("bundles").next().expect("one").expect("read");
+    let bundle = std::fs::read_dir(bundles)
+        .expect("bundles")
+        .next()
+        .expect("one")
+        .expect("read");
     let mut bytes = std::fs::read(bundle.path()).expect("the bundle");
-    let at = bytes.windows(8).rposition(|window| window == b"10000.00").expect("an amount");
+    let at = bytes
+        .windows(8)
+        .rposition(|window| window == b"10000.00")
+        .expect("an amount");
     bytes[at] ^= 8;
     std::fs::write(bundle.path(), bytes).expect("written");
     let report = verify(&["--genesis", fingerprint, "--json"]);
@@ -203,11 +264,19 @@ fn a_backup_restores_to_the_same_book() {
     let (backup, restored) = (book.path("backup"), book.path("restored"));
     book.yes(&["backup", &backup]);
     let output = paygod(&["restore", &backup, "--book", &restored]);
-    assert_eq!(output.status.code(), Some(0), "{}", crate::support::text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        crate::support::text(&output.stderr)
+    );
     let ours = book.value(&["checkpoint"]);
     let theirs = paygod(&["checkpoint", "--book", &restored, "--json"]);
     let theirs: serde_json::Value = serde_json::from_slice(&theirs.stdout).expect("JSON");
-    assert_eq!((&ours["fingerprint"], &ours["root"]), (&theirs["fingerprint"], &theirs["root"]));
+    assert_eq!(
+        (&ours["fingerprint"], &ours["root"]),
+        (&theirs["fingerprint"], &theirs["root"])
+    );
 }
 
 #[test]
@@ -216,7 +285,10 @@ fn erasing_an_input_leaves_every_proof_valid() {
     book.json(1, &["submit", &payments(), "--by", "treasury"]);
     let id = "MUSTER-2026-11-25/PAYROLL/SAL-0001";
     assert_eq!(book.value(&["explain", id])["input"], "kept");
-    assert_eq!(book.run(&["erase", id, "--by", "privacy"]).status.code(), Some(2));
+    assert_eq!(
+        book.run(&["erase", id, "--by", "privacy"]).status.code(),
+        Some(2)
+    );
     book.yes(&["erase", id, "--by", "privacy", "--yes"]);
     assert_eq!(book.value(&["explain", id])["input"], "erased");
     book.yes(&["verify"]);
@@ -235,19 +307,44 @@ fn without_packs_every_payment_is_denied() {
 #[test]
 fn lists_are_shown_and_searched() {
     let book = Book::ready();
-    assert_eq!(book.run(&["list", "check", "ofac-sdn", "Aero-Caribbean"]).status.code(), Some(1));
-    assert_eq!(book.run(&["list", "check", "ofac-sdn", "Muster Bau AG"]).status.code(), Some(0));
+    assert_eq!(
+        book.run(&["list", "check", "ofac-sdn", "Aero-Caribbean"])
+            .status
+            .code(),
+        Some(1)
+    );
+    assert_eq!(
+        book.run(&["list", "check", "ofac-sdn", "Muster Bau AG"])
+            .status
+            .code(),
+        Some(0)
+    );
     let lists = book.value(&["list", "show"]);
-    assert_eq!((&lists[0]["name"], &lists[0]["active"]), (&"ofac-sdn".into(), &true.into()));
-    assert_eq!(book.json(0, &["list", "show", "ofac-sdn", "--count", "3"]).len(), 3);
+    assert_eq!(
+        (&lists[0]["name"], &lists[0]["active"]),
+        (&"ofac-sdn".into(), &true.into())
+    );
+    assert_eq!(
+        book.json(0, &["list", "show", "ofac-sdn", "--count", "3"])
+            .len(),
+        3
+    );
 }
 
 #[test]
 fn starter_packs_pass_their_own_cases() {
     for pack in ["duplicate-payment", "payment-limits", "sanctions-screening"] {
         let folder = shown(&repository().join("packs/core").join(pack));
-        assert_eq!(paygod(&["pack", "check", &folder]).status.code(), Some(0), "{pack}");
-        assert_eq!(paygod(&["pack", "test", &folder]).status.code(), Some(0), "{pack}");
+        assert_eq!(
+            paygod(&["pack", "check", &folder]).status.code(),
+            Some(0),
+            "{pack}"
+        );
+        assert_eq!(
+            paygod(&["pack", "test", &folder]).status.code(),
+            Some(0),
+            "{pack}"
+        );
     }
 }
 
@@ -267,7 +364,11 @@ fn entries_are_printed_byte_for_byte() {
 #[test]
 fn a_second_command_on_a_book_in_use_is_told_so() {
     let book = Book::empty();
-    assert_eq!(book.run(&["init"]).status.code(), Some(2), "a book is never made over another");
+    assert_eq!(
+        book.run(&["init"]).status.code(),
+        Some(2),
+        "a book is never made over another"
+    );
 }
 
 /// The commands of `docs/start/first-steps.md`, run as they stand there.
@@ -298,6 +399,10 @@ fn first_steps_work_as_written() {
         .output()
         .expect("sh runs");
     let told = crate::support::text(&output.stdout);
-    assert!(output.status.success(), "{told}\n{}", crate::support::text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{told}\n{}",
+        crate::support::text(&output.stderr)
+    );
     assert!(told.contains("VALID"), "{told}");
 }

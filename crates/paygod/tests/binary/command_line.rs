@@ -1,8 +1,8 @@
 //! What the command line says, kept as snapshots. `SNAPSHOTS=overwrite cargo test -p paygod` writes
 //! them anew; read the difference before committing it.
 
-use snapbox::{assert_data_eq, file};
 use crate::support::{paygod, text};
+use snapbox::{assert_data_eq, file};
 
 fn stdout(arguments: &[&str]) -> String {
     let output = paygod(arguments);

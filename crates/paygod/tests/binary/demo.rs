@@ -1,17 +1,29 @@
 //! The demo, as a newcomer runs it.
 
-
-use std::path::Path;
 use crate::support::paygod;
+use std::path::Path;
 
 #[test]
 fn the_demo_pays_proves_and_catches_the_thief() {
     let output = paygod(&["demo"]);
     let told = crate::support::text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{told}\n{}", crate::support::text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{told}\n{}",
+        crate::support::text(&output.stderr)
+    );
     for step in [
-        "A new book", "The rules", "The accounts", "The bank's file", "Judged, moved, sealed",
-        "The signed checkpoint", "A receipt", "The audit", "The thief", "Who notices",
+        "A new book",
+        "The rules",
+        "The accounts",
+        "The bank's file",
+        "Judged, moved, sealed",
+        "The signed checkpoint",
+        "A receipt",
+        "The audit",
+        "The thief",
+        "Who notices",
     ] {
         assert!(told.contains(step), "{step}: {told}");
     }
@@ -24,9 +36,17 @@ fn the_demo_for_programs_is_one_document() {
     let place = folder.path().join("demo");
     let output = paygod(&["demo", "--json", "--dir", place.to_str().expect("UTF-8")]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&value["valid"], &value["caught"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&value["valid"], &value["caught"]),
+        (&true.into(), &true.into())
+    );
     assert_eq!(value["payments"].as_array().expect("payments").len(), 12);
-    let named: Vec<_> = value["auditors"].as_array().expect("auditors").iter().map(|a| &a["valid"]).collect();
+    let named: Vec<_> = value["auditors"]
+        .as_array()
+        .expect("auditors")
+        .iter()
+        .map(|a| &a["valid"])
+        .collect();
     assert_eq!(named, [true, false, false, false]);
     // What it leaves can be looked at with the other commands.
     let verify = |export: &str, kept: &[&str]| {
@@ -47,5 +67,10 @@ fn the_demo_never_writes_over_a_folder_in_use() {
     std::fs::write(folder.path().join("mine"), "mine").expect("written");
     let output = paygod(&["demo", "--dir", folder.path().to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(std::fs::read_dir(Path::new(folder.path())).expect("listed").count(), 1);
+    assert_eq!(
+        std::fs::read_dir(Path::new(folder.path()))
+            .expect("listed")
+            .count(),
+        1
+    );
 }

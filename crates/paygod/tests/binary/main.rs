@@ -1,4 +1,9 @@
 //! The built command, run as people and scripts run it.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops there"
+)]
 
 mod book;
 mod command_line;

@@ -30,7 +30,10 @@ fn accounts_packs_and_entries_are_tables() {
         book.yes(&["list", "show", "ofac-sdn", "--count", "2"]),
         book.yes(&["entries"]),
     ];
-    assert_data_eq!(stable(&told.join("\n")), file!["snapshots/tables.txt"].raw());
+    assert_data_eq!(
+        stable(&told.join("\n")),
+        file!["snapshots/tables.txt"].raw()
+    );
 }
 
 #[test]
@@ -52,16 +55,29 @@ fn verifying_tells_what_was_checked_or_what_is_wrong() {
     book.yes(&["export", &export]);
     let mut told = text(&paygod(&["verify", &export]).stdout);
     let bundles = std::path::Path::new(&export).join("tile/entries/000.p");
-    let bundle = std::fs::read_dir(bundles).expect("bundles").next().expect("one").expect("read");
+    let bundle = std::fs::read_dir(bundles)
+        .expect("bundles")
+        .next()
+        .expect("one")
+        .expect("read");
     let mut bytes = std::fs::read(bundle.path()).expect("the bundle");
-    let at = bytes.windows(10).position(|window| window == b"\"10000.00\"").expect("an amount");
+    let at = bytes
+        .windows(10)
+        .position(|window| window == b"\"10000.00\"")
+        .expect("an amount");
     bytes[at + 1] = b'9';
     std::fs::write(bundle.path(), bytes).expect("written");
     told.push('\n');
     told.push_str(&text(&paygod(&["verify", &export]).stdout));
     // How many checkpoints were published depends on how long the commands took.
-    let told: Vec<&str> = told.lines().filter(|line| !line.contains("signed checkpoints")).collect();
-    assert_data_eq!(stable(&told.join("\n")), file!["snapshots/verify.txt"].raw());
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.contains("signed checkpoints"))
+        .collect();
+    assert_data_eq!(
+        stable(&told.join("\n")),
+        file!["snapshots/verify.txt"].raw()
+    );
 }
 
 #[test]

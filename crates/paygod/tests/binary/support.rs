@@ -40,7 +40,9 @@ pub(crate) struct Book {
 impl Book {
     /// A new book without accounts or packs.
     pub(crate) fn empty() -> Self {
-        let book = Self { folder: tempfile::tempdir().expect("a folder") };
+        let book = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
         book.yes(&["init", "--origin", "paygod.test/book"]);
         book
     }
@@ -56,7 +58,9 @@ impl Book {
             copy(&book.folder.path().join("book"), &folder);
             folder
         });
-        let book = Self { folder: tempfile::tempdir().expect("a folder") };
+        let book = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
         copy(made, &book.folder.path().join("book"));
         book
     }
@@ -70,7 +74,14 @@ impl Book {
             ("muster-logistik-chf", "CHF", "CH6900762020000000202"),
         ] {
             book.yes(&[
-                "account", "open", account, "--currency", currency, "--alias", iban, "--min",
+                "account",
+                "open",
+                account,
+                "--currency",
+                currency,
+                "--alias",
+                iban,
+                "--min",
                 "0.00",
             ]);
         }
@@ -78,11 +89,21 @@ impl Book {
         book.yes(&["account", "open", "clearing-eur", "--currency", "EUR"]);
         let lists = repository().join("examples/lists/ofac");
         let (sdn, alt) = (shown(&lists.join("sdn.csv")), shown(&lists.join("alt.csv")));
-        book.yes(&["list", "import", &sdn, "--alt", &alt, "--list-version", "sample"]);
+        book.yes(&[
+            "list",
+            "import",
+            &sdn,
+            "--alt",
+            &alt,
+            "--list-version",
+            "sample",
+        ]);
         let packs = repository().join("packs/core");
         let packs = ["duplicate-payment", "payment-limits", "sanctions-screening"]
             .map(|pack| shown(&packs.join(pack)));
-        book.yes(&["pack", "activate", &packs[0], &packs[1], &packs[2], "--by", "ana"]);
+        book.yes(&[
+            "pack", "activate", &packs[0], &packs[1], &packs[2], "--by", "ana",
+        ]);
         book.yes(&["submit", &book.file("opening.jsonl", OPENING)]);
         book
     }
@@ -111,7 +132,11 @@ impl Book {
     pub(crate) fn code(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}\n{out}\n{err}"
+        );
         if code >= 2 { err } else { out }
     }
 
@@ -125,7 +150,10 @@ impl Book {
         let mut all = arguments.to_vec();
         all.push("--json");
         let printed = self.code(code, &all);
-        printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        printed
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
     }
 
     /// The one value of a command that says yes.
