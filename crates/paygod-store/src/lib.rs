@@ -33,6 +33,7 @@ mod snapshotter;
 mod tiers;
 mod tree;
 mod vault;
+mod vault_batch;
 mod width;
 mod writer;
 
@@ -56,5 +57,6 @@ pub use segment::BookId;
 pub use snapshot::Snapshot;
 pub use snapshotter::Snapshotter;
 pub use tree::{TreeFiles, TreeSource};
+pub use vault_batch::{PlacedInputs, Placer};
 pub use vault::{DataKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
 pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

@@ -49,16 +49,20 @@ impl VaultRef {
         self.0
     }
 
+    pub(crate) const fn at(number: u64, offset: u64) -> Self {
+        Self((number << 32) | offset)
+    }
+
     const fn place(self) -> (u64, u64) {
         (self.0 >> 32, self.0 & 0xffff_ffff)
     }
 }
 
 /// Length of a full vault file, in bytes.
-const FILE_BYTES: u64 = 64 << 20;
+pub(crate) const FILE_BYTES: u64 = 64 << 20;
 
 /// Records begin here: no reference is zero, and what a file is stands at its beginning.
-const HEAD: [u8; 16] = *b"PGVAULT\x01\0\0\0\0\0\0\0\0";
+pub(crate) const HEAD: [u8; 16] = *b"PGVAULT\x01\0\0\0\0\0\0\0\0";
 
 const LENGTH_BYTES: usize = 4;
 const TAG_BYTES: usize = 16;
@@ -129,6 +133,13 @@ pub struct SealedInput {
     record: Vec<u8>,
 }
 
+impl SealedInput {
+    /// The record as it goes to the disk.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.record
+    }
+}
+
 /// An input read back.
 pub struct OpenedInput {
     /// The input's bytes.
@@ -144,19 +155,19 @@ impl fmt::Debug for OpenedInput {
 }
 
 #[derive(Debug)]
-struct Files {
+pub(crate) struct Files {
     dir: Dir,
     write: bool,
     prefill: bool,
     open: RwLock<Vec<Option<OpenFile>>>,
-    tail: Mutex<Tail>,
-    poisoned: AtomicBool,
+    pub(crate) tail: Mutex<Tail>,
+    pub(crate) poisoned: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Tail {
-    number: u64,
-    end: u64,
+pub(crate) struct Tail {
+    pub(crate) number: u64,
+    pub(crate) end: u64,
     prefilling: Option<Prefilling>,
     batch: Vec<u8>,
 }
@@ -342,6 +353,10 @@ impl Vault {
         Ok(())
     }
 
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// The file, wrapped key and ciphertext length of a record.
     fn find(
         &self,
@@ -391,7 +406,7 @@ impl Files {
         let mut offset = start;
         for input in inputs {
             tail.batch.extend_from_slice(&input.record);
-            references.push(VaultRef((tail.number << 32) | offset));
+            references.push(VaultRef::at(tail.number, offset));
             offset = offset.saturating_add(to_u64(input.record.len()));
         }
         if let Some(file) = self.file(tail.number)? {
@@ -399,14 +414,19 @@ impl Files {
             file.sync()?;
         }
         tail.end = offset;
-        if self.prefill && tail.prefilling.is_none() && tail.end > FILE_BYTES / 8 {
-            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
-        }
+        self.prefill_next(tail);
         Ok(())
     }
 
+    /// Has the next file prefilled once this one is in earnest use.
+    pub(crate) fn prefill_next(&self, tail: &mut Tail) {
+        if self.prefill && tail.prefilling.is_none() && tail.end > FILE_BYTES / 8 {
+            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
+        }
+    }
+
     /// Begins the next file.
-    fn roll(&self, tail: &mut Tail) -> Result<(), IoFault> {
+    pub(crate) fn roll(&self, tail: &mut Tail) -> Result<(), IoFault> {
         let number = if tail.end == 0 {
             tail.number
         } else {
@@ -426,7 +446,7 @@ impl Files {
         Ok(())
     }
 
-    fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
+    pub(crate) fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
         let index = to_usize(number);
         {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);

@@ -27,7 +27,8 @@ pub(crate) fn append(
 ) -> io::Result<Limit> {
     let path = dir.join("bare-append");
     let file = prefilled(&path)?;
-    let mut flushes = Histogram::<u64>::new(3).map_err(io::Error::other)?;
+    let mut flushes =
+        Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
     let record: Vec<u8> = (0..record_bytes)
         .map(|at| b"{\"action\":\"transfer\",\"body\":"[at % 28])
         .collect();

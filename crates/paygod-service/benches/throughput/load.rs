@@ -1,12 +1,12 @@
 //! Driving the ledger: as hard as it goes, at a steady pace, and from a process of its own.
 
-use crate::memory::{Resident, resident};
+use crate::memory::{Resident, processor_us, resident};
 use crate::options::Options;
 use crate::workload::Workload;
 use hdrhistogram::Histogram;
 use paygod_core::Verdict;
 use paygod_service::ledger::{Ledger, Submission, Ticket};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,8 @@ pub(crate) struct Done {
     pub(crate) checkpoint_lag_ms: u64,
     pub(crate) resident: Resident,
     pub(crate) refused: u64,
+    /// Processor time a transfer, in nanoseconds, by thread.
+    pub(crate) processor_ns: BTreeMap<String, u64>,
 }
 
 /// Submits as fast as the ledger takes it.
@@ -39,9 +41,10 @@ pub(crate) fn saturate(
     transfers: u64,
     series: &str,
 ) -> Done {
-    let mut workload = Workload::new(options.accounts, series);
-    let mut latency = Histogram::new(3).expect("three digits");
+    let mut workload = Workload::new(options.accounts, series, json);
+    let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits");
     let (groups, mut refused) = (ledger.groups(), 0);
+    let before = processor_us();
     let start = Instant::now();
     let stop = AtomicBool::new(false);
     let lag = thread::scope(|scope| {
@@ -81,6 +84,7 @@ pub(crate) fn saturate(
         checkpoint_lag_ms: lag,
         resident: resident(),
         refused,
+        processor_ns: spent(&before, transfers),
     }
 }
 
@@ -88,9 +92,10 @@ pub(crate) fn saturate(
 /// latency counts from when it was due.
 pub(crate) fn open_loop(ledger: &Ledger, options: &Options, per_s: u64, length: Duration) -> Done {
     const TICK: Duration = Duration::from_millis(1);
-    let mut workload = Workload::new(options.accounts, "steady");
-    let mut latency = Histogram::new(3).expect("three digits");
+    let mut workload = Workload::new(options.accounts, "steady", false);
+    let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits");
     let (groups, mut refused) = (ledger.groups(), 0);
+    let before = processor_us();
     let ticks = (length.as_millis() / TICK.as_millis()) as u32;
     let (sender, receiver) = mpsc::channel::<(Instant, u64, Ticket)>();
     let start = Instant::now();
@@ -135,6 +140,7 @@ pub(crate) fn open_loop(ledger: &Ledger, options: &Options, per_s: u64, length: 
         checkpoint_lag_ms: lag,
         resident: resident(),
         refused,
+        processor_ns: spent(&before, transfers),
     }
 }
 
@@ -144,6 +150,17 @@ fn request(workload: &mut Workload, json: bool) -> Submission {
     } else {
         Submission::Request(workload.typed())
     }
+}
+
+/// What each kind of thread spent since `before`, a transfer.
+fn spent(before: &BTreeMap<String, u64>, transfers: u64) -> BTreeMap<String, u64> {
+    let mut spent = processor_us();
+    for (name, now) in &mut spent {
+        let since = now.saturating_sub(before.get(name).copied().unwrap_or(0));
+        *now = since * 1_000 / transfers.max(1);
+    }
+    spent.retain(|_, nanos| *nanos > 0);
+    spent
 }
 
 /// How many of a submission did not move money.

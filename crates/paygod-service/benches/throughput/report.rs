@@ -68,6 +68,7 @@ impl Report {
             "submission_ms_p50": millis(done, 0.5), "submission_ms_p99": millis(done, 0.99),
             "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
             "rss_mb": done.resident.now_kib / 1024, "rss_peak_mb": done.resident.peak_kib / 1024,
+            "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns.values().sum::<u64>(),
             "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
         }));
     }

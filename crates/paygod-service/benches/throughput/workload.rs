@@ -43,22 +43,29 @@ const AGENT: &[&str] = &[
     "AGRIFRPP", "BCITITMM", "DEUTDEFF", "INGBNL2A", "NDEAFIHH", "POFICHBE",
 ];
 
+/// Payments that are made before the measurement begins. Each is submitted again and again, under a
+/// new id and for a new amount, so that what is timed is the ledger and not the making of requests.
+const TEMPLATES: usize = 1 << 14;
+
 /// Makes payments between `accounts` accounts, without end.
 pub(crate) struct Workload {
-    accounts: Vec<AccountId>,
-    by: ActorId,
-    currency: Currency,
+    typed: Vec<Request>,
+    json: Vec<Template>,
     series: String,
     next: u64,
-    random: u64,
+}
+
+/// A request document and where its id and amount stand.
+struct Template {
+    bytes: Vec<u8>,
+    id_at: usize,
+    amount_at: usize,
 }
 
 /// What one payment is made of.
 struct Draw {
-    id: String,
-    debit: usize,
-    credit: usize,
-    minor: u64,
+    debit: AccountId,
+    credit: AccountId,
     name: String,
     account: String,
     country: &'static str,
@@ -66,107 +73,176 @@ struct Draw {
     reference: String,
 }
 
+const REMITTANCE: &str = "Consulting services, second quarter";
+
+/// Digits of the number in an id, and of an amount: the same for every request.
+const ID_DIGITS: usize = 12;
+const AMOUNT_DIGITS: usize = 6;
+
 impl Workload {
     /// Payments whose ids begin with `series`.
-    pub(crate) fn new(accounts: usize, series: &str) -> Self {
-        Self {
-            accounts: (0..accounts).map(account_id).collect(),
-            by: ActorId::parse("treasury-bot").expect("a plain id"),
-            currency: Currency::parse("EUR").expect("a currency"),
-            series: series.to_owned(),
+    pub(crate) fn new(accounts: usize, series: &str, json: bool) -> Self {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut workload = Self {
+            typed: Vec::new(),
+            json: Vec::new(),
+            series: format!("{series}-"),
             next: 0,
-            random: 0x9e37_79b9_7f4a_7c15,
+        };
+        for number in 0..TEMPLATES {
+            let draw = random.payment(accounts, &workload.series, number);
+            if json {
+                workload.json.push(document(&draw, &workload.series));
+            } else {
+                workload.typed.push(request(draw));
+            }
         }
+        workload
     }
 
-    /// SplitMix64: good enough to spread payments, and the same everywhere.
-    fn draw(&mut self, below: usize) -> usize {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below).unwrap_or(1)).unwrap_or(0)
-    }
-
-    fn payment(&mut self) -> Draw {
+    /// Number and amount of the next payment, and which template it is made of. No two payments of one
+    /// template are of one amount: that would be a duplicate, and denied.
+    fn step(&mut self) -> (u64, u64, usize) {
         self.next += 1;
-        let debit = self.draw(self.accounts.len());
-        let credit = (debit + 1 + self.draw(self.accounts.len() - 1)) % self.accounts.len();
-        let (given, family) = (
-            GIVEN[self.draw(GIVEN.len())],
-            FAMILY[self.draw(FAMILY.len())],
-        );
-        let country = COUNTRY[self.draw(COUNTRY.len())];
-        let number = self.draw(1_000_000_000);
-        Draw {
-            id: format!("{}-{:010}", self.series, self.next),
-            debit,
-            credit,
-            minor: u64::try_from(100 + self.draw(90_000)).unwrap_or(100),
-            name: format!("{given} {family}"),
-            account: format!("{country}7600000{number:011}"),
-            country,
-            agent: AGENT[self.draw(AGENT.len())],
-            reference: format!("INV-{:08}", self.next),
-        }
+        let template = self.next % TEMPLATES as u64;
+        (
+            self.next,
+            100 + self.next / TEMPLATES as u64,
+            template as usize,
+        )
     }
 
     /// The next payment as a typed request.
     pub(crate) fn typed(&mut self) -> Request {
-        let draw = self.payment();
-        let details = PaymentDetails {
-            creditor: Party {
-                account: Some(draw.account),
-                agent: Some(draw.agent.to_owned()),
-                country: Some(draw.country.to_owned()),
-                name: Some(draw.name),
-            },
-            reference: Some(draw.reference),
-            remittance: Some("Consulting services, second quarter".to_owned()),
-            ..PaymentDetails::default()
+        let (number, minor, template) = self.step();
+        let mut request = self.typed[template].clone();
+        let mut id = [0; 64];
+        let text = spell(&mut id, &self.series, number);
+        request.id = RequestId::parse(text).expect("a plain id");
+        let Command::Transfer(transfer) = &mut request.command else {
+            unreachable!()
         };
-        let transfer = Transfer {
-            debit: self.accounts[draw.debit].clone(),
-            credit: self.accounts[draw.credit].clone(),
-            money: Amount::from_minor(i128::from(draw.minor)).of(self.currency),
-            payment: Some(details.to_payment().expect("within the limits")),
-        };
-        Request {
-            id: RequestId::parse(&draw.id).expect("a plain id"),
-            by: Some(self.by.clone()),
-            command: Command::Transfer(TransferRequest {
-                transfers: vec![transfer],
-                pending: None,
-            }),
-        }
+        transfer.transfers[0].money.amount = Amount::from_minor(i128::from(minor));
+        request
     }
 
     /// The next payment as a client would write it: its own order of members, no white space.
     pub(crate) fn json(&mut self) -> Vec<u8> {
-        let draw = self.payment();
-        let mut out = Vec::with_capacity(512);
-        write!(
-            out,
-            concat!(
-                r#"{{"id":"{}","by":"{}","transfer":{{"transfers":[{{"debit":"{}","credit":"{}","#,
-                r#""amount":"{}.{:02}","currency":"EUR","payment":{{"creditor":{{"name":"{}","account":"{}","#,
-                r#""agent":"{}","country":"{}"}},"reference":"{}","#,
-                r#""remittance":"Consulting services, second quarter"}}}}]}}}}"#
-            ),
-            draw.id,
-            self.by,
-            self.accounts[draw.debit],
-            self.accounts[draw.credit],
-            draw.minor / 100,
-            draw.minor % 100,
-            draw.name,
-            draw.account,
-            draw.agent,
-            draw.country,
-            draw.reference,
-        )
-        .expect("writing to memory");
-        out
+        let (number, minor, template) = self.step();
+        let Template {
+            bytes,
+            id_at,
+            amount_at,
+        } = &self.json[template];
+        let mut bytes = bytes.clone();
+        digits(&mut bytes[*id_at..*id_at + ID_DIGITS], number);
+        let amount = &mut bytes[*amount_at..];
+        digits(&mut amount[..AMOUNT_DIGITS - 2], 1_000 + minor / 100);
+        digits(&mut amount[AMOUNT_DIGITS - 1..=AMOUNT_DIGITS], minor % 100);
+        bytes
+    }
+}
+
+/// Writes a number into a field of digits, zeros before it.
+fn digits(field: &mut [u8], mut number: u64) {
+    for digit in field.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+fn spell<'a>(buffer: &'a mut [u8; 64], series: &str, number: u64) -> &'a str {
+    let end = series.len() + ID_DIGITS;
+    buffer[..series.len()].copy_from_slice(series.as_bytes());
+    digits(&mut buffer[series.len()..end], number);
+    std::str::from_utf8(&buffer[..end]).expect("plain text")
+}
+
+fn request(draw: Draw) -> Request {
+    let details = PaymentDetails {
+        creditor: Party {
+            account: Some(draw.account),
+            agent: Some(draw.agent.to_owned()),
+            country: Some(draw.country.to_owned()),
+            name: Some(draw.name),
+        },
+        reference: Some(draw.reference),
+        remittance: Some(REMITTANCE.to_owned()),
+        ..PaymentDetails::default()
+    };
+    let transfer = Transfer {
+        debit: draw.debit,
+        credit: draw.credit,
+        money: Amount::from_minor(100).of(Currency::parse("EUR").expect("a currency")),
+        payment: Some(details.to_payment().expect("within the limits")),
+    };
+    Request {
+        id: RequestId::parse("template").expect("a plain id"),
+        by: Some(ActorId::parse("treasury-bot").expect("a plain id")),
+        command: Command::Transfer(TransferRequest {
+            transfers: vec![transfer],
+            pending: None,
+        }),
+    }
+}
+
+fn document(draw: &Draw, series: &str) -> Template {
+    let mut bytes = Vec::with_capacity(512);
+    let zeros = "0".repeat(ID_DIGITS);
+    write!(bytes, r#"{{"id":"{series}{zeros}","#).expect("writing to memory");
+    let id_at = r#"{"id":""#.len() + series.len();
+    write!(
+        bytes,
+        r#""by":"treasury-bot","transfer":{{"transfers":[{{"debit":"{}","credit":"{}","amount":""#,
+        draw.debit, draw.credit,
+    )
+    .expect("writing to memory");
+    let amount_at = bytes.len();
+    write!(
+        bytes,
+        concat!(
+            r#"0000.00","currency":"EUR","payment":{{"creditor":{{"name":"{}","account":"{}","#,
+            r#""agent":"{}","country":"{}"}},"reference":"{}","remittance":"{}"}}}}]}}}}"#
+        ),
+        draw.name, draw.account, draw.agent, draw.country, draw.reference, REMITTANCE,
+    )
+    .expect("writing to memory");
+    Template {
+        bytes,
+        id_at,
+        amount_at,
+    }
+}
+
+/// SplitMix64: good enough to spread payments, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+
+    fn of(&mut self, list: &'static [&'static str]) -> &'static str {
+        list[self.below(list.len())]
+    }
+
+    fn payment(&mut self, accounts: usize, series: &str, number: usize) -> Draw {
+        let debit = self.below(accounts);
+        let credit = (debit + 1 + self.below(accounts - 1)) % accounts;
+        let country = self.of(COUNTRY);
+        Draw {
+            debit: account_id(debit),
+            credit: account_id(credit),
+            name: format!("{} {}", self.of(GIVEN), self.of(FAMILY)),
+            account: format!("{country}7600000{:011}", self.below(1_000_000_000)),
+            country,
+            agent: self.of(AGENT),
+            reference: format!("INV-{series}{number:08}"),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stage 3: one write and one flush a group, then the answers.
+//! Stage 3: the inputs and then the entries of a group, one write and one flush each, then the answers.
 //!
 //! INVARIANT(durable-first): [`Committer::run`] is the only place that answers with an outcome, and it
 //! does so after the flush. INVARIANT(poisoned): after a failure nothing more is committed.
@@ -28,6 +28,8 @@ pub(super) struct Committer {
 enum CommitFault {
     #[error(transparent)]
     Commit(#[from] CommitError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     #[error(transparent)]
     Erase(#[from] EraseError),
 }
@@ -61,6 +63,7 @@ impl Committer {
     }
 
     fn commit(&mut self, work: &Work) -> Result<(), CommitFault> {
+        self.vault.write(&work.inputs)?;
         self.writer.commit(&work.group)?;
         for effects in work.effects.iter().filter(|effects| erases(effects)) {
             if let Some(target) = &effects.refers_to {

@@ -5,6 +5,7 @@
 //!
 //! A hit of the index is a hint. What answers is an entry that was read and decoded.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use paygod_core::{
@@ -12,8 +13,8 @@ use paygod_core::{
     WindowFact, WindowLookup,
 };
 use paygod_store::{
-    DerivedError, EntryBuf, Finder, Group, IndexWriter, KeyMaker, Reader, Vault, VaultError,
-    VaultRef,
+    DerivedError, EntryBuf, Finder, Group, IndexWriter, KeyMaker, Placer, Reader, Vault,
+    VaultError, VaultRef,
 };
 use paygod_types::{Amount, Digest, RequestId, Seq, Timestamp};
 
@@ -27,6 +28,8 @@ pub(super) struct Past {
     vault: Vault,
     maker: KeyMaker,
     keys: Vec<u64>,
+    /// Of entries that may not be durable yet, in order.
+    fresh_keys: VecDeque<(Seq, CommitmentKey)>,
 }
 
 /// What a sealed entry came to.
@@ -47,13 +50,35 @@ impl Past {
             vault,
             maker,
             keys: Vec::new(),
+            fresh_keys: VecDeque::new(),
         }
+    }
+
+    /// Where the vault goes on.
+    pub(super) fn placer(&self) -> Placer {
+        self.vault.placer()
+    }
+
+    /// Keeps the commitment key of an entry until the vault can give it.
+    pub(super) fn keep_key(&mut self, seq: Seq, key: &CommitmentKey) {
+        self.fresh_keys.push_back((seq, key.clone()));
     }
 
     /// Lets the entries of a group be found while it is on its way to the disk.
     pub(super) fn stage(&self, group: &Arc<Group>) {
         if !group.is_empty() {
             self.reader.stage(Arc::clone(group));
+        }
+    }
+
+    /// Forgets the keys that the vault can give: only it knows whether they were erased.
+    pub(super) fn forget_keys(&mut self, durable: u64) {
+        while self
+            .fresh_keys
+            .front()
+            .is_some_and(|(seq, _)| seq.get() < durable)
+        {
+            self.fresh_keys.pop_front();
         }
     }
 
@@ -155,6 +180,10 @@ impl History for OpenPast<'_> {
     }
 
     fn commitment_key(&self, seq: Seq) -> Result<Option<CommitmentKey>, HistoryError> {
+        let fresh = &self.past.fresh_keys;
+        if let Ok(index) = fresh.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            return Ok(fresh.get(index).map(|(_, key)| key.clone()));
+        }
         let (_, input) = self.decode(seq)?;
         let Some(reference) = input else {
             return Ok(None);

@@ -1,6 +1,9 @@
 //! What a submitted request comes to: an entry that is durable, or an error that sealed nothing.
 
+use std::sync::Arc;
+
 use paygod_core::{Action, CommandError, RequestError, Verdict};
+use paygod_store::VaultError;
 use paygod_types::limits::REQUEST_BYTES_MAX;
 use paygod_types::{Code, RequestId, Seq, Timestamp, code};
 
@@ -63,6 +66,9 @@ pub enum SubmitError {
         /// Bytes found.
         found: usize,
     },
+    /// Its details could not be encrypted.
+    #[error(transparent)]
+    Vault(Arc<VaultError>),
     /// The packs or lists that it activates do not load.
     #[error(transparent)]
     Policy(Box<PolicyError>),
@@ -114,6 +120,7 @@ impl SubmitError {
             Self::Request(error) => error.code(),
             Self::Command(error) => error.code(),
             Self::TooLarge { .. } => code::LEDGER_REQUEST_TOO_LARGE,
+            Self::Vault(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::Busy { .. } => code::LEDGER_BUSY,
             Self::Closed => code::LEDGER_CLOSED,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, DataKey, Vault, VaultError, VaultRef};
+use paygod_store::{Blobs, DataKey, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
 use super::intake::Part;
@@ -37,7 +37,7 @@ pub(super) struct Ready {
 
 /// The encrypted details of a request that carries some.
 pub(super) struct Input {
-    pub(super) reference: VaultRef,
+    pub(super) sealed: SealedInput,
     pub(super) key: CommitmentKey,
 }
 
@@ -65,15 +65,8 @@ pub(super) struct Tools<'a> {
     pub(super) blobs: &'a Blobs,
 }
 
-/// Prepares a chunk under the policy in force when it begins. The details of people it holds are
-/// durable in the vault when it returns.
-///
-/// # Errors
-/// The vault could not make them durable: nothing may be assumed of it from here on.
-pub(super) fn prepare(
-    parts: &mut Vec<Part<Submission>>,
-    tools: &Tools<'_>,
-) -> (Chunk, Result<(), VaultError>) {
+/// Prepares a chunk under the policy in force when it begins.
+pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>) -> Chunk {
     let mut preparer = Preparer::new(tools.ruleset, tools.window_key);
     let count = parts.iter().map(|part| part.requests.len()).sum();
     let mut items = Vec::with_capacity(count);
@@ -83,8 +76,13 @@ pub(super) fn prepare(
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
     }
-    let stored = store_inputs(&mut items, tools.vault);
-    (Chunk { items, callers }, stored)
+    if let Err(error) = encrypt(&mut items, tools.vault) {
+        let error = Arc::new(error);
+        for item in items.iter_mut().filter(|item| item.is_personal()) {
+            *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
+        }
+    }
+    Chunk { items, callers }
 }
 
 fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {
@@ -124,28 +122,20 @@ fn activated(
     }
 }
 
-/// Encrypts what is personal, commits to it and makes it durable. One call for randomness and one
-/// flush a chunk.
-fn store_inputs(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
+/// Encrypts what is personal and commits to it. One call for randomness a chunk.
+fn encrypt(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
     let count = items.iter().filter(|item| item.is_personal()).count();
     if count == 0 {
         return Ok(());
     }
     let keys = DataKey::draw(count)?;
-    let mut inputs = Vec::with_capacity(count);
     let personal = items.iter_mut().filter(|item| item.is_personal());
-    for (item, key) in personal.zip(&keys) {
+    for (item, data_key) in personal.zip(&keys) {
         if let Item::Ready(ready) = item {
-            inputs.push(vault.seal(key, ready.prepared.canonical())?);
-        }
-    }
-    let references = vault.store(&inputs)?;
-    let personal = items.iter_mut().filter(|item| item.is_personal());
-    for ((item, key), reference) in personal.zip(&keys).zip(references) {
-        if let Item::Ready(ready) = item {
-            let key = CommitmentKey::new(*key.commitment_key());
+            let sealed = vault.seal(data_key, ready.prepared.canonical())?;
+            let key = CommitmentKey::new(*data_key.commitment_key());
             ready.prepared.commit(&key);
-            ready.input = Some(Input { reference, key });
+            ready.input = Some(Input { sealed, key });
         }
     }
     Ok(())

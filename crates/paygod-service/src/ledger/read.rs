@@ -9,8 +9,8 @@ use std::sync::mpsc;
 
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending, RequestRef,
-    State,
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending,
+    RequestRef, State,
 };
 use paygod_store::{EntryBuf, FoldFault};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
@@ -400,8 +400,7 @@ impl Ledger {
         match self.vault.load(reference) {
             // Whoever can write to the disk can point an entry at another input: its commitment tells.
             Ok(opened)
-                if sealed
-                    != Some(RequestRef::Commitment(opened.key.commitment(&opened.bytes))) =>
+                if sealed != Some(RequestRef::Commitment(opened.key.commitment(&opened.bytes))) =>
             {
                 let (reference, what) = (reference.get(), "the entry commits to another input");
                 Err(VaultError::Refused { reference, what }.into())

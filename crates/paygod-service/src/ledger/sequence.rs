@@ -11,7 +11,7 @@ use std::time::Duration;
 use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
 use paygod_core::{Action, Command, CommandError, Effects, Preparer, Request, State};
 use paygod_policy::{Ruleset, Scratch};
-use paygod_store::{StageError, VaultRef};
+use paygod_store::{Placer, StageError};
 use paygod_types::Timestamp;
 use paygod_types::limits::GROUP_REQUESTS_MAX;
 
@@ -19,7 +19,7 @@ use super::errand::Errand;
 use super::history::{Past, Sealed};
 use super::intake::Next;
 use super::outcome::{Answer, Outcome, SubmitError};
-use super::prepare::{Chunk, Item, Ready};
+use super::prepare::{Chunk, Input, Item, Ready};
 use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
@@ -34,6 +34,7 @@ pub(super) struct Sequencer {
     ruleset: Arc<Ruleset>,
     scratch: Scratch,
     past: Past,
+    placer: Placer,
     work: Work,
     /// The entry being made.
     entry: Vec<u8>,
@@ -51,11 +52,13 @@ impl Sequencer {
     ) -> Self {
         let work = Work::new(state.next_seq());
         let scratch = Scratch::default();
+        let placer = past.placer();
         Self {
             state,
             ruleset,
             scratch,
             past,
+            placer,
             work,
             entry: Vec::new(),
             snapshots,
@@ -113,6 +116,7 @@ impl Sequencer {
     }
 
     fn chunk(&mut self, chunk: Chunk) {
+        self.past.forget_keys(self.shared.progress.durable());
         let mut items = chunk.items.into_iter();
         for (answers, count) in chunk.callers {
             let mut given = Vec::with_capacity(count);
@@ -182,10 +186,9 @@ impl Sequencer {
             &mut self.entry,
         ) {
             Ok(Executed::Sealed(effects)) => {
-                let input = ready.input.as_ref().map(|input| input.reference);
                 let request = ready.prepared.request();
                 let outcome = outcome_of(request, &effects);
-                self.seal(effects, input)?;
+                self.seal(effects, ready.input.as_ref())?;
                 self.after(request, ready.ruleset.as_ref());
                 Ok(outcome)
             }
@@ -241,9 +244,13 @@ impl Sequencer {
     }
 
     /// Takes the entry just made into the group and the index.
-    fn seal(&mut self, effects: Effects, input: Option<VaultRef>) -> Result<(), SubmitError> {
+    fn seal(&mut self, effects: Effects, input: Option<&Input>) -> Result<(), SubmitError> {
+        let reference = input.map(|input| {
+            self.past.keep_key(effects.seq, &input.key);
+            self.placer.place(&input.sealed, &mut self.work.inputs)
+        });
         let group = Arc::make_mut(&mut self.work.group);
-        let staged = group.push(&self.entry, input);
+        let staged = group.push(&self.entry, reference);
         if !matches!(&staged, Ok(seq) if *seq == effects.seq) {
             // The state has moved on and the entry has no place: nothing more may follow.
             return Err(self.broken(&place_fault(&staged)));

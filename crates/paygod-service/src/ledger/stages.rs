@@ -59,10 +59,7 @@ pub(super) fn preparer(shared: &Shared, vault: &Vault, blobs: &Blobs) {
             vault,
             blobs,
         };
-        let (chunk, stored) = prepare::prepare(&mut parts, &tools);
-        if let Err(error) = stored {
-            shared.poison(&error);
-        }
+        let chunk = prepare::prepare(&mut parts, &tools);
         if let Some(chunk) = shared.intake.prepared(place, chunk) {
             chunk.answer_poisoned();
         }

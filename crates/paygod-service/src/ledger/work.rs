@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use paygod_core::Effects;
-use paygod_store::Group;
+use paygod_store::{Group, PlacedInputs};
 use paygod_types::Seq;
 
 use super::outcome::{Answer, SubmitError};
@@ -19,6 +19,8 @@ pub(super) struct Reply {
 /// One group under way.
 pub(super) struct Work {
     pub(super) group: Arc<Group>,
+    /// What the group's entries refer to: durable before the group is.
+    pub(super) inputs: PlacedInputs,
     /// One an entry, in order.
     pub(super) effects: Vec<Effects>,
     pub(super) replies: Vec<Reply>,
@@ -32,6 +34,7 @@ impl Work {
     pub(super) fn new(first: Seq) -> Self {
         Self {
             group: Arc::new(Group::new(first)),
+            inputs: PlacedInputs::default(),
             effects: Vec::new(),
             snapshot: None,
             replies: Vec::new(),
