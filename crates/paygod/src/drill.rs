@@ -33,7 +33,7 @@ use paygod_service::ledger::{Ledger, OpenOptions};
 use paygod_types::code;
 use scene::{ENTRIES_MAX, Scene};
 use stage::Stage;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Every attack, by what is attacked.
 const TARGETS: &[(&str, &[Attack])] = &[
@@ -115,7 +115,7 @@ fn prepare(named: Option<&Path>, folder: &Path) -> Result<Scene, Fault> {
     Scene::load(&book, &export)
 }
 
-fn copied(named: &Path, book: &PathBuf) -> Result<(), Fault> {
+fn copied(named: &Path, book: &Path) -> Result<(), Fault> {
     if !named.join("segments").is_dir() {
         let message = format!("`{}` holds no book", named.display());
         return Err(Fault::new(code::STORE_NOT_A_BOOK, message));

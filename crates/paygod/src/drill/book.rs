@@ -100,7 +100,10 @@ fn session(
         ..OpenOptions::default()
     };
     let ledger = Ledger::open(book, options)?;
-    let worked = work(&Day { ledger: &ledger, clock });
+    let worked = work(&Day {
+        ledger: &ledger,
+        clock,
+    });
     let closed = ledger.close();
     worked?;
     Ok(closed?)

@@ -90,7 +90,12 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "took a denied payment out, renumbered the rest, sealed every snapshot anew",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
-        act: |stage| stage.audit(&stage.forge(without_denied(stage)?)?, Kept::Checkpoint),
+        act: |stage| {
+            stage.audit(
+                &stage.forge(without_known_denied(stage)?)?,
+                Kept::Checkpoint,
+            )
+        },
     },
     Attack {
         name: "tail-deleted",
@@ -213,20 +218,27 @@ fn rebundled(stage: &Stage<'_>, index: usize, entry: &[u8]) -> Result<Export, Ha
 }
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage
-        .scene
-        .last_kept("no posted payment", is_posted_payment)
+    stage.scene.last("no posted payment", is_posted_payment)
 }
 
 fn bytes_of<'s>(stage: &'s Stage<'_>, index: usize) -> &'s [u8] {
     stage.scene.bytes.get(index).map_or(&[], Vec::as_slice)
 }
 
+/// The last digit of an amount becomes its neighbour; the entry still reads as one.
 fn bit_flipped(stage: &Stage<'_>) -> Acted {
     let index = payment(stage)?;
     let mut entry = bytes_of(stage, index).to_vec();
-    let middle = entry.len() / 2;
-    change(&mut entry, middle, |byte| *byte ^= 1);
+    let key = b"\"amount\":\"";
+    let amount = entry
+        .windows(key.len())
+        .position(|window| window == key)
+        .map(|at| at.saturating_add(key.len()));
+    let end =
+        amount.and_then(|at| Some((at, entry.get(at..)?.iter().position(|byte| *byte == b'"')?)));
+    let (at, length) = end.ok_or(Halt::NotHere("no posted payment"))?;
+    let last = at.saturating_add(length).saturating_sub(1);
+    change(&mut entry, last, |digit| *digit ^= 1);
     stage.audit(&rebundled(stage, index, &entry)?, Kept::Fingerprint)
 }
 
@@ -260,11 +272,25 @@ fn swapped(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
     Ok(entries)
 }
 
+/// The entries without the last denied payment.
 fn without_denied(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
-    let index = stage
-        .scene
-        .last_kept("no denied payment", is_denied_payment)?;
+    without(
+        stage,
+        stage.scene.last("no denied payment", is_denied_payment)?,
+    )
+}
+
+/// The entries without the last denied payment that the kept checkpoint covers.
+fn without_known_denied(stage: &Stage<'_>) -> Result<Vec<Entry>, Halt> {
+    let what = "no denied payment that is in the checkpoint";
+    without(stage, stage.scene.last_kept(what, is_denied_payment)?)
+}
+
+fn without(stage: &Stage<'_>, index: usize) -> Result<Vec<Entry>, Halt> {
     let mut entries = stage.entries();
+    if index.saturating_add(1) >= entries.len() {
+        return Err(Halt::NotHere("nothing after the denied payment"));
+    }
     entries.remove(index);
     Ok(entries)
 }
@@ -286,12 +312,18 @@ fn slot(stage: &Stage<'_>) -> Result<(usize, Entry), Halt> {
     let covered = stage.scene.entries.get(..stage.scene.kept_len());
     let pairs = covered.unwrap_or(&[]).windows(2).enumerate().rev();
     let mut places = pairs.filter_map(|(before, pair)| match pair {
-        [one, next] if just_after(one.time) < next.time && is_posted_payment(next) => {
-            Some((before.saturating_add(1), Entry { time: just_after(one.time), ..next.clone() }))
-        }
+        [one, next] if just_after(one.time) < next.time && is_posted_payment(next) => Some((
+            before.saturating_add(1),
+            Entry {
+                time: just_after(one.time),
+                ..next.clone()
+            },
+        )),
         _ => None,
     });
-    places.next().ok_or(Halt::NotHere("no gap before a payment"))
+    places
+        .next()
+        .ok_or(Halt::NotHere("no gap before a payment"))
 }
 
 fn just_after(time: Timestamp) -> Timestamp {

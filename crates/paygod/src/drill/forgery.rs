@@ -62,8 +62,8 @@ pub(super) fn plausible(stage: &Stage<'_>, len: usize) -> Result<(usize, Vec<Ent
     let payments = payments
         .filter(|(_, entry)| is_posted_payment(entry))
         .map(|(index, _)| index);
-    let forgeries =
-        payments.flat_map(|index| [(index, tenfold as fn(Amount) -> Amount), (index, shaved)]);
+    let ways: [fn(Amount) -> Amount; 2] = [tenfold, shaved];
+    let forgeries = payments.flat_map(|index| ways.map(|by| (index, by)));
     for (index, by) in forgeries.take(TRIES_MAX) {
         let mut entries = stage.entries();
         change(&mut entries, index, |entry| raise(entry, by));

@@ -130,9 +130,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage
-        .scene
-        .last_kept("no posted payment", is_posted_payment)
+    stage.scene.last("no posted payment", is_posted_payment)
 }
 
 fn last(stage: &Stage<'_>, what: &'static str, is: fn(&Body) -> bool) -> Result<usize, Halt> {
@@ -166,7 +164,7 @@ fn limit_exceeded(stage: &Stage<'_>) -> Acted {
             _ => None,
         })
         .collect();
-    let index = stage.scene.last_kept(
+    let index = stage.scene.last(
         "no payment from an account with a limit",
         |entry: &Entry| {
             is_posted_payment(entry)

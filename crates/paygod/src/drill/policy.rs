@@ -228,9 +228,7 @@ fn activation_edited(stage: &Stage<'_>) -> Acted {
 
 /// Changes the decision of the last payment of a kind.
 fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) -> Acted {
-    let index = stage
-        .scene
-        .last_kept("no payment with such a verdict", which)?;
+    let index = stage.scene.last("no payment with such a verdict", which)?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {
         if let Body::Transfer(body) = &mut entry.body {
@@ -246,12 +244,17 @@ fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) 
 /// The entries with a denied payment that has the postings of the allowed one before it, if the
 /// ledger's limits let it.
 fn paid(stage: &Stage<'_>, allowed: bool) -> Result<Vec<Entry>, Halt> {
-    let paid = stage
-        .scene
-        .last_kept("no posted payment", is_posted_payment)?;
-    let denied = stage
-        .scene
-        .last_kept("no denied payment", is_denied_payment)?;
+    let scene = stage.scene;
+    let paid = scene.last("no posted payment", is_posted_payment)?;
+    // With a decision to match, only whoever kept a checkpoint of it can tell.
+    let denied = if allowed {
+        scene.last_kept(
+            "no denied payment that is in the checkpoint",
+            is_denied_payment,
+        )?
+    } else {
+        scene.last("no denied payment", is_denied_payment)?
+    };
     let mut entries = stage.entries();
     let (moved, decision) = match entries.get(paid).map(|entry| &entry.body) {
         Some(Body::Transfer(body)) => (body.postings.clone(), body.decision.clone()),
@@ -282,9 +285,7 @@ fn denied_allowed(stage: &Stage<'_>) -> Acted {
 }
 
 fn decision_removed(stage: &Stage<'_>) -> Acted {
-    let index = stage
-        .scene
-        .last_kept("no posted payment", is_posted_payment)?;
+    let index = stage.scene.last("no posted payment", is_posted_payment)?;
     let mut bytes = stage.scene.bytes.clone();
     let entry = bytes
         .get(index)

@@ -86,9 +86,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
-    stage
-        .scene
-        .last_kept("no posted payment", is_posted_payment)
+    stage.scene.last("no posted payment", is_posted_payment)
 }
 
 /// Whoever holds the receipt checks it against the log's public key.

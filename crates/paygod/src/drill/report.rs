@@ -87,12 +87,19 @@ impl Outcome {
 
     /// What the insider did, and who was there to notice.
     fn story(&self) -> String {
-        let Attack { story, kept, expected, .. } = self.attack;
+        let Attack {
+            story,
+            kept,
+            expected,
+            ..
+        } = self.attack;
         match expected {
             Expected::Harmless(why) if matches!(self.finding, Ok(Finding::Unharmed)) => {
                 format!("{story} · {why}")
             }
-            Expected::Harmless(_) | Expected::Caught | Expected::Open { .. } => format!("{story} · kept: {}", kept.as_str()),
+            Expected::Harmless(_) | Expected::Caught | Expected::Open { .. } => {
+                format!("{story} · kept: {}", kept.as_str())
+            }
         }
     }
 

@@ -87,6 +87,18 @@ impl Scene {
         covered.iter().rposition(is).ok_or(Halt::NotHere(what))
     }
 
+    /// The same, or else the last one in the whole log: for attacks that need no checkpoint to be caught.
+    pub(crate) fn last(
+        &self,
+        what: &'static str,
+        is: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Halt> {
+        match self.last_kept(what, &is) {
+            Ok(index) => Ok(index),
+            Err(_) => self.entries.iter().rposition(is).ok_or(Halt::NotHere(what)),
+        }
+    }
+
     /// How many entries the kept checkpoint covers.
     pub(crate) fn kept_len(&self) -> usize {
         usize::try_from(self.kept.head().size)
