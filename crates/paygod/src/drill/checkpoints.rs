@@ -42,14 +42,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "checkpoint-size-edited",
-        story: "raised the size that a checkpoint says, and left its signature",
+        story: "lowered the size that a checkpoint says, and left its signature",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: size_edited,
     },
     Attack {
         name: "signer-unknown",
-        story: "signed with a key of his own under the log's name",
+        story: "signed with a key of their own under the log's name",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| signed_by(stage, &rogue(&stage.scene.origin)?),
@@ -128,7 +128,7 @@ fn reordered(stage: &Stage<'_>) -> Acted {
 fn size_edited(stage: &Stage<'_>) -> Acted {
     let text = String::from_utf8_lossy(&stage.scene.newest.to_bytes()).into_owned();
     let size = stage.scene.newest.head().size;
-    let larger = text.replacen(
+    let smaller = text.replacen(
         &format!("\n{size}\n"),
         &format!("\n{}\n", size.saturating_sub(1)),
         1,
@@ -137,7 +137,7 @@ fn size_edited(stage: &Stage<'_>) -> Acted {
     bytes.pop();
     let mut export = stage.export();
     export.rebuild(&bytes)?;
-    export.publish(&[larger.into_bytes()]);
+    export.publish(&[smaller.into_bytes()]);
     stage.audit(&export, Kept::Fingerprint)
 }
 

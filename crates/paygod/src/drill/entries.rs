@@ -44,7 +44,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "amount-edited-receipt",
-        story: "did so to a payment whose payer had kept the receipt",
+        story: "made a payment ten times larger whose payer had kept the receipt",
         kept: Kept::Receipt,
         expected: Expected::Caught,
         act: |stage| {
@@ -54,7 +54,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "amount-edited-old-export",
-        story: "did so to an auditor who had kept an earlier export",
+        story: "made a payment ten times larger that was in an export made earlier",
         kept: Kept::Export,
         expected: Expected::Caught,
         act: |stage| stage.audit(&stage.forge(raised(stage)?.1)?, Kept::Export),

@@ -15,7 +15,7 @@ type Acted = Result<Finding, Halt>;
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
         name: "rotation-forged",
-        story: "sealed a rotation to a key of his own without having the old one",
+        story: "sealed a rotation to a key of their own without having the old one",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| {
@@ -61,7 +61,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "rotation-removed",
-        story: "took the rotation out, to go on with the retired key he holds",
+        story: "took the rotation out, to go on with the retired key",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: rotation_removed,

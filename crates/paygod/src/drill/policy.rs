@@ -17,21 +17,21 @@ type Acted = Result<Finding, Halt>;
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
         name: "list-swapped",
-        story: "took his friend off the sanctions list, under the same version",
+        story: "took a friend off the sanctions list, under the same version",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| blob_swapped(stage, |set| set.lists.first()),
     },
     Attack {
         name: "list-swapped-resealed",
-        story: "took his friend off the list and sealed its activation and every decision anew",
+        story: "took a friend off the list, sealed its activation and every decision anew",
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: list_resealed,
     },
     Attack {
         name: "pack-swapped",
-        story: "raised a limit in a pack, under the same version",
+        story: "took a line out of a pack, under the same version",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: |stage| blob_swapped(stage, |set| set.packs.first()),
@@ -118,7 +118,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "approved-by-requester",
-        story: "let the requester approve his own payment",
+        story: "let the requester approve their own payment",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: approved_by_requester,

@@ -64,7 +64,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "receipt-of-a-stranger",
-        story: "proved a payment against a checkpoint signed by a key of his own",
+        story: "proved a payment against a checkpoint signed by a key of their own",
         kept: Kept::Receipt,
         expected: Expected::Caught,
         act: |stage| {

@@ -4,6 +4,7 @@ use super::attack::{Attack, Expected, Finding, Halt, Window};
 use crate::fault::Fault;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
+use paygod_types::code;
 use serde_json::{Value, json};
 
 /// What became of one attack.
@@ -35,6 +36,10 @@ impl Outcome {
         let finding = match acted {
             Ok(finding) => Ok(finding),
             Err(Halt::NotHere(what)) => Err(what),
+            // A key that was rotated out and destroyed cannot be stolen any more.
+            Err(Halt::Failed(fault)) if fault.code() == code::LEDGER_KEY_FILE => {
+                Err("a key that the thief would need is gone")
+            }
             Err(Halt::Failed(fault)) => {
                 return Err(fault.while_doing(&format!("attack `{}`", attack.name)));
             }

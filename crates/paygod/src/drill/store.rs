@@ -69,7 +69,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "snapshot-edited",
-        story: "edited a balance in the snapshot of the state",
+        story: "changed a byte in the snapshot of the state",
         kept: Kept::Book,
         expected: Expected::Harmless(
             "a snapshot whose checksum is wrong is not used: the entries are folded anew",
@@ -78,7 +78,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "snapshot-edited-mended",
-        story: "edited a balance in the snapshot and put its checksum right",
+        story: "changed the state in the snapshot and put its checksum right",
         kept: Kept::Book,
         expected: Expected::Harmless(
             "a snapshot is believed only if an entry sealed its digest: the entries are folded anew",
@@ -100,7 +100,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "key-file-replaced",
-        story: "put a key of his own in place of the checkpoint key",
+        story: "put a key of their own in place of the checkpoint key",
         kept: Kept::Book,
         expected: Expected::Caught,
         act: key_replaced,
