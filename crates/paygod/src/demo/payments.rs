@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// Who submits.
 const TREASURY: &str = "treasury";
 /// Who approves what the rules hold back.
-const APPROVER: &str = "anna";
+const APPROVER: &str = "controller";
 /// What comes in first: from clearing, in parts that the limits let through.
 const OPENING: &[(&str, &str, &str, usize)] = &[
     ("clearing-chf", "muster-handels-chf", "10000.00", 5),

@@ -126,7 +126,7 @@ fn four_eyes_release_what_was_held() {
     assert_eq!(account["debits_pending"], "24000.00");
     let own = book.run(&["approve", held, "--by", "treasury"]);
     assert_ne!(own.status.code(), Some(0), "whoever asked cannot approve");
-    book.yes(&["approve", held, "--by", "anna"]);
+    book.yes(&["approve", held, "--by", "controller"]);
     let account = book.value(&["balance", "muster-handels-chf"]);
     assert_eq!(account["debits_pending"], "0.00");
     assert_eq!(account["balance"], "9821.40");
