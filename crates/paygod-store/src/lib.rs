@@ -57,6 +57,6 @@ pub use segment::BookId;
 pub use snapshot::Snapshot;
 pub use snapshotter::Snapshotter;
 pub use tree::{TreeFiles, TreeSource};
-pub use vault_batch::{PlacedInputs, Placer};
 pub use vault::{DataKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
+pub use vault_batch::{PlacedInputs, Placer};
 pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

@@ -24,6 +24,10 @@ use output::Console;
 use paygod_types::code;
 use std::process::ExitCode;
 
+/// Requests are made by one thread and freed by another, which the system's allocator pays for with locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = cli::definition().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {

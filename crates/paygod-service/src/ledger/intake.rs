@@ -44,12 +44,12 @@ struct Inner<R, P, E> {
     in_flight: usize,
     /// Submissions that are larger than the room there was, and still going in.
     putting: usize,
-    state: Open,
+    state: Gate,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Open,
+enum Gate {
+    Taking,
     Closing,
     Poisoned,
 }
@@ -94,7 +94,7 @@ impl<R, P, E> Intake<R, P, E> {
                 nudged: false,
                 in_flight: 0,
                 putting: 0,
-                state: Open::Open,
+                state: Gate::Taking,
             }),
             work: Condvar::new(),
             ready: Condvar::new(),
@@ -114,20 +114,20 @@ impl<R, P, E> Intake<R, P, E> {
         inner.refuse_unless_open()?;
         inner.putting += 1;
         while requests.len() > 0 {
-            while inner.state != Open::Poisoned && inner.in_flight >= REQUESTS_IN_FLIGHT_MAX {
+            while inner.state != Gate::Poisoned && inner.in_flight >= REQUESTS_IN_FLIGHT_MAX {
                 inner = self
                     .room
                     .wait(inner)
                     .unwrap_or_else(PoisonError::into_inner);
             }
-            if inner.state == Open::Poisoned {
+            if inner.state == Gate::Poisoned {
                 break;
             }
             let room = REQUESTS_IN_FLIGHT_MAX - inner.in_flight;
             self.admit(&mut inner, &mut requests, room, answers);
         }
         inner.putting -= 1;
-        if inner.state != Open::Open {
+        if inner.state != Gate::Taking {
             self.wake_all();
         }
         drop(inner);
@@ -178,7 +178,7 @@ impl<R, P, E> Intake<R, P, E> {
     pub(super) fn take(&self, parts: &mut Vec<Part<R>>) -> Option<Place> {
         let mut inner = self.lock();
         while inner.waiting.is_empty() {
-            if inner.state == Open::Poisoned || (inner.state == Open::Closing && inner.putting == 0)
+            if inner.state == Gate::Poisoned || (inner.state == Gate::Closing && inner.putting == 0)
             {
                 return None;
             }
@@ -211,7 +211,7 @@ impl<R, P, E> Intake<R, P, E> {
     /// Fills a place. Gives the chunk back if the ledger was poisoned meanwhile.
     pub(super) fn prepared(&self, place: Place, chunk: P) -> Option<P> {
         let mut inner = self.lock();
-        if inner.state == Open::Poisoned {
+        if inner.state == Gate::Poisoned {
             return Some(chunk);
         }
         let index = place
@@ -241,7 +241,7 @@ impl<R, P, E> Intake<R, P, E> {
     pub(super) fn next(&self, patience: Duration) -> Next<P, E> {
         let mut inner = self.lock();
         loop {
-            if inner.state == Open::Poisoned {
+            if inner.state == Gate::Poisoned {
                 return Next::Closed;
             }
             if let Some(errand) = inner.errands.pop_front() {
@@ -283,8 +283,8 @@ impl<R, P, E> Intake<R, P, E> {
     /// Lets nothing more in; what is in is finished.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
-        if inner.state == Open::Open {
-            inner.state = Open::Closing;
+        if inner.state == Gate::Taking {
+            inner.state = Gate::Closing;
         }
         self.wake_all();
     }
@@ -292,7 +292,7 @@ impl<R, P, E> Intake<R, P, E> {
     /// INVARIANT(poisoned): lets nothing more in or through.
     pub(super) fn poison(&self) -> Leftovers<R, P> {
         let mut inner = self.lock();
-        inner.state = Open::Poisoned;
+        inner.state = Gate::Poisoned;
         inner.errands.clear();
         self.wake_all();
         Leftovers {
@@ -311,14 +311,14 @@ impl<R, P, E> Intake<R, P, E> {
 impl<R, P, E> Inner<R, P, E> {
     fn refuse_unless_open(&self) -> Result<(), SubmitError> {
         match self.state {
-            Open::Open => Ok(()),
-            Open::Closing => Err(SubmitError::Closed),
-            Open::Poisoned => Err(SubmitError::Poisoned),
+            Gate::Taking => Ok(()),
+            Gate::Closing => Err(SubmitError::Closed),
+            Gate::Poisoned => Err(SubmitError::Poisoned),
         }
     }
 
     fn is_drained(&self) -> bool {
-        self.state == Open::Closing
+        self.state == Gate::Closing
             && self.putting == 0
             && self.order.is_empty()
             && self.waiting.is_empty()
