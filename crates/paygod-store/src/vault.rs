@@ -127,6 +127,21 @@ fn keyed(key: &[u8], message: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// A data key that was just drawn, and what the vault keeps of it.
+#[derive(Debug)]
+pub struct FreshKey {
+    key: DataKey,
+    wrapped: [u8; WRAPPED_KEY_BYTES],
+}
+
+impl FreshKey {
+    /// The data key.
+    #[must_use]
+    pub const fn key(&self) -> &DataKey {
+        &self.key
+    }
+}
+
 /// An input, encrypted and not yet stored.
 #[derive(Clone, Debug)]
 pub struct SealedInput {
@@ -221,41 +236,41 @@ impl Vault {
         })
     }
 
+    /// Draws keys for `count` inputs and wraps them: one call to the operating system, and one to the
+    /// key-encryption key, whatever the count.
+    ///
+    /// # Errors
+    /// The operating system gave no randomness, or the key-encryption key cannot be used.
+    pub fn fresh_keys(&self, count: usize) -> Result<Vec<FreshKey>, VaultError> {
+        let keys = DataKey::draw(count)?;
+        let plain: Vec<&[u8; DATA_KEY_BYTES]> = keys.iter().map(|key| &*key.0).collect();
+        let wrapped = self.kek.wrap_all(&plain)?;
+        if wrapped.len() != keys.len() {
+            let what = "it did not wrap every data key".to_owned();
+            return Err(VaultError::Kek { what });
+        }
+        Ok(keys
+            .into_iter()
+            .zip(wrapped)
+            .map(|(key, wrapped)| FreshKey { key, wrapped })
+            .collect())
+    }
+
     /// Encrypts an input under its data key. Pure work: do it on any thread, before [`Vault::store`].
     ///
     /// # Errors
     /// The input is too long, or the key-encryption key cannot be used.
     pub fn seal(&self, key: &DataKey, input: &[u8]) -> Result<SealedInput, VaultError> {
-        let found = input.len();
-        if found > INPUT_BYTES_MAX {
-            return Err(VaultError::TooLarge {
-                found,
-                allowed: INPUT_BYTES_MAX,
-            });
-        }
-        let refused = |_| VaultError::Refused {
-            reference: 0,
-            what: "the cipher refused it",
-        };
-        let total = BODY_AT
-            .saturating_add(found)
-            .saturating_add(TAG_BYTES)
-            .saturating_add(1);
-        let mut record = Vec::with_capacity(total);
-        let length = u32::try_from(found.saturating_add(TAG_BYTES)).unwrap_or(u32::MAX);
-        record.extend_from_slice(&length.to_le_bytes());
-        record.extend_from_slice(&self.kek.wrap(&key.0)?);
-        record.extend_from_slice(input);
-        let cipher = Aes256Gcm::new(key.0.as_slice().try_into().map_err(|_| VaultError::Kek {
-            what: "the data key has a wrong length".to_owned(),
-        })?);
-        let body = record.get_mut(BODY_AT..).unwrap_or(&mut []);
-        let tag = cipher
-            .encrypt_inout_detached(&Nonce::default(), ASSOCIATED_DATA, body.into())
-            .map_err(refused)?;
-        record.extend_from_slice(&tag);
-        record.push(END_MARK);
-        Ok(SealedInput { record })
+        let wrapped = self.kek.wrap(&key.0)?;
+        encrypt(key, &wrapped, input)
+    }
+
+    /// As [`Vault::seal`], under a key that was wrapped already.
+    ///
+    /// # Errors
+    /// The input is too long.
+    pub fn seal_fresh(&self, key: &FreshKey, input: &[u8]) -> Result<SealedInput, VaultError> {
+        encrypt(&key.key, &key.wrapped, input)
     }
 
     /// Stores inputs with one write and one flush; when it returns they are durable. The references
@@ -388,6 +403,44 @@ impl Vault {
         }
         Ok((file, wrapped, length))
     }
+}
+
+/// The record of an input: its wrapped key and its ciphertext.
+fn encrypt(
+    key: &DataKey,
+    wrapped: &[u8; WRAPPED_KEY_BYTES],
+    input: &[u8],
+) -> Result<SealedInput, VaultError> {
+    let found = input.len();
+    if found > INPUT_BYTES_MAX {
+        return Err(VaultError::TooLarge {
+            found,
+            allowed: INPUT_BYTES_MAX,
+        });
+    }
+    let refused = |_| VaultError::Refused {
+        reference: 0,
+        what: "the cipher refused it",
+    };
+    let total = BODY_AT
+        .saturating_add(found)
+        .saturating_add(TAG_BYTES)
+        .saturating_add(1);
+    let mut record = Vec::with_capacity(total);
+    let length = u32::try_from(found.saturating_add(TAG_BYTES)).unwrap_or(u32::MAX);
+    record.extend_from_slice(&length.to_le_bytes());
+    record.extend_from_slice(wrapped);
+    record.extend_from_slice(input);
+    let cipher = Aes256Gcm::new(key.0.as_slice().try_into().map_err(|_| VaultError::Kek {
+        what: "the data key has a wrong length".to_owned(),
+    })?);
+    let body = record.get_mut(BODY_AT..).unwrap_or(&mut []);
+    let tag = cipher
+        .encrypt_inout_detached(&Nonce::default(), ASSOCIATED_DATA, body.into())
+        .map_err(refused)?;
+    record.extend_from_slice(&tag);
+    record.push(END_MARK);
+    Ok(SealedInput { record })
 }
 
 impl Files {

@@ -68,6 +68,9 @@ fn main() {
 /// The limit, then typed requests and JSON, each the median of so many runs on fresh books.
 fn throughput(dir: &Path, options: &Options, report: &mut Report) {
     for (name, json) in [("typed", false), ("json", true)] {
+        if !options.from.iter().any(|from| from == name) {
+            continue;
+        }
         for run in 0..options.runs {
             let path = dir.join(format!("{name}-{run}"));
             let ledger = book::create(&path, options);

@@ -13,6 +13,7 @@ cargo bench -p paygod-service -- [options]
   --half-load N      requests a second of the latency run     (75000)
   --latency-s N      seconds of the latency run               (10)
   --only A,B         of: throughput, latency, history, postgres
+  --from A,B         of: typed, json
   --dir DIR          where the books are                      (the system's temporary folder)
   --json             print JSON
   --full             as the bars ask: 10000000 transfers, history 10000,1000000,10000000";
@@ -28,6 +29,7 @@ pub(crate) struct Options {
     pub(crate) half_load: u64,
     pub(crate) latency_s: u64,
     pub(crate) only: Vec<String>,
+    pub(crate) from: Vec<String>,
     pub(crate) dir: PathBuf,
     pub(crate) json: bool,
     /// Set in the child that opens and serves a book for its memory to be measured.
@@ -46,6 +48,7 @@ impl Options {
             half_load: 75_000,
             latency_s: 10,
             only: Vec::new(),
+            from: vec!["typed".to_owned(), "json".to_owned()],
             dir: std::env::temp_dir(),
             json: false,
             serve: None,
@@ -63,6 +66,7 @@ impl Options {
                 "--half-load" => options.half_load = number(&value()),
                 "--latency-s" => options.latency_s = number(&value()),
                 "--only" => options.only = value().split(',').map(str::to_owned).collect(),
+                "--from" => options.from = value().split(',').map(str::to_owned).collect(),
                 "--dir" => options.dir = value().into(),
                 "--serve" => options.serve = Some(value().into()),
                 "--json" => options.json = true,

@@ -64,6 +64,12 @@ impl Past {
         self.fresh_keys.push_back((seq, key.clone()));
     }
 
+    /// Whether an entry may have been sealed under this id; `false` is certain.
+    pub(super) fn may_know(&self, id: &RequestId) -> bool {
+        self.finder
+            .may_contain(self.maker.id(id.as_str().as_bytes()))
+    }
+
     /// Lets the entries of a group be found while it is on its way to the disk.
     pub(super) fn stage(&self, group: &Arc<Group>) {
         if !group.is_empty() {

@@ -32,7 +32,7 @@ use super::ticket::{Answers, Ticket};
 
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
 /// checkpoints never fall far behind.
-const GROUPS_TO_INTEGRATE_MAX: usize = 32;
+const GROUPS_TO_INTEGRATE_MAX: usize = 8;
 
 /// How a book is opened. The default is the product's; tests and providers of keys put in their own.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, DataKey, SealedInput, Vault, VaultError};
+use paygod_store::{Blobs, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
 use super::intake::Part;
@@ -128,12 +128,12 @@ fn encrypt(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
     if count == 0 {
         return Ok(());
     }
-    let keys = DataKey::draw(count)?;
+    let keys = vault.fresh_keys(count)?;
     let personal = items.iter_mut().filter(|item| item.is_personal());
-    for (item, data_key) in personal.zip(&keys) {
+    for (item, fresh) in personal.zip(&keys) {
         if let Item::Ready(ready) = item {
-            let sealed = vault.seal(data_key, ready.prepared.canonical())?;
-            let key = CommitmentKey::new(*data_key.commitment_key());
+            let sealed = vault.seal_fresh(fresh, ready.prepared.canonical())?;
+            let key = CommitmentKey::new(*fresh.key().commitment_key());
             ready.prepared.commit(&key);
             ready.input = Some(Input { sealed, key });
         }
