@@ -302,7 +302,7 @@ codes! {
     ISO20022_NAMESPACE = "iso20022.namespace", Input, "the message is none of those read here", "send pain.001.001.03 or .09, or pacs.008.001.08 or .10";
     ISO20022_STRUCTURE = "iso20022.structure", Input, "an element is missing, repeated or out of place", "check the file against the message's schema";
     ISO20022_VALUE = "iso20022.value", Input, "a value is outside its type", "correct the value named";
-    ISO20022_COUNT = "iso20022.count", Input, "the file holds another number of payments than it declares", "ask the sender for the complete file; if the control sum holds and the sender is known to count wrongly, `paygod submit --accept-wrong-count` takes it";
+    ISO20022_COUNT = "iso20022.count", Input, "the file holds another number of payments than it declares", "ask the sender for the complete file, or take it by its control sum with `--accept-wrong-count`";
     ISO20022_CONTROL_SUM = "iso20022.control-sum", Input, "the payments add up to another sum than the file declares", "ask the sender for a corrected file";
     PAYMENT_IBAN = "payment.iban", Input, "the IBAN cannot exist", "ask the payee for the IBAN again";
     PAYMENT_BIC = "payment.bic", Input, "the BIC has not the shape of one", "ask the payee for the BIC again";
