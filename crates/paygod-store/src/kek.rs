@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use crate::disk::{Dir, Disk};
 use crate::error::VaultError;
-use crate::key_wrap::ManyWrapper;
 
 /// Length of a data key, in bytes.
 pub const DATA_KEY_BYTES: usize = 32;
@@ -52,7 +51,6 @@ pub trait Kek: Send + Sync + fmt::Debug {
 /// A key-encryption key kept in a file in the clear: development only.
 pub struct FileKek {
     cipher: KwAes256,
-    many: ManyWrapper,
 }
 
 impl fmt::Debug for FileKek {
@@ -70,7 +68,6 @@ impl FileKek {
     pub fn from_bytes(key: &[u8; DATA_KEY_BYTES]) -> Self {
         Self {
             cipher: KwAes256::new(key.into()),
-            many: ManyWrapper::new(key),
         }
     }
 
@@ -119,13 +116,6 @@ impl Kek for FileKek {
                 what: fault.to_string(),
             }),
         }
-    }
-
-    fn wrap_all(
-        &self,
-        keys: &[&[u8; DATA_KEY_BYTES]],
-    ) -> Result<Vec<[u8; WRAPPED_KEY_BYTES]>, VaultError> {
-        Ok(self.many.wrap(keys.iter().copied()))
     }
 
     fn unwrap(

@@ -22,7 +22,6 @@ mod group;
 mod history;
 mod index;
 mod kek;
-mod key_wrap;
 mod marks;
 mod prefill;
 mod reader;
