@@ -35,17 +35,11 @@ pub const AMOUNT_DIGITS_MAX: usize = 39;
 /// Most requests made durable by one flush. Bounds the memory of a group and the wait of its first.
 pub const GROUP_REQUESTS_MAX: usize = 8_192;
 
-/// Most accounts a request may name.
-pub const ACCOUNTS_PER_REQUEST_MAX: usize = 2 * TRANSFERS_PER_REQUEST_MAX;
-
 /// Most approvers that a pack may ask for.
 pub const APPROVALS_MAX: u32 = 16;
 
 /// Longest time that a pending transfer may wait, in seconds: one year.
 pub const PENDING_TIMEOUT_S_MAX: u64 = 366 * 24 * 60 * 60;
-
-/// Longest velocity window, in seconds: one year.
-pub const WINDOW_S_MAX: u64 = 366 * 24 * 60 * 60;
 
 const _: () = assert!(REQUEST_BYTES_MAX < ENTRY_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_MAX == 0xffff);
