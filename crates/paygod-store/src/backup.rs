@@ -251,7 +251,8 @@ pub fn restore(
         return Err(not_whole("it has no manifest"));
     };
     let manifest = parse_manifest(&bytes).ok_or_else(|| not_whole("its manifest does not read"))?;
-    let total: u64 = manifest.files.iter().map(|file| file.len).sum();
+    let lengths = manifest.files.iter().map(|file| file.len);
+    let total = lengths.fold(0, u64::saturating_add);
     let mut done = 0_u64;
     to.create()?;
     // The identity last: without it the folder is no book.

@@ -115,38 +115,24 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Finds the end of the log: right after the last checkpoint, or after one more that was logged
-    /// and not yet shown, which then becomes the last. A torn record after that is cut.
+    /// Finds the last checkpoint that was logged, and the end of the log. The last one logged is the last
+    /// one published, whatever `checkpoint` says: after a crash that file is one behind, and whoever
+    /// removes it, or puts an older one in its place, must not make the book forget what it published.
+    /// Only a torn record at the end is cut.
     fn recover(&mut self, log: &OpenFile, write: bool) -> Result<(), CheckpointError> {
         let len = log.len()?;
-        let from = len.saturating_sub(to_u64(2 * RECORD_BYTES_MAX));
-        let mut tail = vec![0_u8; to_usize(len.saturating_sub(from))];
-        log.read_exact_at(&mut tail, from)?;
-        let mut at = 0_usize;
-        if let Some(last) = &self.last {
-            let mut record = Vec::new();
-            append_record(&mut record, &last.to_bytes());
-            let Some(start) = rfind(&tail, &record) else {
-                let what = "the last checkpoint is missing from the log";
-                return Err(CheckpointError::Malformed { what });
-            };
-            at = start.saturating_add(record.len());
-        }
-        let rest = tail.get(at..).unwrap_or(&[]);
-        let unshown = LogReader::new(rest).next().and_then(Result::ok);
-        if let Some(note) = unshown
-            && let Ok(checkpoint) = SignedCheckpoint::parse(note)
-        {
-            at = at
-                .saturating_add(decimal_digits(note.len()))
-                .saturating_add(1);
-            at = at.saturating_add(note.len());
+        let shown = match &self.last {
+            None => 0,
+            Some(last) => end_in_tail(log, &last.to_bytes(), 2)?,
+        };
+        let (end, unshown) = walk(log, shown..len, self.last_head())?;
+        if let Some(newest) = unshown {
             if write {
-                self.dir.replace(LAST_NAME, &[note])?;
+                self.dir.replace(LAST_NAME, &[&newest.to_bytes()])?;
             }
-            self.last = Some(checkpoint);
+            self.last = Some(newest);
         }
-        self.end = from.saturating_add(to_u64(at));
+        self.end = end;
         if write && self.end < len {
             log.set_len(self.end)?;
         }
@@ -158,11 +144,50 @@ impl Checkpoints {
     }
 }
 
+/// Reads whole checkpoints as long as there are any: gives where they end, and the last of them.
+fn walk(
+    log: &OpenFile,
+    range: std::ops::Range<u64>,
+    mut before: Option<TreeHead>,
+) -> Result<(u64, Option<SignedCheckpoint>), CheckpointError> {
+    let (mut end, mut newest) = (range.start, None);
+    let mut piece = Vec::new();
+    loop {
+        let start = end;
+        let span = range.end.saturating_sub(start);
+        piece.resize(to_usize(span.min(to_u64(2 * RECORD_BYTES_MAX))), 0);
+        log.read_exact_at(&mut piece, start)?;
+        let mut notes = LogReader::new(&piece);
+        while let Some(Ok(note)) = notes.next() {
+            let Ok(checkpoint) = SignedCheckpoint::parse(note) else {
+                break;
+            };
+            let head = *checkpoint.head();
+            if before.is_some_and(|before| head.size <= before.size) {
+                let what = "a checkpoint of the log is not larger than the one before";
+                return Err(CheckpointError::Malformed { what });
+            }
+            before = Some(head);
+            let read = piece.len().saturating_sub(notes.rest.len());
+            end = start.saturating_add(to_u64(read));
+            newest = Some(checkpoint);
+        }
+        if end == start {
+            return Ok((end, newest));
+        }
+    }
+}
+
 /// Where the record of a note that was published lately ends in the log.
 pub(crate) fn end_of(log: &OpenFile, note: &[u8]) -> Result<u64, CheckpointError> {
-    let len = log.len()?;
     // Some more may have been published since.
-    let from = len.saturating_sub(to_u64(8 * RECORD_BYTES_MAX));
+    end_in_tail(log, note, 8)
+}
+
+/// Where the record of a note ends that is one of the last few.
+fn end_in_tail(log: &OpenFile, note: &[u8], records: usize) -> Result<u64, CheckpointError> {
+    let len = log.len()?;
+    let from = len.saturating_sub(to_u64(records.saturating_mul(RECORD_BYTES_MAX)));
     let mut tail = vec![0_u8; to_usize(len.saturating_sub(from))];
     log.read_exact_at(&mut tail, from)?;
     let mut record = Vec::new();
@@ -177,16 +202,6 @@ fn parse_note(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
     SignedCheckpoint::parse(bytes).map_err(|_| CheckpointError::Malformed {
         what: "it does not parse",
     })
-}
-
-const fn decimal_digits(number: usize) -> usize {
-    let mut digits = 1;
-    let mut rest = number / 10;
-    while rest > 0 {
-        digits += 1;
-        rest /= 10;
-    }
-    digits
 }
 
 fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -117,6 +117,72 @@ fn a_book_behind_its_checkpoint_is_refused() {
     }
 }
 
+/// Replaces or removes `checkpoint`, as somebody with the folder can.
+fn put_checkpoint(disk: &FaultDisk, note: Option<&[u8]>) {
+    let file = path().join("checkpoint");
+    paygod_store::Disk::remove(disk, &file).unwrap();
+    if let Some(note) = note {
+        let handle =
+            paygod_store::Disk::open(disk, &file, paygod_store::Access::CreateAnew).unwrap();
+        handle.write_at(note, 0).unwrap();
+    }
+}
+
+fn published(disk: &FaultDisk) -> Vec<u8> {
+    let file = path().join("checkpoints.log");
+    let log = paygod_store::Disk::open(disk, &file, paygod_store::Access::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(log.len().unwrap()).unwrap()];
+    log.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+fn an_older_or_no_checkpoint_in_place_of_the_last_makes_the_book_forget_nothing() {
+    for kept in [Some(0), Some(2), None] {
+        let disk = FaultDisk::new();
+        let mut running = filled(&disk, 3);
+        let mut notes = Vec::new();
+        for _ in 0..5 {
+            running.publish().unwrap();
+            notes.push(running.book.checkpoints.last().unwrap().to_bytes());
+            running.commit(2, false).unwrap();
+        }
+        drop(running);
+        let log = published(&disk);
+        put_checkpoint(&disk, kept.map(|index: usize| notes[index].as_slice()));
+        let running = open(&disk).unwrap();
+        let last = running.book.checkpoints.last().unwrap();
+        assert_eq!(last.to_bytes(), notes[4]);
+        running.check();
+        drop(running);
+        assert_eq!(published(&disk), log, "nothing published was cut");
+    }
+}
+
+#[test]
+fn a_book_cut_back_with_its_checkpoint_is_behind_what_it_published() {
+    let disk = FaultDisk::new();
+    let mut running = filled(&disk, 3);
+    running.publish().unwrap();
+    let early = running.book.checkpoints.last().unwrap().to_bytes();
+    let size = running.book.reader.size();
+    for _ in 0..3 {
+        running.commit(1, false).unwrap();
+        running.publish().unwrap();
+    }
+    drop(running);
+    let (file, offset) = place(&disk, size);
+    let handle = paygod_store::Disk::open(&disk, &file, paygod_store::Access::Write).unwrap();
+    handle.set_len(offset).unwrap();
+    put_checkpoint(&disk, Some(&early));
+    match open(&disk).unwrap_err() {
+        OpenError::BehindCheckpoint { checkpoint, found } => {
+            assert_eq!((checkpoint, found), (size + 3, size));
+        }
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn an_entry_edited_with_a_right_checksum_disagrees_with_the_checkpoint() {
     let disk = FaultDisk::new();
@@ -483,6 +549,27 @@ fn an_altered_or_unfinished_backup_is_refused() {
     assert_eq!(try_restore("/one"), code::STORE_BACKUP_NOT_WHOLE);
     paygod_store::Disk::remove(&disk, &backup.join("MANIFEST")).unwrap();
     assert_eq!(try_restore("/two"), code::STORE_BACKUP_NOT_WHOLE);
+}
+
+#[test]
+fn a_manifest_of_impossible_lengths_is_refused_not_added_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let zeros = "0".repeat(64);
+    let line = |file: &str| format!("{zeros} {} {file}\n", u64::MAX);
+    let listed = [line("checkpoint"), line("checkpoints.log"), line("BOOK")].concat();
+    let manifest = format!("paygod backup 1\nsize 1\n{listed}");
+    for name in ["MANIFEST", "checkpoint", "checkpoints.log", "BOOK"] {
+        std::fs::write(folder.path().join(name), &manifest).unwrap();
+    }
+    let fault = restore(
+        folder.path(),
+        &folder.path().join("to"),
+        &options(Arc::new(RealDisk)),
+        &mut Count::default(),
+        &mut |_| {},
+    )
+    .unwrap_err();
+    assert_eq!(fault.code(), code::STORE_BACKUP_NOT_WHOLE, "{fault}");
 }
 
 #[test]
