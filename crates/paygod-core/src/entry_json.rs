@@ -4,7 +4,10 @@
 //! implied), so what decodes encodes to the same bytes. Formats: `docs/internals/entry.md`.
 
 mod read;
+mod slot;
 mod write;
+
+pub use slot::EntrySlot;
 
 use paygod_types::canonical::CanonicalError;
 use paygod_types::{Code, RequestId, Seq, Timestamp, code};
@@ -81,6 +84,6 @@ impl Entry {
     /// # Errors
     /// [`EntryError`]: any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
-        read::entry(bytes)
+        read::entry(bytes, &mut slot::Spare::default())
     }
 }

@@ -45,7 +45,7 @@ pub use effects::{Effects, Touched, WindowHit};
 pub use engine::{Context, Outcome, SystemCommand};
 pub use engine_error::CommandError;
 pub use entry::{Body, Entry, EntryRef, Layer, RequestRef, Side};
-pub use entry_json::{ENTRY_VERSION, EntryError, EntryHead};
+pub use entry_json::{ENTRY_VERSION, EntryError, EntryHead, EntrySlot};
 pub use fold_book::{ALIASES_PER_ACCOUNT_MAX, ROOT_KEYS_MAX};
 pub use fold_error::{Check, FoldError};
 pub use judge::Judge;

@@ -1,6 +1,7 @@
 //! Reads entries: one pass, strict, total.
 
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use paygod_types::{
     AccountId, ActorId, Amount, Currency, Digest, IdError, Money, Name, RequestId, Seq, Timestamp,
 };
 
+use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
 use crate::entry::{
@@ -18,15 +20,18 @@ use crate::entry::{
     Posting, RequestRef, Side, SnapshotClaim, TransferBody, Window,
 };
 
+/// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
+const DECISION_BYTES_KEPT: usize = 1_024;
+
 type Read<T> = Result<T, EntryError>;
 
-pub(super) fn entry(bytes: &[u8]) -> Read<Entry> {
+pub(super) fn entry(bytes: &[u8], spare: &mut Spare) -> Read<Entry> {
     let mut from = From(Reader::new(bytes, &Limits::ENTRY)?);
     from.0.object_begin()?;
     let action = from.action()?;
     from.key("body")?;
-    let body = from.body(action)?;
-    let tail = from.tail()?;
+    let body = from.body(action, bytes, spare)?;
+    let tail = from.tail(spare)?;
     from.0.finish()?;
     let Tail {
         by,
@@ -51,7 +56,7 @@ pub(super) fn head(bytes: &[u8]) -> Read<EntryHead> {
     let action = from.action()?;
     from.key("body")?;
     from.0.skip()?;
-    let tail = from.tail()?;
+    let tail = from.tail(&mut Spare::default())?;
     from.0.finish()?;
     let Tail {
         id,
@@ -167,10 +172,11 @@ impl<'a> From<'a> {
         Action::parse(&word).ok_or_else(|| self.refuse("action", "an action"))
     }
 
-    fn tail(&mut self) -> Read<Tail> {
+    fn tail(&mut self, spare: &mut Spare) -> Read<Tail> {
         let by = if self.has("by")? {
             let text = self.0.string()?;
-            Some(ActorId::parse(&text).map_err(|_| self.refuse("by", "an identifier"))?)
+            let by = spare.actor(&text);
+            Some(by.map_err(|_| self.refuse("by", "an identifier"))?)
         } else {
             None
         };
@@ -208,17 +214,17 @@ impl<'a> From<'a> {
         Ok(reference)
     }
 
-    fn body(&mut self, action: Action) -> Read<Body> {
+    fn body(&mut self, action: Action, bytes: &[u8], spare: &mut Spare) -> Read<Body> {
         self.0.object_begin()?;
         let body = match action {
-            Action::Transfer => Body::Transfer(self.transfer()?),
+            Action::Transfer => Body::Transfer(self.transfer(bytes, spare)?),
             Action::Correct => Body::Correct(self.correct()?),
             Action::Post => {
                 let pending = self.reference("pending")?;
                 self.key("postings")?;
                 Body::Post {
                     pending,
-                    postings: self.postings()?,
+                    postings: self.postings(Vec::new())?,
                 }
             }
             Action::Void => Body::Void {
@@ -266,11 +272,11 @@ impl<'a> From<'a> {
         Ok(body)
     }
 
-    fn transfer(&mut self) -> Read<TransferBody> {
+    fn transfer(&mut self, bytes: &[u8], spare: &mut Spare) -> Read<TransferBody> {
         self.key("decision")?;
-        let decision = self.decision()?;
+        let decision = self.decision_again(bytes, spare)?;
         self.key("postings")?;
-        let postings = self.postings()?;
+        let postings = self.postings(mem::take(&mut spare.postings))?;
         let timeout = if self.has("timeout")? {
             let text = self.0.string()?;
             let time = Timestamp::parse_canonical(&text);
@@ -282,7 +288,7 @@ impl<'a> From<'a> {
         if two_phase && !self.0.boolean()? {
             return Err(self.refuse("two_phase", "true"));
         }
-        let windows = self.windows()?;
+        let windows = self.windows(mem::take(&mut spare.windows))?;
         Ok(TransferBody {
             decision,
             postings,
@@ -297,9 +303,9 @@ impl<'a> From<'a> {
         self.key("decision")?;
         let decision = self.decision()?;
         self.key("postings")?;
-        let postings = self.postings()?;
+        let postings = self.postings(Vec::new())?;
         let reason = self.id("reason", Name::parse)?;
-        let windows = self.windows()?;
+        let windows = self.windows(Vec::new())?;
         Ok(CorrectBody {
             corrects,
             reason,
@@ -307,6 +313,23 @@ impl<'a> From<'a> {
             postings,
             windows,
         })
+    }
+
+    /// The decision read from the same bytes before, or else a new one.
+    fn decision_again(&mut self, bytes: &[u8], spare: &mut Spare) -> Read<Decision> {
+        if let Some(decision) = spare.decision.take()
+            && self.0.value_if(&spare.decision_bytes)
+        {
+            return Ok(decision);
+        }
+        let start = self.0.offset();
+        let decision = self.decision()?;
+        spare.decision_bytes.clear();
+        let read = bytes.get(start..self.0.offset()).unwrap_or_default();
+        if read.len() <= DECISION_BYTES_KEPT {
+            spare.decision_bytes.extend_from_slice(read);
+        }
+        Ok(decision)
     }
 
     fn decision(&mut self) -> Read<Decision> {
@@ -405,9 +428,10 @@ impl<'a> From<'a> {
         }
     }
 
-    fn postings(&mut self) -> Read<Vec<Posting>> {
+    /// Into `postings`, whose former content is dropped.
+    fn postings(&mut self, mut postings: Vec<Posting>) -> Read<Vec<Posting>> {
         self.0.array_begin()?;
-        let mut postings = Vec::new();
+        postings.clear();
         while self.0.array_next()? {
             if postings.is_empty() {
                 postings.reserve_exact(2);
@@ -446,8 +470,9 @@ impl<'a> From<'a> {
         })
     }
 
-    fn windows(&mut self) -> Read<Vec<Window>> {
-        let mut windows = Vec::new();
+    /// Into `windows`, whose former content is dropped.
+    fn windows(&mut self, mut windows: Vec<Window>) -> Read<Vec<Window>> {
+        windows.clear();
         if !self.has("windows")? {
             return Ok(windows);
         }
@@ -482,7 +507,7 @@ impl<'a> From<'a> {
         let approvals = self.small("approvals")?;
         let mut postings = Vec::new();
         if self.has("postings")? {
-            postings = self.postings()?;
+            postings = self.postings(Vec::new())?;
             self.not_empty("postings", postings.len())?;
         }
         let request = self.reference("request")?;

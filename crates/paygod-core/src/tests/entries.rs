@@ -3,7 +3,7 @@
 use super::book::{Book, transfer};
 use super::keys::rotation;
 use crate::entry::{Decision, SnapshotClaim};
-use crate::{Action, Body, Entry, EntryHead, SystemCommand};
+use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand};
 use paygod_types::canonical::{self, Limits};
 use std::collections::BTreeSet;
 
@@ -248,4 +248,34 @@ fn a_rule_that_simply_allowed_is_sealed_by_its_name_alone() {
     let mut second_spelling = Vec::new();
     spelled_out.encode(&mut second_spelling);
     assert!(Entry::decode(&second_spelling).is_err());
+}
+
+#[test]
+fn an_entry_read_over_another_is_what_it_is_alone() {
+    let book = everything();
+    for old in &book.log {
+        for bytes in &book.log {
+            let mut slot = EntrySlot::default();
+            slot.read(old).unwrap();
+            assert_eq!(*slot.read(bytes).unwrap(), Entry::decode(bytes).unwrap());
+            // And over itself, where everything is the same.
+            assert_eq!(*slot.read(bytes).unwrap(), Entry::decode(bytes).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_refused_over_the_entry_it_was_flipped_in() {
+    let book = everything();
+    for bytes in &book.log {
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            let mut slot = EntrySlot::default();
+            slot.read(bytes).unwrap();
+            let over = slot.read(&flipped).cloned();
+            assert_eq!(over, Entry::decode(&flipped));
+            assert_eq!(slot.entry(), over.ok().as_ref());
+        }
+    }
 }
