@@ -26,6 +26,10 @@ use paygod_types::RequestId;
 use paygod_verify::{Depth, Directory, Options, Report, verify};
 use support::Book;
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ENTRIES_PER_CHECKPOINT: u64 = 100_000;
 const ENTRIES_PER_SNAPSHOT: u64 = 400_000;
 /// Entries sealed while a snapshot is written, before the log speaks of it.

@@ -13,6 +13,7 @@ use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
 use crate::keys::Keys;
 use crate::levels::Levels;
+use crate::limits::ENTRIES_PER_RUN;
 use crate::options::{Depth, Options};
 use crate::rebuild::Rebuild;
 use crate::report::Report;
@@ -128,10 +129,17 @@ impl<'a> Audit<'a> {
     }
 
     fn take_entries(&mut self, entries: &[Read]) -> Result<(), VerifyError> {
+        if let Some(rebuild) = &mut self.rebuild {
+            for run in entries.chunks(ENTRIES_PER_RUN) {
+                rebuild.prepare(run, self.reader);
+                for read in run {
+                    rebuild.take(read, self.reader, &mut self.keys, &mut self.failures)?;
+                }
+            }
+            return Ok(());
+        }
         for read in entries {
-            if let Some(rebuild) = &mut self.rebuild {
-                rebuild.take(read, self.reader, &mut self.keys, &mut self.failures)?;
-            } else if let Some(entry) = &read.entry
+            if let Some(entry) = read.entry()
                 && let Err(failure) = self.keys.apply(entry, read.index)
             {
                 self.failures.push(failure);

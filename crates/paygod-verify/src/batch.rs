@@ -1,16 +1,18 @@
 //! The work that needs no order: bundles are read, split, hashed, compared with their tile of leaf
 //! hashes, and their entries decoded. Any number of threads do it.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use paygod_core::Entry;
+use paygod_core::{Body, Entry, EntrySlot};
 use paygod_tlog::limits::{BUNDLE_BYTES_MAX, TILE_BYTES, TILE_HASHES, TILE_WIDTH};
 use paygod_tlog::{BundleReader, Hash, Tile, TileKind, leaf_hash, tree_root};
 use paygod_types::canonical::{self, Limits};
 
 use crate::failure::{Check, Failure, Place};
-use crate::limits::{BUNDLES_PER_BATCH, FAILURES_KEPT_MIN};
+use crate::limits::{BUNDLES_PER_BATCH, FAILURES_KEPT_MIN, STATES_TOLD_MAX};
 use crate::options::Depth;
 use crate::source::{Source, SourceError, Whole, read_whole};
 
@@ -35,16 +37,25 @@ pub(crate) struct Bundle {
     pub(crate) root: Option<Hash>,
     /// The entries decoded, in order: all of them, or with [`Depth::Sealed`] those that matter there.
     pub(crate) entries: Vec<Read>,
+    /// Entries that are not needed any more, for their memory.
+    used: Vec<Read>,
 }
 
 /// One entry, decoded where it could be.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Read {
     pub(crate) index: u64,
-    /// `None` when it is no entry; that is among the failures.
-    pub(crate) entry: Option<Entry>,
+    /// Empty when it is no entry; that is among the failures.
+    slot: EntrySlot,
     /// A hash of its id, under a key of this run.
     pub(crate) id_hash: u64,
+}
+
+impl Read {
+    /// The entry, if it is one.
+    pub(crate) const fn entry(&self) -> Option<&Entry> {
+        self.slot.entry()
+    }
 }
 
 /// What every thread reads with.
@@ -56,6 +67,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) id_hasher: RandomState,
     /// An earlier export that the auditor kept, and its size.
     pub(crate) kept: Option<(&'a dyn Source, u64)>,
+    /// Entries whose states are spoken of by entries that were read and are not folded yet.
+    pub(crate) spoken_of: Mutex<BTreeSet<u64>>,
 }
 
 /// Buffers of one thread.
@@ -69,6 +82,13 @@ impl Reader<'_> {
     /// How many batches there are.
     pub(crate) const fn batches(&self) -> u64 {
         self.size.div_ceil(BUNDLES_PER_BATCH * 256)
+    }
+
+    /// How many entries a bundle has.
+    pub(crate) fn width_of(&self, bundle: u64) -> u16 {
+        let first = bundle.saturating_mul(u64::from(TILE_WIDTH));
+        let width = self.size.saturating_sub(first).min(u64::from(TILE_WIDTH));
+        u16::try_from(width).unwrap_or(TILE_WIDTH)
     }
 
     /// Reads a batch into `out`, whose former content is dropped and whose memory is kept.
@@ -99,15 +119,11 @@ impl Reader<'_> {
         failures: &mut Vec<Failure>,
     ) -> Result<(), SourceError> {
         let first = number.saturating_mul(u64::from(TILE_WIDTH));
-        let width = self.size.saturating_sub(first).min(u64::from(TILE_WIDTH));
-        let width = u16::try_from(width).unwrap_or(TILE_WIDTH);
-        *out = Bundle {
-            first,
-            leaves: std::mem::take(&mut out.leaves),
-            root: None,
-            entries: std::mem::take(&mut out.entries),
-        };
+        let width = self.width_of(number);
+        out.first = first;
         out.leaves.clear();
+        out.root = None;
+        std::mem::swap(&mut out.entries, &mut out.used);
         out.entries.clear();
         // An index below the tree's size always has a tile.
         if let Ok(tile) = Tile::new(TileKind::Entries, number, width) {
@@ -163,7 +179,7 @@ impl Reader<'_> {
             match entry {
                 Ok(bytes) => {
                     out.leaves.push(leaf_hash(bytes));
-                    self.read_entry(index, bytes, &mut out.entries, failures);
+                    self.read_entry(index, bytes, out, failures);
                 }
                 Err(error) => note(failures, || {
                     let place = Place::Entry(index);
@@ -174,32 +190,50 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn read_entry(
-        &self,
-        index: u64,
-        bytes: &[u8],
-        out: &mut Vec<Read>,
-        failures: &mut Vec<Failure>,
-    ) {
+    fn read_entry(&self, index: u64, bytes: &[u8], out: &mut Bundle, failures: &mut Vec<Failure>) {
         if self.depth == Depth::Sealed && index > 0 && !bytes.starts_with(ROTATION_PREFIX) {
             if let Err(error) = canonical::check(bytes, &Limits::ENTRY) {
                 note(failures, || not_an_entry(index, error.to_string()));
             }
             return;
         }
-        let entry = Entry::decode(bytes);
-        if let Err(error) = &entry {
-            note(failures, || not_an_entry(index, error.to_string()));
+        let mut slot = out.used.pop().unwrap_or_default().slot;
+        match slot.read(bytes) {
+            Ok(entry) => {
+                if let Body::Snapshot(claim) = &entry.body {
+                    self.speaks_of(claim.of.0);
+                }
+            }
+            Err(error) => note(failures, || not_an_entry(index, error.to_string())),
         }
-        let entry = entry.ok();
-        let id_hash = entry
-            .as_ref()
+        let id_hash = slot
+            .entry()
             .map_or(0, |entry| self.hash_id(entry.id.as_str()));
-        out.push(Read {
+        out.entries.push(Read {
             index,
-            entry,
+            slot,
             id_hash,
         });
+    }
+
+    /// An entry that was read speaks of the state after the entry `place`.
+    fn speaks_of(&self, place: u64) {
+        let mut spoken_of = self
+            .spoken_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if spoken_of.len() < STATES_TOLD_MAX {
+            spoken_of.insert(place);
+        }
+    }
+
+    /// The places that were spoken of since the last time.
+    pub(crate) fn take_spoken_of(&self) -> BTreeSet<u64> {
+        let mut spoken_of = self
+            .spoken_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *spoken_of)
     }
 
     /// The hash by which ids are told apart.
@@ -218,8 +252,7 @@ impl Reader<'_> {
         let width = u64::from(TILE_WIDTH);
         for number in range.start / width..range.end.div_ceil(width) {
             let first = number.saturating_mul(width);
-            let entries = self.size.saturating_sub(first).min(width);
-            let entries = u16::try_from(entries).unwrap_or(TILE_WIDTH);
+            let entries = self.width_of(number);
             let Ok(tile) = Tile::new(TileKind::Entries, number, entries) else {
                 continue;
             };

@@ -120,14 +120,17 @@ fn report(
     failures: &mut Failures,
 ) -> Result<(), VerifyError> {
     found.pairs.sort_unstable_by_key(|(_, second)| *second);
+    let mut told = false;
     for (first, second) in found.pairs {
-        if failures.is_enough() {
+        // What stopped the reading may stand later in the log than the first id that is used twice.
+        if told && failures.is_enough() {
             break;
         }
         let [one, other] = [id_of(reader, first)?, id_of(reader, second)?];
         if one == other {
             let expected = format!("an id that entry {first} has not used");
             let place = Place::Entry(second);
+            told = true;
             failures.push(Failure::new(
                 Check::DuplicateId,
                 place,

@@ -6,7 +6,7 @@ use paygod_tlog::limits::NOTE_BYTES_MAX;
 /// nothing beside hashing them, small enough that a few of them are no memory.
 pub const BUNDLES_PER_BATCH: u64 = 8;
 
-/// Batches read ahead of the one being folded, for each thread. Bounds memory; past it readers wait.
+/// Batches read beyond [`BATCHES_READ_FIRST`], for each thread. Bounds memory; past it readers wait.
 pub const BATCHES_AHEAD_PER_THREAD: u64 = 3;
 
 /// Most threads. More would wait for the fold.
@@ -35,6 +35,18 @@ pub const BLOB_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 
 /// Entries between two copies of the state kept for snapshot claims, at least.
 pub const STATE_COPY_ENTRIES_MIN: u64 = 131_072;
+
+/// Entries whose accounts are looked up together. Enough to wait for memory once, few enough that it is
+/// still in the cache when it is needed.
+pub const ENTRIES_PER_RUN: usize = 32;
+
+/// Batches that are read before one is folded. A ledger seals what it says of a state some thousand
+/// entries later, while it goes on: whoever has read that far knows which states to tell. Past it the
+/// state is folded again from a copy.
+pub const BATCHES_READ_FIRST: usize = 6;
+
+/// Places spoken of that are remembered, and states told. An honest ledger needs two.
+pub const STATES_TOLD_MAX: usize = 64;
 
 /// Parts that ids are divided into by their hash. Each is sorted by itself, so this divides the
 /// memory that sorting takes.

@@ -15,8 +15,8 @@ use crate::batch::{Batch, Buffers, Reader};
 use crate::checkpoints::{Checkpoints, LAST};
 use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
-use crate::limits::{BATCHES_AHEAD_PER_THREAD, KEPT_MAX, THREADS_MAX};
-use crate::options::{Options, Progress};
+use crate::limits::{BATCHES_AHEAD_PER_THREAD, BATCHES_READ_FIRST, KEPT_MAX, THREADS_MAX};
+use crate::options::{Depth, Options, Progress};
 use crate::report::Report;
 use crate::source::{Source, Whole, read_whole};
 
@@ -52,6 +52,7 @@ pub(crate) fn run(
         depth: options.depth,
         id_hasher: RandomState::new(),
         kept: kept_export,
+        spoken_of: Mutex::default(),
     };
     let checkpoints = Checkpoints::new(source, &last, kept, &mut failures)?;
     let audit = Audit::new(&reader, options, checkpoints, proofs, failures);
@@ -61,6 +62,10 @@ pub(crate) fn run(
         queue: Mutex::new(Queue::default()),
         changed: Condvar::new(),
         progress,
+        read_first: match options.depth {
+            Depth::Whole => BATCHES_READ_FIRST,
+            Depth::Sealed => 1,
+        },
         ahead_max: BATCHES_AHEAD_PER_THREAD.saturating_mul(threads(options)),
     };
     std::thread::scope(|scope| {
@@ -89,6 +94,8 @@ struct Line<'a> {
     queue: Mutex<Queue>,
     changed: Condvar,
     progress: &'a (dyn Fn(Progress) + Sync),
+    /// How many batches wait, unless all are read, before the first of them is folded.
+    read_first: usize,
     ahead_max: u64,
 }
 
@@ -140,13 +147,17 @@ impl Line<'_> {
                 return None;
             }
             let next = queue.unfolded;
+            let far_enough = queue.waiting.len() >= self.read_first || queue.unread == batches;
             if !queue.folding
+                && far_enough
                 && let Some(batch) = queue.waiting.remove(&next)
             {
                 queue.folding = true;
                 return Some(Job::Fold(batch));
             }
-            if queue.unread < batches && queue.unread < next.saturating_add(self.ahead_max) {
+            let first = u64::try_from(self.read_first).unwrap_or(u64::MAX);
+            let ahead_max = self.ahead_max.saturating_add(first);
+            if queue.unread < batches && queue.unread < next.saturating_add(ahead_max) {
                 let number = queue.unread;
                 queue.unread = number.saturating_add(1);
                 let batch = queue.spare.pop().unwrap_or_default();

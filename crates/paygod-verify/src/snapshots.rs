@@ -1,8 +1,11 @@
 //! Checks what snapshot entries say about earlier states.
 //!
-//! A snapshot entry speaks of the state some entries back. Copies of the state are kept at a few
-//! places; from the last one before the place spoken of, entries are folded again up to it. Places
+//! A snapshot entry speaks of the state some entries back. It was mostly read before that state was
+//! reached: then the state is told when it is there. For the others, copies of the state are kept at a
+//! few places; from the last one before the place spoken of, entries are folded again up to it. Places
 //! spoken of only ascend, so no more than one further pass over the log is ever made.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use paygod_core::State;
 use paygod_core::entry::SnapshotClaim;
@@ -10,24 +13,42 @@ use paygod_types::Digest;
 
 use crate::batch::Reader;
 use crate::failure::{Check, Failure, Place};
-use crate::limits::STATE_COPY_ENTRIES_MIN;
+use crate::limits::{STATE_COPY_ENTRIES_MIN, STATES_TOLD_MAX};
 use crate::source::SourceError;
 
 /// Copies of the state at ascending places: the oldest that may still be needed, and the last two.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     copies: Vec<State>,
+    /// Places that entries ahead speak of, not reached yet.
+    expected: BTreeSet<u64>,
+    /// What the state was at such places, until the entry comes.
+    told: BTreeMap<u64, Told>,
 }
+
+/// The digest of a state and its accounts.
+type Told = (Digest, u64);
 
 impl Snapshots {
     pub(crate) fn new() -> Self {
         Self {
             copies: vec![State::new()],
+            expected: BTreeSet::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Takes places that entries read ahead speak of.
+    pub(crate) fn expect(&mut self, places: BTreeSet<u64>) {
+        self.expected.extend(places);
+        while self.expected.len() > STATES_TOLD_MAX {
+            self.expected.pop_last();
         }
     }
 
     /// Keeps a copy now and then: the more a copy takes, the more seldom.
     pub(crate) fn observe(&mut self, state: &State) {
+        self.tell_expected(state);
         let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
         let interval = STATE_COPY_ENTRIES_MIN.max(accounts.saturating_mul(4));
         let last = self.copies.last().map_or(0, State::size);
@@ -40,8 +61,22 @@ impl Snapshots {
         self.copies.push(state.clone());
     }
 
+    /// Tells the state, if an entry ahead speaks of it.
+    fn tell_expected(&mut self, state: &State) {
+        while let Some(place) = self.expected.first().copied() {
+            let reached = place.saturating_add(1);
+            if reached > state.size() {
+                return;
+            }
+            self.expected.pop_first();
+            if reached == state.size() && self.told.len() < STATES_TOLD_MAX {
+                self.told.insert(place, told(state));
+            }
+        }
+    }
+
     /// The digest and accounts of the state before the claim's entry, if that is what it speaks of.
-    pub(crate) fn before(claim: &SnapshotClaim, state: &State) -> Option<(Digest, u64)> {
+    pub(crate) fn before(claim: &SnapshotClaim, state: &State) -> Option<Told> {
         (claim.of.0.checked_add(1) == Some(state.size())).then(|| told(state))
     }
 
@@ -51,11 +86,14 @@ impl Snapshots {
         &mut self,
         index: u64,
         claim: &SnapshotClaim,
-        before: Option<(Digest, u64)>,
+        before: Option<Told>,
         reader: &Reader<'_>,
     ) -> Result<Option<Failure>, SourceError> {
-        let (digest, accounts) = match before {
-            Some(before) => before,
+        let seen = self.told.remove(&claim.of.0);
+        // Places only ascend: what was told of an earlier one is not asked for any more.
+        self.told = self.told.split_off(&claim.of.0);
+        let (digest, accounts) = match before.or(seen) {
+            Some(told) => told,
             None => told(self.rebuild(claim.of.0.saturating_add(1), reader)?),
         };
         if (digest, accounts) == (claim.digest, claim.accounts) {
@@ -95,7 +133,7 @@ impl Snapshots {
     }
 }
 
-fn told(state: &State) -> (Digest, u64) {
+fn told(state: &State) -> Told {
     let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
     (state.digest(), accounts)
 }

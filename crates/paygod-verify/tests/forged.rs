@@ -380,6 +380,22 @@ fn replayed_id_is_named_at_its_second_use() {
 }
 
 #[test]
+fn replayed_id_is_named_before_what_breaks_after_it() {
+    let mut book = Book::in_use(1_000);
+    let seq = pay(300);
+    book.edit(seq, "pay-300", "pay-200");
+    // A one-sided edit, two bundles later.
+    let text = String::from_utf8(book.entries[800].clone()).unwrap();
+    let at = text.find("\"amount\":\"").unwrap() + 10;
+    let mut edited = text.into_bytes();
+    edited[at] = if edited[at] == b'9' { b'8' } else { b'9' };
+    book.entries[800] = edited;
+    book.sign_again();
+    let report = check(&book.export(), &options(&book));
+    expect_entry(&report, Check::DuplicateId, seq);
+}
+
+#[test]
 fn clock_moved_back_is_found() {
     let mut book = Book::in_use(50);
     let mut entry = book.transfer_entry("late", "alice", "bob", 1);

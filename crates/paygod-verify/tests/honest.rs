@@ -8,7 +8,7 @@
 
 mod support;
 
-use paygod_verify::{Depth, Progress, verify};
+use paygod_verify::{Check, Depth, Place, Progress, verify};
 use support::{Book, check, options};
 
 #[test]
@@ -91,6 +91,30 @@ fn rotated_keys_and_snapshots_verify() {
         assert!(report.is_valid(), "{:?}", report.failures);
         assert_eq!(report.keys, 4);
     }
+}
+
+#[test]
+fn a_snapshot_sealed_long_after_its_state_is_checked_by_folding_again() {
+    let mut book = Book::in_use(50);
+    let (of, state) = (book.next_seq() - 1, book.state.clone());
+    // More entries than are read before the first of them is folded.
+    for number in 0..30_000 {
+        book.transfer(&format!("later-{number}"), "bank", "alice", 1);
+    }
+    let mut lying = book.clone();
+    book.snapshot(of, &state);
+    book.publish();
+    let report = check(&book.export(), &options(&book));
+    assert!(report.is_valid(), "{:?}", report.first());
+    let other = lying.state.clone();
+    let claim = lying.snapshot(of, &other);
+    lying.publish();
+    let report = check(&lying.export(), &options(&lying));
+    let first = report.first().unwrap();
+    assert_eq!(
+        (first.check, &first.place),
+        (Check::Snapshot, &Place::Entry(claim))
+    );
 }
 
 #[test]
