@@ -14,6 +14,7 @@
 //!
 //! The parts may live on different threads: the fields are public, to be taken apart.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -443,8 +444,15 @@ fn read_identity(dir: &Dir) -> Result<Identity, OpenError> {
     }
 }
 
-/// Whether a folder holds a book.
-#[must_use]
-pub fn is_book(disk: &dyn Disk, path: &Path) -> bool {
-    disk.open(&path.join(IDENTITY_NAME), Access::Read).is_ok()
+/// Says so when a folder holds no book, before anything else is looked for in it.
+///
+/// # Errors
+/// [`OpenError::NotABook`]. What else may be wrong with it, opening it tells.
+pub fn expect_book(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    match disk.open(&path.join(IDENTITY_NAME), Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::NotABook {
+            path: path.to_path_buf(),
+        }),
+        _ => Ok(()),
+    }
 }

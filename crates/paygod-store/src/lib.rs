@@ -39,7 +39,7 @@ mod writer;
 
 pub use backup::{BackupReport, BookFiles, Progress, restore};
 pub use blob::{BLOB_BYTES_MAX, Blobs};
-pub use book::{Book, BookLock, Opening, Options, ReadBook, is_book};
+pub use book::{Book, BookLock, Opening, Options, ReadBook, expect_book};
 pub use checkpoints::{Checkpoints, LogReader, append_record};
 pub use derived::{Fold, Record};
 pub use disk::{Access, DirLock, Disk, DiskFile, RealDisk};

@@ -26,10 +26,14 @@ pub(crate) fn with<T>(
 ) -> Result<T, Fault> {
     let ledger = Ledger::open(folder(global)?, OpenOptions::default())?;
     let outcome = work(&ledger);
-    let closed = ledger.close();
-    let done = outcome?;
-    closed?;
-    Ok(done)
+    let cause = ledger.fault().map(str::to_owned);
+    let closed = ledger.close().map_err(Fault::from);
+    let done = outcome.and_then(|done| closed.map(|()| done));
+    match cause {
+        // That it stopped is of little use without why.
+        Some(cause) => done.map_err(|fault| fault.because(&cause)),
+        None => done,
+    }
 }
 
 /// Submits one request and waits for its outcome.

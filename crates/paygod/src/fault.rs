@@ -77,6 +77,14 @@ impl Fault {
         self
     }
 
+    /// Adds what lies behind it, unless it says so already.
+    pub(crate) fn because(mut self, cause: &str) -> Self {
+        if !self.message.contains(cause) {
+            self.message = format!("{} (it stopped because: {cause})", self.message);
+        }
+        self
+    }
+
     /// The permanent code.
     pub(crate) const fn code(&self) -> Code {
         self.code

@@ -9,6 +9,7 @@ use paygod_core::{State, WindowKey};
 use paygod_store::{
     BalanceHistory, Blobs, Book, BookFiles, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder,
     Kek, OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
+    expect_book,
 };
 use paygod_tlog::{Ed25519Verifier, KeyError, KeyName, leaf_hash};
 use paygod_types::{Seq, write_hex};
@@ -287,6 +288,8 @@ pub(super) fn store_options(keys: &Path, options: &OpenOptions) -> Result<Option
 
 /// Opens the store, with the newest snapshot that an entry vouches for.
 fn open_book(dir: &Path, options: &OpenOptions) -> Result<(Book, BookFold), BookError> {
+    // First of all: whoever names a wrong folder must not be told that a key is lost.
+    expect_book(&*options.disk, dir)?;
     let store = store_options(dir, options)?;
     let mut refuse_from = u64::MAX;
     loop {

@@ -73,13 +73,15 @@ Checks every byte, hash, signature, key change, id, time, decision and balance. 
 entry that is wrong, with what was expected and what was found. Exit status 1 when anything is.
 
 `--genesis` is the fingerprint you were given when the book was made: without it you check that the
-book is consistent, not that it is the one you know. `--kept` is a checkpoint you saved earlier:
-with it, a rewrite of anything before it is found even when the log's key was stolen.
+book is consistent, not that it is the one you know. `--kept` is what you saved earlier: with it, a
+rewrite of anything before it is found even when the log's key was stolen. A receipt or an earlier
+export also names the entry.
 
 Examples:
   paygod verify ./export --genesis 5f1c0e…
   paygod verify ./export --genesis 5f1c0e… --kept kept-by-the-auditor.txt
   paygod verify ./export --all --json
+  paygod verify ./export --figures
   paygod verify --book ./book")]
 pub(crate) struct Verify {
     /// The export's folder; the book itself when not given
@@ -89,11 +91,19 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "HEX")]
     pub(crate) genesis: Option<String>,
 
-    /// A checkpoint you saved earlier (may be repeated)
-    #[arg(long, value_name = "FILE")]
+    /// A checkpoint, a receipt or an export's folder that you saved earlier (may be repeated)
+    #[arg(long, value_name = "PATH")]
     pub(crate) kept: Vec<PathBuf>,
 
     /// Report every failure, not only the first
     #[arg(long)]
     pub(crate) all: bool,
+
+    /// Check bytes, tree, keys and signatures only: faster, and says nothing of the money
+    #[arg(long)]
+    pub(crate) sealed_only: bool,
+
+    /// Print how long it took, entries a second, and the most memory that was held
+    #[arg(long)]
+    pub(crate) figures: bool,
 }

@@ -14,7 +14,7 @@ file again changes nothing and prints the first outcome.
 
 Reads ISO 20022 pain.001 and pacs.008, and JSON Lines of Paygod's own requests.
 
-Exit status 1 when any payment was denied.
+Exit status 1 when any payment was denied, or left out as `--accept-rest` allows.
 
 Examples:
   paygod submit payments.xml --by treasury

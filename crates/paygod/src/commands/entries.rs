@@ -2,12 +2,13 @@
 
 use crate::book;
 use crate::cli::{Entries, Explain, Global};
+use crate::commands::verify::counted;
 use crate::fault::{Answer, Fault, Outcome};
 use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_core::entry::Decision;
-use paygod_core::{Body, Entry};
+use paygod_core::{Body, Entry, Stage};
 use paygod_policy::Verdict;
 use paygod_service::ledger::{Explanation, InputState, Ledger, LedgerError, Replay, SealedEntry};
 use paygod_types::{AccountId, RequestId, Seq, code};
@@ -134,6 +135,7 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
             return Ok(Answer::Yes);
         }
         tell_verdict(&explained, console)?;
+        tell_approvals(ledger, &explained, console)?;
         tell_reasons(&explained, console)?;
         tell_sources(&explained, console)?;
         Ok(Answer::Yes)
@@ -159,13 +161,34 @@ fn tell_verdict(explained: &Explanation, console: &mut Console) -> Result<(), Fa
     if let Some(moved) = narrate::movements(entry.body.postings()) {
         console.line(format_args!("  {moved}"))?;
     }
-    if explained.decision.approvals > 0 {
-        console.line(format_args!(
-            "  waits for {} approvals, none of them by whoever asked",
-            explained.decision.approvals
-        ))?;
-    }
     Ok(())
+}
+
+/// What became of a payment that was held: the entry says what it needed, the state whether it waits.
+fn tell_approvals(
+    ledger: &Ledger,
+    explained: &Explanation,
+    console: &mut Console,
+) -> Result<(), Fault> {
+    let approvals = u64::from(explained.decision.approvals);
+    if approvals == 0 {
+        return Ok(());
+    }
+    let needed = counted(approvals, "approval");
+    let pendings = ledger.pendings()?;
+    let id = &explained.sealed.entry.id;
+    let waiting = pendings.iter().find(|pending| pending.id == *id);
+    let told = match waiting.map(|pending| &pending.stage) {
+        Some(Stage::UnderReview { approvers, .. }) => format!(
+            "waits for {needed} by others than whoever asked; {} so far",
+            approvers.len()
+        ),
+        Some(Stage::Reserved) => {
+            format!("had {needed}; its money is reserved until it is posted or voided")
+        }
+        None => format!("needed {needed} by others than whoever asked; no longer waits"),
+    };
+    console.line(format_args!("  {told}"))
 }
 
 fn tell_reasons(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {

@@ -57,8 +57,11 @@ pub(crate) fn run(options: &Submit, global: &Global, console: &mut Console) -> O
         if options.check {
             return checked(&batch, console);
         }
+        let left_out = batch.problems.len();
         let results = submit(ledger, batch.requests, console)?;
-        results.tell(ledger, console)
+        let answer = results.tell(ledger, console)?;
+        // Not all of the file went through: a script must not take that for a yes.
+        Ok(if left_out > 0 { Answer::No } else { answer })
     })
 }
 

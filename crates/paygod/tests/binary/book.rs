@@ -1,6 +1,6 @@
 //! The command on a real book, from a bank's file to a proof, as people and scripts use it.
 
-use crate::support::{Book, paygod, payments, repository, shown};
+use crate::support::{Book, paygod, payments, repository, shown, text};
 use std::collections::BTreeMap;
 
 #[test]
@@ -107,6 +107,47 @@ fn the_rest_of_a_file_is_taken_when_asked_for() {
 }
 
 #[test]
+fn the_rest_of_lines_is_taken_when_asked_for_and_that_is_no_yes() {
+    let book = Book::ready();
+    let line = |id: &str, amount: &str| {
+        format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"debit":"muster-handels-chf","credit":"clearing-chf","amount":"{amount}","currency":"CHF"}}]}}}}"#
+        )
+    };
+    let lines = [
+        line("good", "1.00"),
+        line("bad", "1.0"),
+        line("too", "2.00"),
+    ]
+    .join("\n");
+    let path = book.file("rest.jsonl", &lines);
+    let before = book.value(&["checkpoint"])["size"].clone();
+    book.json(2, &["submit", &path]);
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+    let told = book.json(1, &["submit", &path, "--accept-rest"]);
+    let sealed: Vec<_> = told
+        .iter()
+        .filter(|value| value.get("seq").is_some())
+        .map(|value| value["id"].clone())
+        .collect();
+    assert_eq!(sealed, ["good", "too"]);
+}
+
+#[test]
+fn a_flood_of_bad_lines_leaves_no_rest() {
+    let book = Book::ready();
+    let lines = format!(
+        "{}{}",
+        r#"{"id":"v","void":{"pending":"x"}}"#,
+        "\n?".repeat(100)
+    );
+    let path = book.file("flood.jsonl", &lines);
+    let before = book.value(&["checkpoint"])["size"].clone();
+    book.json(1, &["submit", &path, "--accept-rest"]);
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+}
+
+#[test]
 fn checking_a_file_seals_nothing() {
     let book = Book::ready();
     let before = book.value(&["checkpoint"])["size"].clone();
@@ -126,10 +167,45 @@ fn four_eyes_release_what_was_held() {
     assert_eq!(account["debits_pending"], "24000.00");
     let own = book.run(&["approve", held, "--by", "treasury"]);
     assert_ne!(own.status.code(), Some(0), "whoever asked cannot approve");
+    let told = book.yes(&["explain", held]);
+    assert!(told.contains("waits for 1 approval by others"), "{told}");
     book.yes(&["approve", held, "--by", "controller"]);
+    let told = book.yes(&["explain", held]);
+    assert!(told.contains("no longer waits"), "{told}");
     let account = book.value(&["balance", "muster-handels-chf"]);
     assert_eq!(account["debits_pending"], "0.00");
     assert_eq!(account["balance"], "9821.40");
+}
+
+#[test]
+fn a_folder_that_is_no_book_is_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for path in [folder.path().join("absent"), folder.path().to_path_buf()] {
+        let path = path.to_string_lossy().into_owned();
+        let told = paygod(&["balance", "a", "--book", &path]);
+        assert_eq!(told.status.code(), Some(2));
+        let told = text(&told.stderr);
+        assert!(
+            told.contains("store.not-a-book") && told.contains("paygod init"),
+            "{told}"
+        );
+    }
+    let absent = folder.path().join("absent").to_string_lossy().into_owned();
+    assert_eq!(paygod(&["verify", &absent]).status.code(), Some(2));
+}
+
+#[test]
+fn verifying_prints_its_figures_and_says_what_it_left_out() {
+    let book = Book::ready();
+    let export = book.path("export");
+    book.yes(&["export", &export]);
+    let told = book.yes(&["verify", &export, "--figures"]);
+    assert!(told.contains(" a second, "), "{told}");
+    let told = book.yes(&["verify", &export, "--sealed-only"]);
+    assert!(told.contains("Not checked"), "{told}");
+    assert!(!told.contains("balance to the last unit"), "{told}");
+    let both = book.run(&["verify", &export, "--kept", &export, "--kept", &export]);
+    assert_eq!(both.status.code(), Some(2));
 }
 
 #[test]

@@ -42,20 +42,21 @@ pub(super) fn read(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Ba
 }
 
 fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
-    let (requests, problems) = match jsonl::check(bytes) {
-        Ok(lines) => (
-            lines.into_iter().map(|line| line.request).collect(),
-            Vec::new(),
-        ),
-        Err(errors) => {
-            let problem = |error: jsonl::LineError| Problem {
+    let (mut requests, mut problems) = (Vec::new(), Vec::new());
+    for line in jsonl::Lines::new(bytes) {
+        match line {
+            Ok(line) => requests.push(line.request),
+            Err(error) => problems.push(Problem {
                 place: format!("line {}", error.line),
                 fault: Fault::of(error.code(), &error.fault),
-            };
-            // With bad lines among them the rest cannot be told apart from what follows from them.
-            (Vec::new(), errors.into_iter().map(problem).collect())
+            }),
         }
-    };
+        // So many bad lines are another kind of file: nothing of it is to be taken for the rest.
+        if problems.len() >= jsonl::ERRORS_MAX {
+            requests.clear();
+            break;
+        }
+    }
     if requests.is_empty() && problems.is_empty() {
         return Err(Fault::new(code::CLI_INPUT, "the file holds no request")
             .remedy("give an ISO 20022 file, or one JSON request a line"));
