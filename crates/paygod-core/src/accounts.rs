@@ -154,8 +154,9 @@ struct Key {
 impl Key {
     fn new(id: &str) -> Self {
         let mut start = [0; KEY_BYTES];
-        for (to, from) in start.iter_mut().zip(id.bytes()) {
-            *to = from;
+        let held = id.len().min(KEY_BYTES);
+        if let (Some(to), Some(from)) = (start.get_mut(..held), id.as_bytes().get(..held)) {
+            to.copy_from_slice(from);
         }
         // Ids are at most 64 bytes; a longer text is no account's.
         Self {

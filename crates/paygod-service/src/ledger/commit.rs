@@ -10,7 +10,6 @@ use std::sync::mpsc::SyncSender;
 use paygod_store::{CommitError, EntryBuf, ReadError, Reader, Vault, VaultError, Writer};
 use paygod_types::{Code, Seq};
 
-use super::sequence::erases;
 use super::shared::Shared;
 use super::work::Work;
 
@@ -65,10 +64,8 @@ impl Committer {
     fn commit(&mut self, work: &Work) -> Result<(), CommitFault> {
         self.vault.write(&work.inputs)?;
         self.writer.commit(&work.group)?;
-        for effects in work.effects.iter().filter(|effects| erases(effects)) {
-            if let Some(target) = &effects.refers_to {
-                erase(target.seq, &self.reader, &self.vault)?;
-            }
+        for seq in &work.erased {
+            erase(*seq, &self.reader, &self.vault)?;
         }
         Ok(())
     }

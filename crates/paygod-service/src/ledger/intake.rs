@@ -1,8 +1,8 @@
-//! The queue between callers, preparers and the sequencer.
+//! The queue between callers and workers, and the order in which workers take their turns.
 //!
-//! Callers put requests in, preparers take them out by the chunk, the sequencer takes the chunks in
-//! the order in which they were taken out, prepared or not: requests of one caller keep their order
-//! however many preparers there are.
+//! Callers put requests in. A worker takes a chunk of them, and with it a place in the order; it prepares
+//! the chunk at once, beside other workers, and sequences it when its turn comes: requests of one caller
+//! keep their order however many workers there are.
 //!
 //! INVARIANT(bounded-intake): no more than [`REQUESTS_IN_FLIGHT_MAX`] requests are between
 //! submission and answer. Past that a submission waits, or is told that the ledger is busy.
@@ -18,9 +18,9 @@ use super::ticket::Answers;
 /// kilobytes each, 32 MB.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 16_384;
 
-/// Requests that one preparer takes at a time: enough to share the cost of a lock, few enough that
-/// two preparers and the sequencer stay busy together.
-pub const CHUNK_REQUESTS_MAX: usize = 256;
+/// Requests that a worker takes at a time: enough to share the cost of a turn, few enough that what was
+/// prepared is still in the processor's cache when the turn comes.
+pub const CHUNK_REQUESTS_MAX: usize = 128;
 
 /// Requests of one submission, still together.
 pub(super) struct Part<R> {
@@ -28,18 +28,28 @@ pub(super) struct Part<R> {
     pub(super) answers: Arc<Answers>,
 }
 
-/// The place of a chunk in the order, kept for it while a preparer works on it.
-#[derive(Clone, Copy, Debug)]
+/// A place in the order of turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u64);
 
-struct Inner<R, P, E> {
+/// What a worker is given, each with a place in the order.
+pub(super) enum Job<E> {
+    /// The parts it was given to fill hold requests to prepare.
+    Requests,
+    /// Something else to do with the state.
+    Errand(E),
+    /// Nothing came within the time, or somebody called [`Intake::nudge`]: look around.
+    Idle,
+}
+
+struct Inner<R, E> {
     waiting: VecDeque<Part<R>>,
-    /// Chunks in order; empty where a preparer is still at work.
-    order: VecDeque<Option<P>>,
-    /// The place of the front of `order`.
-    front: u64,
     errands: VecDeque<E>,
-    /// Somebody wants the sequencer to look around.
+    /// The next place to give away.
+    next: u64,
+    /// The place whose turn it is.
+    turn: u64,
+    /// Somebody wants the state to be looked at.
     nudged: bool,
     in_flight: usize,
     /// Submissions that are larger than the room there was, and still going in.
@@ -54,55 +64,37 @@ enum Gate {
     Poisoned,
 }
 
-/// What the sequencer is given.
-pub(super) enum Next<P, E> {
-    /// The next chunk in order.
-    Chunk(P),
-    /// Something else to do between two chunks.
-    Errand(E),
-    /// Nothing came within the time, or somebody called [`Intake::nudge`].
-    Idle,
-    /// Nothing will come any more.
-    Closed,
-}
-
-/// What was left when the ledger was poisoned: each is to be answered with that.
-pub(super) struct Leftovers<R, P> {
-    pub(super) waiting: Vec<Part<R>>,
-    pub(super) prepared: Vec<P>,
-}
-
-/// The queue. `R` is a request as submitted, `P` a prepared chunk, `E` an errand.
-pub(super) struct Intake<R, P, E> {
-    inner: Mutex<Inner<R, P, E>>,
-    /// Something waits for a preparer.
+/// The queue. `R` is a request as submitted, `E` an errand.
+pub(super) struct Intake<R, E> {
+    inner: Mutex<Inner<R, E>>,
+    /// Something waits for a worker.
     work: Condvar,
-    /// There may be something for the sequencer.
-    ready: Condvar,
+    /// It is somebody else's turn.
+    turned: Condvar,
     /// Something was answered.
     room: Condvar,
 }
 
-impl<R, P, E> Intake<R, P, E> {
+impl<R, E> Intake<R, E> {
     pub(super) fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: VecDeque::new(),
-                order: VecDeque::new(),
-                front: 0,
                 errands: VecDeque::new(),
+                next: 0,
+                turn: 0,
                 nudged: false,
                 in_flight: 0,
                 putting: 0,
                 state: Gate::Taking,
             }),
             work: Condvar::new(),
-            ready: Condvar::new(),
+            turned: Condvar::new(),
             room: Condvar::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<R, P, E>> {
+    fn lock(&self) -> MutexGuard<'_, Inner<R, E>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +147,7 @@ impl<R, P, E> Intake<R, P, E> {
 
     fn admit(
         &self,
-        inner: &mut Inner<R, P, E>,
+        inner: &mut Inner<R, E>,
         requests: &mut std::vec::IntoIter<R>,
         room: usize,
         answers: &Arc<Answers>,
@@ -174,103 +166,69 @@ impl<R, P, E> Intake<R, P, E> {
         self.work.notify_one();
     }
 
-    /// Takes the next chunk to prepare, and its place in the order. `None` once closed and empty.
-    pub(super) fn take(&self, parts: &mut Vec<Part<R>>) -> Option<Place> {
+    /// The next job of a worker and its place in the order; requests are put into `parts`. Waits at most
+    /// `patience` before it gives [`Job::Idle`]. `None` once closed and empty, or poisoned.
+    pub(super) fn take(
+        &self,
+        parts: &mut Vec<Part<R>>,
+        patience: Duration,
+    ) -> Option<(Place, Job<E>)> {
         let mut inner = self.lock();
-        while inner.waiting.is_empty() {
-            if inner.state == Gate::Poisoned || (inner.state == Gate::Closing && inner.putting == 0)
-            {
+        loop {
+            if inner.state == Gate::Poisoned {
                 return None;
             }
-            inner = self
+            if let Some(job) = inner.job(parts) {
+                if !inner.waiting.is_empty() {
+                    self.work.notify_one();
+                }
+                let place = Place(inner.next);
+                inner.next = inner.next.saturating_add(1);
+                return Some((place, job));
+            }
+            if inner.state == Gate::Closing && inner.putting == 0 {
+                return None;
+            }
+            let (again, timeout) = self
                 .work
+                .wait_timeout(inner, patience)
+                .unwrap_or_else(PoisonError::into_inner);
+            inner = again;
+            inner.nudged |= timeout.timed_out();
+        }
+    }
+
+    /// Waits for the turn of a place. `false` if the ledger was poisoned meanwhile: the turn never comes.
+    pub(super) fn wait_turn(&self, place: Place) -> bool {
+        let mut inner = self.lock();
+        while inner.state != Gate::Poisoned && inner.turn != place.0 {
+            inner = self
+                .turned
                 .wait(inner)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let mut taken = 0;
-        while let Some(part) = inner.waiting.pop_front() {
-            taken += part.requests.len();
-            if taken > CHUNK_REQUESTS_MAX && !parts.is_empty() {
-                inner.waiting.push_front(part);
-                break;
-            }
-            parts.push(part);
-        }
-        if !inner.waiting.is_empty() {
-            self.work.notify_one();
-        }
-        let place = Place(
-            inner
-                .front
-                .saturating_add(inner.order.len().try_into().unwrap_or(u64::MAX)),
-        );
-        inner.order.push_back(None);
-        Some(place)
+        inner.state != Gate::Poisoned
     }
 
-    /// Fills a place. Gives the chunk back if the ledger was poisoned meanwhile.
-    pub(super) fn prepared(&self, place: Place, chunk: P) -> Option<P> {
-        let mut inner = self.lock();
-        if inner.state == Gate::Poisoned {
-            return Some(chunk);
-        }
-        let index = place
-            .0
-            .checked_sub(inner.front)
-            .and_then(|index| usize::try_from(index).ok());
-        let Some(slot) = index.and_then(|index| inner.order.get_mut(index)) else {
-            return Some(chunk);
-        };
-        *slot = Some(chunk);
-        if index == Some(0) {
-            self.ready.notify_one();
-        }
-        None
+    /// Ends a turn: the next place's begins.
+    pub(super) fn end_turn(&self, place: Place) {
+        self.lock().turn = place.0.saturating_add(1);
+        self.turned.notify_all();
     }
 
-    /// Gives the sequencer something to do between two chunks.
+    /// Gives a worker something to do with the state.
     pub(super) fn send(&self, errand: E) -> Result<(), SubmitError> {
         let mut inner = self.lock();
         inner.refuse_unless_open()?;
         inner.errands.push_back(errand);
-        self.ready.notify_one();
+        self.work.notify_one();
         Ok(())
     }
 
-    /// The next thing for the sequencer to do; waits at most `patience`.
-    pub(super) fn next(&self, patience: Duration) -> Next<P, E> {
-        let mut inner = self.lock();
-        loop {
-            if inner.state == Gate::Poisoned {
-                return Next::Closed;
-            }
-            if let Some(errand) = inner.errands.pop_front() {
-                return Next::Errand(errand);
-            }
-            if let Some(chunk) = inner.pop_prepared() {
-                return Next::Chunk(chunk);
-            }
-            if std::mem::take(&mut inner.nudged) {
-                return Next::Idle;
-            }
-            if inner.is_drained() {
-                return Next::Closed;
-            }
-            let (again, timeout) = self
-                .ready
-                .wait_timeout(inner, patience)
-                .unwrap_or_else(PoisonError::into_inner);
-            inner = again;
-            if timeout.timed_out() {
-                inner.nudged = true;
-            }
-        }
-    }
-
-    /// Lets the sequencer look around before its patience ends.
+    /// Lets a worker look around before its patience ends.
     pub(super) fn nudge(&self) {
         self.lock().nudged = true;
-        self.ready.notify_one();
+        self.work.notify_one();
     }
 
     /// Makes room: so many requests were answered.
@@ -289,26 +247,23 @@ impl<R, P, E> Intake<R, P, E> {
         self.wake_all();
     }
 
-    /// INVARIANT(poisoned): lets nothing more in or through.
-    pub(super) fn poison(&self) -> Leftovers<R, P> {
+    /// INVARIANT(poisoned): lets nothing more in or through. What was left is to be answered with that.
+    pub(super) fn poison(&self) -> Vec<Part<R>> {
         let mut inner = self.lock();
         inner.state = Gate::Poisoned;
         inner.errands.clear();
         self.wake_all();
-        Leftovers {
-            waiting: inner.waiting.drain(..).collect(),
-            prepared: inner.order.drain(..).flatten().collect(),
-        }
+        inner.waiting.drain(..).collect()
     }
 
     fn wake_all(&self) {
         self.work.notify_all();
-        self.ready.notify_all();
+        self.turned.notify_all();
         self.room.notify_all();
     }
 }
 
-impl<R, P, E> Inner<R, P, E> {
+impl<R, E> Inner<R, E> {
     fn refuse_unless_open(&self) -> Result<(), SubmitError> {
         match self.state {
             Gate::Taking => Ok(()),
@@ -317,17 +272,23 @@ impl<R, P, E> Inner<R, P, E> {
         }
     }
 
-    fn is_drained(&self) -> bool {
-        self.state == Gate::Closing
-            && self.putting == 0
-            && self.order.is_empty()
-            && self.waiting.is_empty()
-    }
-
-    fn pop_prepared(&mut self) -> Option<P> {
-        let chunk = self.order.front_mut()?.take()?;
-        self.order.pop_front();
-        self.front = self.front.saturating_add(1);
-        Some(chunk)
+    /// Errands first: somebody waits for each.
+    fn job(&mut self, parts: &mut Vec<Part<R>>) -> Option<Job<E>> {
+        if let Some(errand) = self.errands.pop_front() {
+            return Some(Job::Errand(errand));
+        }
+        let mut taken = 0_usize;
+        while let Some(part) = self.waiting.pop_front() {
+            taken = taken.saturating_add(part.requests.len());
+            if taken > CHUNK_REQUESTS_MAX && !parts.is_empty() {
+                self.waiting.push_front(part);
+                break;
+            }
+            parts.push(part);
+        }
+        if !parts.is_empty() {
+            return Some(Job::Requests);
+        }
+        std::mem::take(&mut self.nudged).then_some(Job::Idle)
     }
 }

@@ -28,8 +28,6 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 pub(super) struct Integrator {
     pub(super) tree: TreeFiles,
     pub(super) balances: HistoryWriter,
-    /// Kept between groups to spare allocations.
-    pub(super) touches: Vec<Touch>,
     pub(super) publisher: Publisher,
     /// How long at least between two checkpoints under load.
     pub(super) publish_every: Duration,
@@ -81,18 +79,8 @@ impl Integrator {
         leaves.clear();
         leaves.extend(work.group.entries().map(|(_, entry)| leaf_hash(entry)));
         self.tree.append(leaves)?;
-        self.touches.clear();
-        for effects in &work.effects {
-            self.touches.extend(effects.touched.iter().map(touch));
-        }
-        let mut rest = self.touches.as_slice();
-        self.balances.apply_all(work.effects.iter().map(|effects| {
-            let (own, later) = rest
-                .split_at_checked(effects.touched.len())
-                .unwrap_or((rest, &[]));
-            rest = later;
-            (effects.seq, own)
-        }))?;
+        self.balances
+            .apply_all(work.changes.iter(work.group.first_seq()))?;
         self.shared.progress.set_integrated(self.tree.size());
         match work.snapshot {
             Some(job) => {

@@ -25,7 +25,7 @@ use super::keys::{self, CheckpointSigner, KeyFile};
 use super::outcome::{Answer, Submission, SubmitError};
 use super::publish::Publisher;
 use super::rulesets;
-use super::sequence::Sequencer;
+use super::sequence::{Sequencer, Turns};
 use super::shared::Shared;
 use super::snapshots::Snapshots;
 use super::stages::{self, Stages};
@@ -50,8 +50,8 @@ pub struct OpenOptions {
     pub segment_bytes: u64,
     /// Whether the store's derived work has threads of its own.
     pub background: bool,
-    /// How many workers prepare requests.
-    pub preparers: usize,
+    /// How many workers prepare requests and take turns at the state.
+    pub workers: usize,
     /// After how many entries a snapshot is made.
     pub snapshot_every: u64,
     /// How long at least between two checkpoints under load.
@@ -67,7 +67,7 @@ impl Default for OpenOptions {
             disk: Arc::new(RealDisk),
             segment_bytes: SEGMENT_BYTES,
             background: true,
-            preparers: 2,
+            workers: 2,
             snapshot_every: 500_000,
             publish_every: Duration::from_millis(200),
         }
@@ -149,14 +149,13 @@ impl Ledger {
         let integrator = Integrator {
             tree: book.tree,
             balances: book.history,
-            touches: Vec::new(),
             publisher,
             publish_every: options.publish_every,
             snapshotter: book.snapshots,
             groups,
             shared: Arc::clone(&shared),
         };
-        let started = ledger.start(options.preparers, sequencer, committer, integrator);
+        let started = ledger.start(options.workers, sequencer, committer, integrator);
         match started {
             Ok(()) => Ok(ledger),
             Err(source) => {
@@ -168,25 +167,26 @@ impl Ledger {
 
     fn start(
         &mut self,
-        preparers: usize,
+        workers: usize,
         sequencer: Sequencer,
         committer: Committer,
         integrator: Integrator,
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        for number in 0..preparers.max(1) {
-            let (own, vault, blobs) = (Arc::clone(&shared), self.vault.clone(), self.blobs.clone());
-            let name = format!("prepare-{number}");
+        let workers = workers.max(1);
+        let turns = Arc::new(Turns::new(sequencer, workers));
+        for number in 0..workers {
+            let (own, turns) = (Arc::clone(&shared), Arc::clone(&turns));
+            let (vault, blobs) = (self.vault.clone(), self.blobs.clone());
+            let name = format!("work-{number}");
             self.stages.start(&name, &shared, move || {
-                stages::preparer(&own, &vault, &blobs)
+                stages::worker(&own, &turns, &vault, &blobs)
             })?;
         }
         self.stages
             .start("integrate", &shared, move || integrator.run())?;
         self.stages
-            .start("commit", &shared, move || committer.run())?;
-        self.stages
-            .start("sequence", &shared, move || sequencer.run())
+            .start("commit", &shared, move || committer.run())
     }
 
     /// What was found while the book was opened.

@@ -1,12 +1,14 @@
-//! Stage 2, one thread that owns the state: known ids, decisions, entries, in order.
+//! Stage 2, one worker at a time, in the order of turns: known ids, decisions, entries.
+//!
+//! The worker that prepared a chunk sequences it too: what it prepared is still in its processor's cache.
 //!
 //! Every entry is applied by [`paygod_core::State::apply`], the fold that recovery and verifiers use:
 //! INVARIANT(fold). What is sealed here is a promise to nobody until the commit stage has flushed it.
 //!
 //! It does not flush, answer or publish.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
 use paygod_core::{Action, Command, CommandError, Effects, Preparer, Request, State};
@@ -17,18 +19,54 @@ use paygod_types::limits::GROUP_REQUESTS_MAX;
 
 use super::errand::Errand;
 use super::history::{Past, Sealed};
-use super::intake::Next;
 use super::outcome::{Answer, Outcome, SubmitError};
 use super::prepare::{Chunk, Input, Item, Ready};
 use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
 
-/// How long the sequencer sleeps when there is nothing to do, before it looks for reservations that
-/// are overdue.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// What a worker does in its turn.
+pub(super) enum Task {
+    /// Sequences what it prepared.
+    Chunk(Chunk),
+    /// Runs an errand.
+    Errand(Errand),
+    /// Looks for reservations that are overdue.
+    Idle,
+}
 
-/// The one thread that owns the state.
+/// The sequencer and the workers who take turns at it.
+pub(super) struct Turns {
+    sequencer: Mutex<Sequencer>,
+    workers: AtomicUsize,
+}
+
+impl Turns {
+    pub(super) fn new(sequencer: Sequencer, workers: usize) -> Self {
+        Self {
+            sequencer: Mutex::new(sequencer),
+            workers: AtomicUsize::new(workers),
+        }
+    }
+
+    /// Does a task in its turn. INVARIANT(poisoned): a turn that panicked was the last.
+    pub(super) fn take(&self, task: Task) {
+        if let Ok(mut sequencer) = self.sequencer.lock() {
+            sequencer.turn(task);
+        }
+    }
+
+    /// A worker has no more turns to take; the last one hands over what is left.
+    pub(super) fn leave(&self) {
+        if self.workers.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Ok(mut sequencer) = self.sequencer.lock()
+        {
+            sequencer.finish();
+        }
+    }
+}
+
+/// The owner of the state.
 pub(super) struct Sequencer {
     state: State,
     ruleset: Arc<Ruleset>,
@@ -66,24 +104,24 @@ impl Sequencer {
         }
     }
 
-    /// Works until the ledger closes or is poisoned.
-    pub(super) fn run(mut self) {
-        loop {
-            match self.shared.intake.next(PATIENCE) {
-                Next::Chunk(chunk) => self.chunk(chunk),
-                Next::Errand(errand) => self.errand(errand),
-                Next::Idle => {
-                    let now = self.shared.clock.now();
-                    if let Err(error) = self.expire(now) {
-                        self.broken(&error);
-                    }
+    fn turn(&mut self, task: Task) {
+        match task {
+            Task::Chunk(chunk) => self.chunk(chunk),
+            Task::Errand(errand) => self.errand(errand),
+            Task::Idle => {
+                let now = self.shared.clock.now();
+                if let Err(error) = self.expire(now) {
+                    self.broken(&error);
                 }
-                Next::Closed => break,
-            }
-            if !self.work.is_empty() && (self.is_full() || self.shared.handoff.is_idle()) {
-                self.hand_over();
             }
         }
+        if !self.work.is_empty() && (self.is_full() || self.shared.handoff.is_idle()) {
+            self.hand_over();
+        }
+    }
+
+    /// Nothing will come any more.
+    fn finish(&mut self) {
         self.hand_over();
         self.shared.handoff.close();
     }
@@ -208,7 +246,7 @@ impl Sequencer {
             Ok(Executed::Sealed(effects)) => {
                 let request = ready.prepared.request();
                 let outcome = outcome_of(request, &effects);
-                self.seal(effects, ready.input.as_ref())?;
+                self.seal(&effects, ready.input.as_ref())?;
                 self.after(request, ready.ruleset.as_ref());
                 Ok(outcome)
             }
@@ -238,7 +276,7 @@ impl Sequencer {
         self.entry.clear();
         let now = self.shared.clock.now();
         match engine::execute_system(&mut self.state, command, now, &mut self.entry) {
-            Ok(effects) => self.seal(effects, None),
+            Ok(effects) => self.seal(&effects, None),
             Err(error) => Err(self.refused(error)),
         }
     }
@@ -249,7 +287,7 @@ impl Sequencer {
             self.make_room();
             self.entry.clear();
             match engine::expire_due(&mut self.state, now, &mut self.entry) {
-                Ok(Some(effects)) => self.seal(effects, None)?,
+                Ok(Some(effects)) => self.seal(&effects, None)?,
                 Ok(None) => break,
                 Err(error) => return Err(self.refused(error)),
             }
@@ -264,7 +302,7 @@ impl Sequencer {
     }
 
     /// Takes the entry just made into the group and the index.
-    fn seal(&mut self, effects: Effects, input: Option<&Input>) -> Result<(), SubmitError> {
+    fn seal(&mut self, effects: &Effects, input: Option<&Input>) -> Result<(), SubmitError> {
         let reference = input.map(|input| {
             self.past.keep_key(effects.seq, &input.key);
             self.placer.place(&input.sealed, &mut self.work.inputs)
@@ -275,10 +313,13 @@ impl Sequencer {
             // The state has moved on and the entry has no place: nothing more may follow.
             return Err(self.broken(&place_fault(&staged)));
         }
-        if let Err(error) = self.past.note(&effects) {
+        if let Err(error) = self.past.note(effects) {
             return Err(self.broken(&error));
         }
-        self.work.effects.push(effects);
+        self.work.changes.push(effects);
+        if let (Action::EvidenceErase, Some(target)) = (effects.action, &effects.refers_to) {
+            self.work.erased.push(target.seq);
+        }
         Ok(())
     }
 
@@ -338,9 +379,4 @@ fn outcome_of(request: &Request, effects: &Effects) -> Outcome {
         verdict: effects.verdict,
         existing: false,
     }
-}
-
-/// Whether an entry of this action erases an input once it is durable.
-pub(super) fn erases(effects: &Effects) -> bool {
-    effects.action == Action::EvidenceErase
 }

@@ -14,12 +14,11 @@ use super::errand::Errand;
 use super::handoff::Handoff;
 use super::intake::Intake;
 use super::outcome::{Submission, SubmitError};
-use super::prepare::Chunk;
 use super::work::Work;
 
 /// Queues, progress and what every stage needs.
 pub(super) struct Shared {
-    pub(super) intake: Intake<Submission, Chunk, Errand>,
+    pub(super) intake: Intake<Submission, Errand>,
     pub(super) handoff: Handoff<Work>,
     pub(super) progress: Progress,
     pub(super) clock: Arc<dyn Clock>,
@@ -102,11 +101,7 @@ impl Shared {
         self.fault.get_or_init(|| cause);
         self.progress.poison();
         self.handoff.close();
-        let left = self.intake.poison();
-        for chunk in left.prepared {
-            chunk.answer_poisoned();
-        }
-        for part in left.waiting {
+        for part in self.intake.poison() {
             part.answers
                 .give(part.requests.iter().map(|_| Err(SubmitError::Poisoned)));
         }

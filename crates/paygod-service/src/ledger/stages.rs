@@ -6,10 +6,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use paygod_store::{Blobs, Vault};
 
-use super::prepare::{self, Tools};
+use super::intake::{Job, Part};
+use super::outcome::Submission;
+use super::prepare::{self, Chunk, Tools};
+use super::sequence::{Task, Turns};
 use super::shared::Shared;
 
 /// The threads of an open ledger.
@@ -48,20 +52,42 @@ impl Stages {
     }
 }
 
-/// A worker that prepares until the ledger closes or is poisoned.
-pub(super) fn preparer(shared: &Shared, vault: &Vault, blobs: &Blobs) {
+/// How long a worker sleeps when there is nothing to do, before it looks for reservations that are
+/// overdue.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger
+/// closes or is poisoned.
+pub(super) fn worker(shared: &Shared, turns: &Turns, vault: &Vault, blobs: &Blobs) {
     let mut parts = Vec::new();
-    while let Some(place) = shared.intake.take(&mut parts) {
-        let ruleset = shared.ruleset();
-        let tools = Tools {
-            ruleset: &ruleset,
-            window_key: &shared.window_key,
-            vault,
-            blobs,
+    while let Some((place, job)) = shared.intake.take(&mut parts, PATIENCE) {
+        let task = match job {
+            Job::Requests => Task::Chunk(chunk(shared, vault, blobs, &mut parts)),
+            Job::Errand(errand) => Task::Errand(errand),
+            Job::Idle => Task::Idle,
         };
-        let chunk = prepare::prepare(&mut parts, &tools);
-        if let Some(chunk) = shared.intake.prepared(place, chunk) {
+        if shared.intake.wait_turn(place) {
+            turns.take(task);
+            shared.intake.end_turn(place);
+        } else if let Task::Chunk(chunk) = task {
             chunk.answer_poisoned();
         }
     }
+    turns.leave();
+}
+
+fn chunk(
+    shared: &Shared,
+    vault: &Vault,
+    blobs: &Blobs,
+    parts: &mut Vec<Part<Submission>>,
+) -> Chunk {
+    let ruleset = shared.ruleset();
+    let tools = Tools {
+        ruleset: &ruleset,
+        window_key: &shared.window_key,
+        vault,
+        blobs,
+    };
+    prepare::prepare(parts, &tools)
 }
