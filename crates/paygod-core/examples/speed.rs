@@ -21,7 +21,7 @@ use paygod_core::engine::{Context, SystemCommand, execute, execute_system};
 use paygod_core::entry::Genesis;
 use paygod_core::{
     CommitmentKey, Effects, Entry, History, HistoryError, Judge, Named, Preparer, Request,
-    SealedRequest, State, Transfer, Verdict, WindowFact, WindowKey, WindowLookup,
+    SealedRequest, State, Transfer, Verdict, WindowFact, WindowKey, WindowLookup, Workspace,
 };
 use paygod_policy::{Decision, PrepareError, WindowQuery};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
@@ -183,7 +183,8 @@ impl Book {
             by: None,
             command,
         };
-        let prepared = Preparer::new(&self.judge, &self.key).request(request)?;
+        let mut space = Workspace::default();
+        let prepared = Preparer::new(&self.judge, &self.key, &mut space).request(request)?;
         let (judge, scratch, now) = (&self.judge, &mut (), self.now);
         let mut context = Context {
             judge,
@@ -217,7 +218,8 @@ impl Book {
             .iter()
             .map(Request::to_json)
             .collect::<Result<Vec<_>, _>>()?;
-        let mut preparer = Preparer::new(&self.judge, &self.key);
+        let mut space = Workspace::default();
+        let mut preparer = Preparer::new(&self.judge, &self.key, &mut space);
         let start = Stopwatch::start();
         for document in &documents {
             black_box(preparer.json(document)?);

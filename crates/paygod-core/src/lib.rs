@@ -52,7 +52,7 @@ pub use judge::Judge;
 pub use payment::{PAYMENT_TEXT_BYTES_MAX, Party, Payment, PaymentDetails};
 pub use pendings::{Leg, Pending, Stage};
 pub use ports::{CommitmentKey, History, HistoryError, SealedRequest, WindowKey, WindowLookup};
-pub use prepare::{Prepared, Preparer};
+pub use prepare::{Prepared, Preparer, Workspace};
 pub use request_error::RequestError;
 pub use snapshot::SnapshotError;
 pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};

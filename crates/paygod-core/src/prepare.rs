@@ -3,6 +3,7 @@
 //! A prepared request carries its canonical bytes, what the entry will commit to, and each transfer as
 //! the judge wants it. It was prepared under one policy; [`crate::engine::execute`] refuses it under another.
 
+use core::fmt;
 use core::time::Duration;
 
 use paygod_policy::WindowToken;
@@ -75,6 +76,12 @@ impl<P> Prepared<P> {
         self.reference = Some(RequestRef::Commitment(key.commit(&self.canonical)));
     }
 
+    /// The windows that its entry will be counted in if it is not denied.
+    #[must_use]
+    pub fn windows(&self) -> &[Window] {
+        &self.indexed
+    }
+
     /// The policy that it was prepared under.
     #[must_use]
     pub const fn policy(&self) -> Digest {
@@ -82,24 +89,70 @@ impl<P> Prepared<P> {
     }
 }
 
+/// What a worker prepares in, kept from request to request so that preparing asks for no memory.
+pub struct Workspace<J: Judge> {
+    scratch: J::Scratch,
+    spare: Vec<Parts<J::Prepared>>,
+}
+
+impl<J: Judge> Default for Workspace<J> {
+    fn default() -> Self {
+        Self {
+            scratch: J::Scratch::default(),
+            spare: Vec::new(),
+        }
+    }
+}
+
+impl<J: Judge> Workspace<J> {
+    /// Takes back a prepared request that is done with: its memory serves a later one.
+    pub fn recycle(&mut self, prepared: Prepared<J::Prepared>) {
+        if self.spare.len() < SPARE_MAX && prepared.canonical.capacity() <= SPARE_BYTES_MAX {
+            self.spare.push(Parts {
+                canonical: prepared.canonical,
+                judged: prepared.judged,
+                windows: prepared.windows,
+                indexed: prepared.indexed,
+            });
+        }
+    }
+}
+
+impl<J: Judge> fmt::Debug for Workspace<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Workspace({} spare)", self.spare.len())
+    }
+}
+
+/// The parts of a prepared request that are worth keeping.
+struct Parts<P> {
+    canonical: Vec<u8>,
+    judged: Vec<P>,
+    windows: Vec<PreparedWindow>,
+    indexed: Vec<Window>,
+}
+
+/// Most requests whose memory a worker keeps: those of a chunk and some more.
+const SPARE_MAX: usize = 512;
+
+/// Longest canonical form whose memory is kept, in bytes: a rare long request does not hold it for ever.
+const SPARE_BYTES_MAX: usize = 4_096;
+
 /// Prepares requests for one judge and one book.
-#[derive(Debug)]
 pub struct Preparer<'a, J: Judge> {
     judge: &'a J,
     window_key: &'a WindowKey,
-    scratch: J::Scratch,
-    buffer: Vec<u8>,
+    space: &'a mut Workspace<J>,
 }
 
 impl<'a, J: Judge> Preparer<'a, J> {
-    /// One a worker: it keeps buffers.
+    /// A preparer that works in `space`.
     #[must_use]
-    pub fn new(judge: &'a J, window_key: &'a WindowKey) -> Self {
+    pub const fn new(judge: &'a J, window_key: &'a WindowKey, space: &'a mut Workspace<J>) -> Self {
         Self {
             judge,
             window_key,
-            scratch: J::Scratch::default(),
-            buffer: Vec::new(),
+            space,
         }
     }
 
@@ -108,11 +161,10 @@ impl<'a, J: Judge> Preparer<'a, J> {
     /// # Errors
     /// [`RequestError`]: the document is not a request.
     pub fn json(&mut self, document: &[u8]) -> Result<Prepared<J::Prepared>, RequestError> {
-        self.buffer.clear();
-        request_json::canonicalize(document, &mut self.buffer)?;
-        let canonical = self.buffer.clone();
-        let (request, spans) = request_json::read(&canonical)?;
-        self.finish(request, canonical, &spans)
+        let mut parts = self.parts();
+        request_json::canonicalize(document, &mut parts.canonical)?;
+        let (request, spans) = request_json::read(&parts.canonical)?;
+        self.finish(request, parts, &spans)
     }
 
     /// Prepares a request made in memory.
@@ -121,42 +173,64 @@ impl<'a, J: Judge> Preparer<'a, J> {
     /// [`RequestError`]: the request breaks a rule that a document could not break either.
     pub fn request(&mut self, request: Request) -> Result<Prepared<J::Prepared>, RequestError> {
         request.check()?;
-        let mut canonical = Vec::with_capacity(REQUEST_BYTES_TYPICAL);
-        let spans = request_json::write(&request, &mut canonical)?;
-        self.finish(request, canonical, &spans)
+        let mut parts = self.parts();
+        let spans = request_json::write(&request, &mut parts.canonical)?;
+        self.finish(request, parts, &spans)
+    }
+
+    fn parts(&mut self) -> Parts<J::Prepared> {
+        match self.space.spare.pop() {
+            Some(mut parts) => {
+                parts.canonical.clear();
+                parts.windows.clear();
+                parts.indexed.clear();
+                parts
+            }
+            None => Parts {
+                canonical: Vec::with_capacity(REQUEST_BYTES_TYPICAL),
+                judged: Vec::new(),
+                windows: Vec::new(),
+                indexed: Vec::new(),
+            },
+        }
     }
 
     fn finish(
         &mut self,
         request: Request,
-        canonical: Vec<u8>,
+        parts: Parts<J::Prepared>,
         spans: &request_json::Spans,
     ) -> Result<Prepared<J::Prepared>, RequestError> {
+        let Parts {
+            canonical,
+            mut judged,
+            windows,
+            indexed,
+        } = parts;
+        judged.resize_with(spans.len(), J::Prepared::default);
         let mut prepared = Prepared {
             request,
             reference: None,
             policy: self.judge.policy(),
-            judged: Vec::with_capacity(spans.len()),
-            windows: Vec::new(),
-            indexed: Vec::new(),
+            judged,
+            windows,
+            indexed,
             canonical,
         };
-        for (transfer, span) in (0_u32..).zip(spans) {
+        for ((transfer, span), judged) in (0_u32..).zip(spans).zip(&mut prepared.judged) {
             let bytes = prepared.canonical.get(span.clone()).unwrap_or_default();
-            let mut judged = J::Prepared::default();
             self.judge
-                .prepare(&mut self.scratch, bytes, &mut judged)
+                .prepare(&mut self.space.scratch, bytes, judged)
                 .map_err(RequestError::Judge)?;
             prepared
                 .windows
-                .extend(J::windows(&judged).map(|query| PreparedWindow {
+                .extend(J::windows(judged).map(|query| PreparedWindow {
                     transfer,
                     token: self.window_key.token(query.key),
                     window: query.window,
                     asked: query.asked,
                     sum_used: query.sum_used,
                 }));
-            prepared.judged.push(judged);
         }
         let windows = prepared.windows.iter();
         let windows = windows.map(|window| Window {

@@ -119,6 +119,12 @@ impl Group {
         self.close_entry(input)
     }
 
+    /// Bytes of memory held for entries.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The seq of the first entry.
     #[must_use]
     pub const fn first_seq(&self) -> Seq {

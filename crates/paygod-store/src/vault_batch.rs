@@ -25,6 +25,7 @@ pub struct Placer {
 /// Inputs with their places, to be written together.
 #[derive(Debug, Default)]
 pub struct PlacedInputs {
+    bytes: Vec<u8>,
     pieces: Vec<Piece>,
 }
 
@@ -33,7 +34,8 @@ pub struct PlacedInputs {
 struct Piece {
     number: u64,
     start: u64,
-    bytes: Vec<u8>,
+    /// Where they end in the bytes of all; they begin where the piece before ends.
+    end: usize,
 }
 
 impl Placer {
@@ -48,23 +50,29 @@ impl Placer {
         }
         let (number, start) = (self.number, self.end);
         self.end = start.saturating_add(len);
-        match into
-            .pieces
-            .last_mut()
-            .filter(|piece| piece.number == number)
-        {
-            Some(piece) => piece.bytes.extend_from_slice(input.bytes()),
-            None => into.pieces.push(Piece {
-                number,
-                start,
-                bytes: input.bytes().to_vec(),
-            }),
+        into.bytes.extend_from_slice(input.bytes());
+        let end = into.bytes.len();
+        match into.pieces.last_mut() {
+            Some(piece) if piece.number == number => piece.end = end,
+            _ => into.pieces.push(Piece { number, start, end }),
         }
         VaultRef::at(number, start)
     }
 }
 
 impl PlacedInputs {
+    /// Forgets the inputs and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.pieces.clear();
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -98,25 +106,27 @@ impl Vault {
         if files.poisoned.load(Ordering::Acquire) {
             return Err(VaultError::Poisoned);
         }
-        let written = inputs
-            .pieces
-            .iter()
-            .try_for_each(|piece| write(files, piece));
+        let mut from = 0;
+        let written = inputs.pieces.iter().try_for_each(|piece| {
+            let bytes = inputs.bytes.get(from..piece.end).unwrap_or_default();
+            from = piece.end;
+            write(files, piece, bytes)
+        });
         written.inspect_err(|_| files.poisoned.store(true, Ordering::Release))?;
         Ok(())
     }
 }
 
-fn write(files: &Files, piece: &Piece) -> Result<(), IoFault> {
+fn write(files: &Files, piece: &Piece, bytes: &[u8]) -> Result<(), IoFault> {
     let mut tail = files.tail.lock().unwrap_or_else(PoisonError::into_inner);
     if tail.end == 0 || piece.number > tail.number {
         files.roll(&mut tail)?;
     }
     if let Some(file) = files.file(piece.number)? {
-        file.write_at(&piece.bytes, piece.start)?;
+        file.write_at(bytes, piece.start)?;
         file.sync()?;
     }
-    tail.end = piece.start.saturating_add(to_u64(piece.bytes.len()));
+    tail.end = piece.start.saturating_add(to_u64(bytes.len()));
     files.prefill_next(&mut tail);
     Ok(())
 }

@@ -211,7 +211,8 @@ impl Book {
     }
 
     pub(super) fn prepare(&self, json: &str) -> Result<Prepared<Judged>, RequestError> {
-        let mut preparer = Preparer::new(&self.judge, &self.window_key);
+        let mut space = crate::Workspace::default();
+        let mut preparer = Preparer::new(&self.judge, &self.window_key, &mut space);
         let mut prepared = preparer.json(json.as_bytes())?;
         if prepared.is_personal() {
             prepared.commit(&CommitmentKey::new([9; 32]));

@@ -79,7 +79,8 @@ fn personal_request_must_be_committed_to_first() {
         "1.00",
         r#","payment":{"remittance":"X"}"#,
     );
-    let mut preparer = crate::Preparer::new(&book.judge, &book.window_key);
+    let mut space = crate::Workspace::default();
+    let mut preparer = crate::Preparer::new(&book.judge, &book.window_key, &mut space);
     let prepared = preparer.json(json.as_bytes()).unwrap();
     assert!(prepared.is_personal() && prepared.reference().is_none());
     let error = book.execute_prepared(&prepared).unwrap_err();

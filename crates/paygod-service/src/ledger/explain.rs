@@ -6,7 +6,7 @@ use paygod_core::engine::{self, Context};
 use paygod_core::entry::{Decision, Entry};
 use paygod_core::{
     Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict, WindowFact,
-    WindowLookup,
+    WindowLookup, Workspace,
 };
 use paygod_policy::{Reason, Scratch};
 use paygod_types::{RequestId, Seq};
@@ -119,7 +119,8 @@ impl Ledger {
             }));
         };
         let ruleset = rulesets::build(&self.blobs, policy)?;
-        let mut preparer = Preparer::new(&*ruleset, &self.shared.window_key);
+        let mut space = Workspace::default();
+        let mut preparer = Preparer::new(&*ruleset, &self.shared.window_key, &mut space);
         let prepared = preparer.json(request).map_err(SubmitError::from)?;
         let history = PastBefore {
             ledger: self,

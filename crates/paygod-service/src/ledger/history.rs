@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use paygod_core::{
-    Action, CommitmentKey, Effects, Entry, History, HistoryError, SealedRequest, Verdict,
+    Action, CommitmentKey, Effects, Entry, History, HistoryError, Prepared, SealedRequest, Verdict,
     WindowFact, WindowLookup,
 };
 use paygod_store::{
@@ -64,10 +64,23 @@ impl Past {
         self.fresh_keys.push_back((seq, key.clone()));
     }
 
-    /// Whether an entry may have been sealed under this id; `false` is certain.
-    pub(super) fn may_know(&self, id: &RequestId) -> bool {
-        self.finder
-            .may_contain(self.maker.id(id.as_str().as_bytes()))
+    /// Looks where the keys of these requests will be looked for: [`IndexWriter::warm`].
+    pub(super) fn warm<'a, P: 'a>(
+        &mut self,
+        requests: impl Iterator<Item = &'a Prepared<P>>,
+    ) -> usize {
+        self.keys.clear();
+        for prepared in requests {
+            let id = prepared.request().id.as_str();
+            self.keys.push(self.maker.id(id.as_bytes()));
+            let tokens = prepared.windows().iter();
+            self.keys
+                .extend(tokens.map(|window| self.maker.token(&window.token.0)));
+        }
+        self.keys
+            .iter()
+            .filter(|key| self.index.warm(**key))
+            .count()
     }
 
     /// Lets the entries of a group be found while it is on its way to the disk.

@@ -73,7 +73,7 @@ impl Integrator {
 
     fn integrate(
         &mut self,
-        work: Work,
+        mut work: Work,
         leaves: &mut Vec<Hash>,
     ) -> Result<Option<JoinHandle<()>>, DerivedError> {
         leaves.clear();
@@ -82,13 +82,15 @@ impl Integrator {
         self.balances
             .apply_all(work.changes.iter(work.group.first_seq()))?;
         self.shared.progress.set_integrated(self.tree.size());
-        match work.snapshot {
+        let snapshot = match work.snapshot.take() {
             Some(job) => {
                 self.balances.seal()?;
-                Ok(self.write_snapshot(job))
+                self.write_snapshot(job)
             }
-            None => Ok(None),
-        }
+            None => None,
+        };
+        self.shared.spare.put(work);
+        Ok(snapshot)
     }
 
     /// On a thread of its own; without one there is no snapshot this time.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey};
+use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey, Workspace};
 use paygod_policy::Ruleset;
 use paygod_store::{Blobs, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
@@ -19,9 +19,13 @@ use super::ticket::Answers;
 const DOCUMENT_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
 
 /// One prepared request.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every item is ready, and a box would be one more allocation on each"
+)]
 pub(super) enum Item {
     /// Ready for the sequencer.
-    Ready(Box<Ready>),
+    Ready(Ready),
     /// Refused already.
     Refused(SubmitError),
 }
@@ -41,17 +45,25 @@ pub(super) struct Input {
     pub(super) key: CommitmentKey,
 }
 
-/// Prepared requests of one place in the order.
+/// Prepared requests of one place in the order. A worker has one and fills it again and again.
+#[derive(Default)]
 pub(super) struct Chunk {
     pub(super) items: Vec<Item>,
     /// Whose they are: so many requests each, in order.
     pub(super) callers: Vec<(Arc<Answers>, usize)>,
+    space: Workspace<Ruleset>,
 }
 
 impl Chunk {
+    /// Gives a request back that is answered: its memory serves the next.
+    pub(super) fn recycle(&mut self, ready: Ready) {
+        self.space.recycle(ready.prepared);
+    }
+
     /// INVARIANT(poisoned): none of them has an outcome.
-    pub(super) fn answer_poisoned(self) {
-        for (answers, count) in self.callers {
+    pub(super) fn answer_poisoned(&mut self) {
+        self.items.clear();
+        for (answers, count) in self.callers.drain(..) {
             answers.give((0..count).map(|_| Err(SubmitError::Poisoned)));
         }
     }
@@ -65,24 +77,25 @@ pub(super) struct Tools<'a> {
     pub(super) blobs: &'a Blobs,
 }
 
-/// Prepares a chunk under the policy in force when it begins.
-pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>) -> Chunk {
-    let mut preparer = Preparer::new(tools.ruleset, tools.window_key);
-    let count = parts.iter().map(|part| part.requests.len()).sum();
-    let mut items = Vec::with_capacity(count);
-    let mut callers = Vec::with_capacity(parts.len());
+/// Prepares a chunk, empty by now, under the policy in force when it begins.
+pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chunk: &mut Chunk) {
+    let Chunk {
+        items,
+        callers,
+        space,
+    } = chunk;
+    let mut preparer = Preparer::new(tools.ruleset, tools.window_key, space);
     for part in parts.drain(..) {
         callers.push((part.answers, part.requests.len()));
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
     }
-    if let Err(error) = encrypt(&mut items, tools.vault) {
+    if let Err(error) = encrypt(items, tools.vault) {
         let error = Arc::new(error);
         for item in items.iter_mut().filter(|item| item.is_personal()) {
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
         }
     }
-    Chunk { items, callers }
 }
 
 fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {
@@ -97,11 +110,11 @@ fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission)
     };
     match prepared {
         Ok(prepared) => match activated(&prepared, blobs) {
-            Ok(ruleset) => Item::Ready(Box::new(Ready {
+            Ok(ruleset) => Item::Ready(Ready {
                 prepared,
                 input: None,
                 ruleset,
-            })),
+            }),
             Err(error) => Item::Refused(error),
         },
         Err(error) => Item::Refused(error.into()),
@@ -142,6 +155,14 @@ fn encrypt(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
 }
 
 impl Item {
+    /// The prepared request, unless it was refused.
+    pub(super) fn prepared(&self) -> Option<&Prepared<paygod_policy::Prepared>> {
+        match self {
+            Self::Ready(ready) => Some(&ready.prepared),
+            Self::Refused(_) => None,
+        }
+    }
+
     fn is_personal(&self) -> bool {
         matches!(self, Self::Ready(ready) if ready.prepared.is_personal())
     }

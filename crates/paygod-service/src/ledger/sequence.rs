@@ -7,11 +7,13 @@
 //!
 //! It does not flush, answer or publish.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
-use paygod_core::{Action, Command, CommandError, Effects, Preparer, Request, State};
+use paygod_core::{
+    AccountIx, Action, Command, CommandError, Effects, Preparer, Request, State, Workspace,
+};
 use paygod_policy::{Ruleset, Scratch};
 use paygod_store::{Placer, StageError};
 use paygod_types::Timestamp;
@@ -26,9 +28,9 @@ use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
 
 /// What a worker does in its turn.
-pub(super) enum Task {
+pub(super) enum Task<'a> {
     /// Sequences what it prepared.
-    Chunk(Chunk),
+    Chunk(&'a mut Chunk),
     /// Runs an errand.
     Errand(Errand),
     /// Looks for reservations that are overdue.
@@ -50,7 +52,7 @@ impl Turns {
     }
 
     /// Does a task in its turn. INVARIANT(poisoned): a turn that panicked was the last.
-    pub(super) fn take(&self, task: Task) {
+    pub(super) fn take(&self, task: Task<'_>) {
         if let Ok(mut sequencer) = self.sequencer.lock() {
             sequencer.turn(task);
         }
@@ -76,6 +78,8 @@ pub(super) struct Sequencer {
     work: Work,
     /// The entry being made.
     entry: Vec<u8>,
+    /// Kept from chunk to chunk to spare allocations.
+    places: Vec<AccountIx>,
     snapshots: Snapshots,
     shared: Arc<Shared>,
 }
@@ -88,7 +92,8 @@ impl Sequencer {
         snapshots: Snapshots,
         shared: Arc<Shared>,
     ) -> Self {
-        let work = Work::new(state.next_seq());
+        let mut work = Work::default();
+        work.begin(state.next_seq());
         let scratch = Scratch::default();
         let placer = past.placer();
         Self {
@@ -99,12 +104,13 @@ impl Sequencer {
             placer,
             work,
             entry: Vec::new(),
+            places: Vec::new(),
             snapshots,
             shared,
         }
     }
 
-    fn turn(&mut self, task: Task) {
+    fn turn(&mut self, task: Task<'_>) {
         match task {
             Task::Chunk(chunk) => self.chunk(chunk),
             Task::Errand(errand) => self.errand(errand),
@@ -135,7 +141,8 @@ impl Sequencer {
             return;
         }
         self.work.snapshot = self.snapshot();
-        let next = Work::new(self.state.next_seq());
+        let mut next = self.shared.spare.take();
+        next.begin(self.state.next_seq());
         let work = std::mem::replace(&mut self.work, next);
         self.past.stage(&work.group);
         if let Some(mut refused) = self.shared.handoff.give(work) {
@@ -153,13 +160,15 @@ impl Sequencer {
         Some(job)
     }
 
-    fn chunk(&mut self, chunk: Chunk) {
+    fn chunk(&mut self, chunk: &mut Chunk) {
         self.past.forget_keys(self.shared.progress.durable());
         self.warm(&chunk.items);
-        let mut items = chunk.items.into_iter();
-        for (answers, count) in chunk.callers {
+        let mut items = std::mem::take(&mut chunk.items);
+        let mut callers = std::mem::take(&mut chunk.callers);
+        let mut rest = items.drain(..);
+        for (answers, count) in callers.drain(..) {
             let mut given = Vec::with_capacity(count);
-            for item in items.by_ref().take(count) {
+            for item in rest.by_ref().take(count) {
                 if self.is_full() {
                     // What was answered so far belongs to the group that is handed over.
                     let part = std::mem::take(&mut given);
@@ -169,30 +178,30 @@ impl Sequencer {
                     });
                     self.hand_over();
                 }
-                let answer = self.item(item);
+                let answer = match item {
+                    Item::Refused(error) => Err(error),
+                    Item::Ready(mut ready) => {
+                        let answer = self.ready(&mut ready);
+                        chunk.recycle(ready);
+                        answer
+                    }
+                };
                 given.push(answer);
             }
             self.reply(Reply { answers, given });
         }
+        drop(rest);
+        (chunk.items, chunk.callers) = (items, callers);
     }
 
     /// Looks up what a chunk will look up, so that the memory it stands in is on its way to the
     /// processor's cache for all of it at once, and not for one request after the other.
-    fn warm(&self, items: &[Item]) {
-        let mut seen = 0_usize;
-        for item in items {
-            let Item::Ready(ready) = item else { continue };
-            let request = ready.prepared.request();
-            seen = seen.wrapping_add(usize::from(self.past.may_know(&request.id)));
-            for transfer in request.command.transfers() {
-                for account in [&transfer.debit, &transfer.credit] {
-                    let found = self.state.account(account);
-                    seen =
-                        seen.wrapping_add(usize::from(found.is_some_and(|one| one.flags.closed)));
-                }
-            }
-        }
-        std::hint::black_box(seen);
+    fn warm(&mut self, items: &[Item]) {
+        let ready = || items.iter().filter_map(Item::prepared);
+        let transfers = ready().flat_map(|prepared| prepared.request().command.transfers());
+        let accounts = transfers.flat_map(|transfer| [&transfer.debit, &transfer.credit]);
+        std::hint::black_box(self.state.warm(accounts, &mut self.places));
+        std::hint::black_box(self.past.warm(ready()));
     }
 
     fn reply(&mut self, reply: Reply) {
@@ -202,16 +211,11 @@ impl Sequencer {
         }
     }
 
-    fn item(&mut self, item: Item) -> Answer {
-        match item {
-            Item::Refused(error) => Err(error),
-            Item::Ready(mut ready) => {
-                let now = self.shared.clock.now();
-                self.expire(now)?;
-                self.under_policy(&mut ready)?;
-                self.execute(&ready, now)
-            }
-        }
+    fn ready(&mut self, ready: &mut Ready) -> Answer {
+        let now = self.shared.clock.now();
+        self.expire(now)?;
+        self.under_policy(ready)?;
+        self.execute(ready, now)
     }
 
     /// Prepares the request again if it was prepared under a policy that has been replaced.
@@ -219,7 +223,8 @@ impl Sequencer {
         if ready.prepared.policy() == self.ruleset.digest() {
             return Ok(());
         }
-        let mut preparer = Preparer::new(&*self.ruleset, &self.shared.window_key);
+        let mut space = Workspace::default();
+        let mut preparer = Preparer::new(&*self.ruleset, &self.shared.window_key, &mut space);
         let mut prepared = preparer.json(ready.prepared.canonical())?;
         if let Some(input) = &ready.input {
             prepared.commit(&input.key);

@@ -14,12 +14,13 @@ use super::errand::Errand;
 use super::handoff::Handoff;
 use super::intake::Intake;
 use super::outcome::{Submission, SubmitError};
-use super::work::Work;
+use super::work::{Spare, Work};
 
 /// Queues, progress and what every stage needs.
 pub(super) struct Shared {
     pub(super) intake: Intake<Submission, Errand>,
     pub(super) handoff: Handoff<Work>,
+    pub(super) spare: Spare,
     pub(super) progress: Progress,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) window_key: WindowKey,
@@ -42,6 +43,7 @@ impl Shared {
         Self {
             intake: Intake::new(),
             handoff: Handoff::new(),
+            spare: Spare::default(),
             progress,
             clock,
             window_key,

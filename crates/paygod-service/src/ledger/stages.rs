@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use paygod_store::{Blobs, Vault};
 
-use super::intake::{Job, Part};
-use super::outcome::Submission;
+use super::intake::Job;
 use super::prepare::{self, Chunk, Tools};
 use super::sequence::{Task, Turns};
 use super::shared::Shared;
@@ -59,10 +58,20 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger
 /// closes or is poisoned.
 pub(super) fn worker(shared: &Shared, turns: &Turns, vault: &Vault, blobs: &Blobs) {
-    let mut parts = Vec::new();
+    let (mut parts, mut chunk) = (Vec::new(), Chunk::default());
     while let Some((place, job)) = shared.intake.take(&mut parts, PATIENCE) {
         let task = match job {
-            Job::Requests => Task::Chunk(chunk(shared, vault, blobs, &mut parts)),
+            Job::Requests => {
+                let ruleset = shared.ruleset();
+                let tools = Tools {
+                    ruleset: &ruleset,
+                    window_key: &shared.window_key,
+                    vault,
+                    blobs,
+                };
+                prepare::prepare(&mut parts, &tools, &mut chunk);
+                Task::Chunk(&mut chunk)
+            }
             Job::Errand(errand) => Task::Errand(errand),
             Job::Idle => Task::Idle,
         };
@@ -74,20 +83,4 @@ pub(super) fn worker(shared: &Shared, turns: &Turns, vault: &Vault, blobs: &Blob
         }
     }
     turns.leave();
-}
-
-fn chunk(
-    shared: &Shared,
-    vault: &Vault,
-    blobs: &Blobs,
-    parts: &mut Vec<Part<Submission>>,
-) -> Chunk {
-    let ruleset = shared.ruleset();
-    let tools = Tools {
-        ruleset: &ruleset,
-        window_key: &shared.window_key,
-        vault,
-        blobs,
-    };
-    prepare::prepare(parts, &tools)
 }

@@ -1,6 +1,6 @@
 //! What travels from the sequencer through commit to integration: one group and all that hangs on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use paygod_core::Effects;
 use paygod_store::{Group, PlacedInputs, Touch};
@@ -10,6 +10,12 @@ use super::integrate::touch;
 use super::outcome::{Answer, SubmitError};
 use super::snapshots::SnapshotJob;
 use super::ticket::Answers;
+
+/// Most groups whose memory is kept: one being filled, one waiting, one written, one integrated.
+const SPARE_MAX: usize = 4;
+
+/// Most memory of a group that is kept, in bytes: about four thousand everyday entries.
+const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// Answers that are due once the group is durable.
 pub(super) struct Reply {
@@ -33,6 +39,11 @@ impl Changes {
         self.ends.push(self.touches.len());
     }
 
+    fn clear(&mut self) {
+        self.touches.clear();
+        self.ends.clear();
+    }
+
     /// Each entry's, in order; the first entry's seq is `first`.
     pub(super) fn iter(&self, first: Seq) -> impl Iterator<Item = (Seq, &[Touch])> {
         let mut start = 0;
@@ -45,6 +56,7 @@ impl Changes {
 }
 
 /// One group under way.
+#[derive(Default)]
 pub(super) struct Work {
     pub(super) group: Arc<Group>,
     /// What the group's entries refer to: durable before the group is.
@@ -60,16 +72,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(first: Seq) -> Self {
-        Self {
-            group: Arc::new(Group::new(first)),
-            inputs: PlacedInputs::default(),
-            changes: Changes::default(),
-            erased: Vec::new(),
-            snapshot: None,
-            replies: Vec::new(),
-            requests: 0,
-        }
+    /// Makes an empty one begin with the entry `first`.
+    pub(super) fn begin(&mut self, first: Seq) {
+        Arc::make_mut(&mut self.group).begin(first);
     }
 
     /// Whether nothing depends on it: no entry, nobody waiting.
@@ -91,5 +96,39 @@ impl Work {
                 .answers
                 .give(reply.given.iter().map(|_| Err(SubmitError::Poisoned)));
         }
+    }
+}
+
+/// Groups that are through and lend their memory to the next ones: memory that is given back to the
+/// operating system and asked for again costs more than what is written into it.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Vec<Work>>);
+
+impl Spare {
+    /// A spare one, or one made anew.
+    pub(super) fn take(&self) -> Work {
+        self.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes one back, unless somebody still reads its entries or it is larger than the usual.
+    pub(super) fn put(&self, mut work: Work) {
+        let usual = work.group.capacity().max(work.inputs.capacity()) <= SPARE_BYTES_MAX;
+        if !usual || Arc::get_mut(&mut work.group).is_none() {
+            return;
+        }
+        work.inputs.clear();
+        work.changes.clear();
+        work.erased.clear();
+        work.replies.clear();
+        work.requests = 0;
+        work.snapshot = None;
+        let mut spare = self.lock();
+        if spare.len() < SPARE_MAX {
+            spare.push(work);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Work>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

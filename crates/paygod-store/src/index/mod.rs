@@ -276,6 +276,13 @@ impl IndexWriter {
             .try_for_each(|key| self.active.insert(*key, seq.get()))
     }
 
+    /// Looks where a key will be looked for and added, so that this memory is on its way to the
+    /// processor's cache; what it gives means nothing else.
+    #[must_use]
+    pub fn warm(&self, key: u64) -> bool {
+        self.shared.filter.may_contain(key) | (self.active.head(key) != 0)
+    }
+
     /// Begins a new table with the entry `end`; the full one becomes a run in the background.
     fn freeze(&mut self, end: u64, keys: usize) -> Result<(), DerivedError> {
         self.active.freeze(end);
