@@ -1,13 +1,13 @@
 //! The ledger of one book: judges requests, seals the outcome, answers once it is durable, publishes
 //! signed checkpoints.
 //!
-//! [`Ledger::create`] makes a book, [`Ledger::open`] opens one and starts the stages, each a thread of
-//! its own with a bounded queue before it:
+//! [`Ledger::create`] makes a book, [`Ledger::open`] opens one and starts the stages, with a bounded
+//! queue before each:
 //!
-//! 1. `prepare`: canonical bytes, packs' first step, encryption; several workers.
-//! 2. `sequence`: the one owner of the state: idempotency, decision, entry.
-//! 3. `commit`: one write, one flush, then the answers.
-//! 4. `integrate`: tree, balance history, checkpoint.
+//! 1. `prepare`: canonical bytes, packs' first step, encryption; several workers side by side.
+//! 2. `sequence`: idempotency, decision, entry; the workers in turns, each what it prepared.
+//! 3. `commit`, a thread: one write, one flush, then the answers.
+//! 4. `integrate`, a thread: tree, balance history, checkpoint.
 //!
 //! A [`Ledger`] is one handle for all callers and threads; every method takes `&self`. Reads show only
 //! what is durable: INVARIANT(durable-first). After a failed write nothing goes on until the book is
