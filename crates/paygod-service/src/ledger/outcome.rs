@@ -31,6 +31,10 @@ pub struct Outcome {
 
 /// A request as it is submitted.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a submission is all of one kind or all of the other, and a box would be one more allocation"
+)]
 pub enum Submission {
     /// A request document: any JSON spelling of it.
     Json(Vec<u8>),

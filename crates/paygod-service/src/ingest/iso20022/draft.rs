@@ -314,6 +314,10 @@ pub(super) fn all_faults(batch: &[Arc<LocatedFault>], own: FaultList) -> Faults 
 }
 
 impl Parsed {
+    #[expect(
+        clippy::result_large_err,
+        reason = "both are kept in lists of the file's payments, side by side"
+    )]
     pub(super) fn finish(self, request_id: RequestId) -> Result<Payment, RefusedPayment> {
         match self.outcome {
             Ok(content) => Ok(Payment {
