@@ -367,6 +367,15 @@ impl Json {
         }
     }
 
+    /// The value as a document to judge: an array, which has no name of its own to be read by, becomes the
+    /// `items` of an object.
+    pub(crate) fn into_document(self) -> Self {
+        match self {
+            array @ Self::Array(_) => Self::Object(vec![("items".to_owned(), array)]),
+            other => other,
+        }
+    }
+
     /// What kind of value this is, for messages.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {

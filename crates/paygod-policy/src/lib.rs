@@ -21,11 +21,18 @@ pub mod limits;
 mod list;
 mod pack;
 mod ruleset;
+pub mod run;
+mod run_check;
 mod schema;
 mod window;
 
 pub use decision::{Decision, Reason, RuleInfo, Verdict};
 pub use list::{List, ListBuilder, ListError};
-pub use pack::{CaseReport, CasesReport, Pack, PackError, PackProblem, RuleCoverage};
+pub use pack::{
+    BranchCoverage, CaseReport, CasesReport, Change, Covered, Explanation, Finding, Pack, PackDiff,
+    PackError, PackProblem, RuleCoverage, RuleExplanation, RuleOutcome, Step, Turned,
+};
 pub use ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch};
+pub use run::{Run, RunError};
+pub use run_check::Altered;
 pub use window::{WindowFact, WindowQuery, WindowToken};

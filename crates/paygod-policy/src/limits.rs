@@ -25,6 +25,8 @@ pub const ARCHIVE_BYTES_MAX: usize = 2 * PACK_BYTES_MAX;
 pub const SCHEMA_SLOTS_MAX: usize = 512;
 /// How deep a schema may nest, references followed. Past it the pack does not load.
 pub const SCHEMA_DEPTH_MAX: usize = 12;
+/// Bytes of one document judged outside a book, such as a scanner's report. Past it it is not read.
+pub const DOCUMENT_BYTES_MAX: usize = 67_108_864;
 /// Nesting of a JSON document read by this crate. Past it it is refused.
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Elements of one list inside a judged document. Past it the document is denied as invalid.
@@ -46,6 +48,12 @@ pub const LOOKUP_BYTES_MAX: usize = 4_096;
 pub const PROBLEMS_MAX: usize = 64;
 /// Cases of one pack. Past it `tests/cases.yaml` does not load.
 pub const CASES_MAX: usize = 10_000;
+/// Elements of a list that an explanation shows. Further ones are counted, not shown.
+pub const EXPLAINED_ELEMENTS_MAX: usize = 20;
+/// Parts of one condition that an explanation evaluates. Further ones are left out.
+pub const EXPLAINED_STEPS_MAX: usize = 20_000;
+/// Transfers before the judged one that a case may tell of. Past it `tests/cases.yaml` does not load.
+pub const CASE_HISTORY_MAX: usize = 1_000;
 /// Bytes a compiled regular expression may take. Past it the pack does not load.
 pub const REGEX_BYTES_MAX: usize = 1_048_576;
 

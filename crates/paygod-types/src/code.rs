@@ -386,6 +386,7 @@ codes! {
     // pack, list, policy: what judges.
     PACK_PROBLEMS = "pack.problems", Input, "the pack is wrong", "correct what each message names, at its file and line";
     PACK_ARCHIVE = "pack.archive", Input, "the bytes are not a pack's canonical archive", "build the archive again from the pack's files";
+    PACK_SUBJECT = "pack.subject", Input, "the pack judges documents, and a book judges transfers", "use it with `paygod run`";
     PACK_CASES = "pack.cases", Input, "the pack's cases cannot be read", "correct `tests/cases.yaml` at the line named";
     LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
     LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";

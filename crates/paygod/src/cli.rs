@@ -5,19 +5,23 @@
 //! are seen by everyone who can list processes.
 
 mod book;
+mod pack;
 mod policy;
 mod proof;
 mod requests;
+mod run;
 mod tools;
 
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
-pub(crate) use policy::{
-    ListCheck, ListCommand, ListFormat, ListImport, ListShow, PackActivate, PackCommand, PackPaths,
+pub(crate) use pack::{
+    PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackNew, PackPaths, PackTest,
 };
+pub(crate) use policy::{ListCheck, ListCommand, ListFormat, ListImport, ListShow};
 pub(crate) use proof::{CheckpointShow, Export, Prove, Verify};
 pub(crate) use requests::{
     Correct, Decide, Erase, Explain, Freeze, PostPending, Scope, Submit, SubmitFormat, VoidPending,
 };
+pub(crate) use run::Run;
 pub(crate) use tools::{Completions, Demo, Drill, Man};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -118,6 +122,7 @@ pub(crate) enum Command {
     List(ListCommand),
     #[command(subcommand)]
     Pack(PackCommand),
+    Run(Run),
     /// Approve a payment that waits for review
     #[command(after_help = "\
 Money of a payment under review stays reserved until enough people have approved it. Nobody
@@ -178,7 +183,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "init", "account", "balance", "entries", "erase", "backup", "restore",
         ],
     ),
-    ("Policy", &["pack", "list"]),
+    ("Policy", &["pack", "list", "run"]),
     ("Proof", &["checkpoint", "prove", "export", "verify"]),
     ("This command", &["completions", "man"]),
 ];

@@ -8,6 +8,7 @@ mod policy;
 mod proof;
 pub(crate) mod receipt;
 mod requests;
+pub(crate) mod run;
 mod shell;
 mod submit;
 pub(crate) mod verify;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Explain(options) => entries::explain(&options, global, console),
         Command::List(command) => policy::list(&command, global, console),
         Command::Pack(command) => policy::pack(&command, global, console),
+        Command::Run(options) => run::run(&options, console),
         Command::Approve(options) => requests::approve(&options, global, console),
         Command::Reject(options) => requests::reject(&options, global, console),
         Command::Post(options) => requests::post(&options, global, console),

@@ -179,6 +179,40 @@ impl Machine {
     }
 }
 
+/// A value as conditions spell it, and whether it is true, if it is a bool.
+pub(crate) type Shown = (String, Option<bool>);
+
+impl Machine {
+    /// Evaluates a part of a condition, inside the loops whose rows are given, and spells its value.
+    /// For explanations: what judges is [`Machine::run`].
+    pub(crate) fn show(
+        &mut self,
+        program: &Program,
+        inputs: Inputs<'_>,
+        rows: &[usize],
+    ) -> Evaluated<Shown> {
+        self.made.clear();
+        self.rows.clear();
+        self.rows.extend_from_slice(rows);
+        let mut run = Run {
+            machine: self,
+            program,
+            inputs,
+        };
+        let value = run.value(program.root)?;
+        let shown = match value {
+            Value::Bool(truth) => return Ok((truth.to_string(), Some(truth))),
+            Value::Int(value) => value.to_string(),
+            Value::Decimal(value) => value.to_string(),
+            Value::Text(text) => format!("{:?}", run.text(text)),
+            Value::Money(value) => value.to_string(),
+            Value::Time(value) => value.to_string(),
+            Value::Duration(ns) => crate::lang::ty::duration_text(ns),
+        };
+        Ok((shown, None))
+    }
+}
+
 struct Run<'m, 'p> {
     machine: &'m mut Machine,
     program: &'p Program,

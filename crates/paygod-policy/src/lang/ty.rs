@@ -86,6 +86,23 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     Some(if negative { -total } else { total })
 }
 
+/// A duration in the largest unit that divides it.
+pub(crate) fn duration_text(ns: i64) -> String {
+    const UNITS: [(&str, i64); 6] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+    ];
+    let unit = UNITS.iter().find(|(_, unit)| ns % unit == 0);
+    unit.map_or_else(
+        || format!("{ns}ns"),
+        |(name, unit)| format!("{}{name}", ns / unit),
+    )
+}
+
 /// Reads an ISO 8601 duration without years and months, `P1DT2H30M5S`; in nanoseconds.
 pub(crate) fn parse_iso_duration(text: &str) -> Option<i64> {
     let rest = text.strip_prefix('P')?;

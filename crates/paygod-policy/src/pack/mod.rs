@@ -6,6 +6,10 @@
 
 mod archive;
 mod cases;
+mod coverage;
+mod diff;
+mod explain;
+mod lint;
 mod manifest;
 mod problem;
 mod yaml;
@@ -30,7 +34,11 @@ use crate::limits::{PROBLEMS_MAX, RULES_PER_PACK_MAX};
 use crate::ruleset::Named;
 use crate::schema::{self, Attachment, Shape};
 
-pub use cases::{CaseReport, CasesReport, RuleCoverage};
+pub use cases::{CaseReport, CasesReport, Covered, RuleCoverage};
+pub use coverage::BranchCoverage;
+pub use diff::{Change, PackDiff, Turned};
+pub use explain::{Explanation, RuleExplanation, RuleOutcome, Step};
+pub use lint::Finding;
 pub use problem::PackProblem;
 use problem::{Place, place_of, raw_offset};
 
@@ -74,6 +82,7 @@ pub(crate) type InputPath = (String, Vec<String>);
 pub(crate) struct Contents {
     pub(crate) named: Named,
     pub(crate) archive: Vec<u8>,
+    pub(crate) subject: Subject,
     pub(crate) description: String,
     pub(crate) tags: Vec<String>,
     pub(crate) inputs: Vec<InputPath>,
@@ -106,6 +115,7 @@ impl Pack {
         };
         let manifest: manifest::Manifest = yaml::read(MANIFEST, source).map_err(one)?;
         let mut loader = Loader {
+            subject: Subject::default(),
             source,
             files,
             problems: Vec::new(),
@@ -168,6 +178,12 @@ impl Pack {
         &self.contents.lists
     }
 
+    /// Whether it judges documents with `paygod run`, and not the transfers of a book.
+    #[must_use]
+    pub fn judges_documents(&self) -> bool {
+        self.contents.subject == Subject::Document
+    }
+
     /// Its rules, in order.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = &RuleInfo> {
         self.contents.rules.iter().map(|rule| &*rule.info)
@@ -180,7 +196,28 @@ fn one(problem: PackProblem) -> PackError {
     }
 }
 
+/// What a pack judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The transfers of a book.
+    #[default]
+    Transfer,
+    /// Any JSON document, outside a book.
+    Document,
+}
+
+impl Subject {
+    /// The word that sources begin with.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Document => "document",
+        }
+    }
+}
+
 struct Loader<'a> {
+    subject: Subject,
     source: &'a str,
     files: &'a BTreeMap<String, String>,
     problems: Vec<PackProblem>,
@@ -231,6 +268,7 @@ impl Loader<'_> {
         Some(Contents {
             named,
             archive,
+            subject: self.subject,
             description: manifest.metadata.description.value.clone(),
             tags: manifest.metadata.tags.clone(),
             inputs,
@@ -264,6 +302,35 @@ impl Loader<'_> {
         (name, version.clone())
     }
 
+    /// The path of an input below what the pack judges, which is the same for all inputs.
+    fn source(&mut self, input: &manifest::Input, subject: &mut Option<Subject>) -> Vec<String> {
+        let given = &input.source;
+        let mut parts = given.value.split('.').map(str::to_owned);
+        let root = match parts.next().as_deref() {
+            Some("transfer") => Some(Subject::Transfer),
+            Some("document") => Some(Subject::Document),
+            _ => None,
+        };
+        let path: Vec<String> = parts.collect();
+        match root.filter(|_| path.iter().all(|part| !part.is_empty())) {
+            None => {
+                let message = format!(
+                    "the source `{}` is unknown; write `transfer`, or a field of it as in `transfer.payment`; \
+                     or `document`, for what `paygod run` judges",
+                    given.value
+                );
+                self.fail(given, message);
+            }
+            Some(root) if subject.is_some_and(|known| known != root) => {
+                let message =
+                    "a pack judges transfers or documents, not both; make two packs of it";
+                self.fail(given, message);
+            }
+            root => *subject = root,
+        }
+        path
+    }
+
     fn approvals(&mut self, policy: &manifest::Policy) -> u32 {
         let Some(given) = &policy.approvals else {
             return 1;
@@ -282,6 +349,7 @@ impl Loader<'_> {
         let before = self.problems.len();
         let mut paths: Vec<InputPath> = Vec::new();
         let mut schemas = Vec::new();
+        let mut subject = None;
         for input in inputs {
             if !is_word(&input.name.value) {
                 let message = format!(
@@ -301,19 +369,11 @@ impl Loader<'_> {
                     format!("`{}` is unknown; write `object`", input.kind.value),
                 );
             }
-            let mut source = input.source.value.split('.').map(str::to_owned);
-            if source.next().as_deref() != Some("transfer")
-                || source.clone().any(|part| part.is_empty())
-            {
-                let message = format!(
-                    "the source `{}` is unknown; write `transfer`, or a field of it as in `transfer.payment`",
-                    input.source.value
-                );
-                self.fail(&input.source, message);
-            }
-            paths.push((input.name.value.clone(), source.collect()));
+            let source = self.source(input, &mut subject);
+            paths.push((input.name.value.clone(), source));
             schemas.push(self.schema(&input.schema));
         }
+        self.subject = subject.unwrap_or_default();
         if paths.is_empty() {
             let message = "`spec.inputs` is empty; a pack reads at least one input";
             self.problems.push(PackProblem::of_file(MANIFEST, message));
@@ -498,7 +558,11 @@ impl Loader<'_> {
             self.problems.push(PackProblem::of_file(CASES, message));
             return Vec::new();
         };
-        match cases::read(CASES, source, rules) {
+        let around = cases::Around {
+            files: self.files,
+            rules,
+        };
+        match cases::read(CASES, source, around) {
             Ok(cases) => cases,
             Err(mut problems) => {
                 // A rule that did not load is not also unknown to its cases.

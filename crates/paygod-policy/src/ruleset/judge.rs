@@ -62,6 +62,19 @@ impl Prepared {
         })
     }
 
+    /// The document as a layout reads it, if it is what the layout describes.
+    pub(crate) fn sound(&self, shape: usize) -> Option<&Document> {
+        match self.invalid.get(shape) {
+            Some(None) => self.documents.get(shape),
+            _ => None,
+        }
+    }
+
+    /// The windows, as indexes into [`Ruleset::sites`], in the order of [`Prepared::windows`].
+    pub(crate) fn asked_sites(&self) -> Vec<u32> {
+        self.windows.iter().map(|asked| asked.site).collect()
+    }
+
     fn clear(&mut self, shapes: usize) {
         self.documents.resize_with(shapes, Document::default);
         self.invalid.clear();
@@ -175,10 +188,7 @@ impl Ruleset {
         prepared: &'p Prepared,
     ) -> Option<&'p Document> {
         let shape = self.linked.get(rule.pack)?.shape;
-        match prepared.invalid.get(shape) {
-            Some(None) => prepared.documents.get(shape),
-            _ => None,
-        }
+        prepared.sound(shape)
     }
 
     /// The amount of a prepared transfer, if a layout describes it as money.

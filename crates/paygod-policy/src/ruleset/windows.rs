@@ -10,6 +10,7 @@ use std::sync::Arc;
 use paygod_types::Digest;
 
 use crate::document::{Document, Slot};
+use crate::lang::ty::duration_text;
 use crate::lang::typed::{WindowKey, WindowSite};
 use crate::schema::Shape;
 
@@ -125,21 +126,4 @@ fn write_slot(document: &Document, slot: Slot, out: &mut Vec<u8>) -> bool {
         Slot::Absent | Slot::Present | Slot::List(..) => return false,
     }
     true
-}
-
-/// A duration in the largest unit that divides it.
-fn duration_text(ns: i64) -> String {
-    const UNITS: [(&str, i64); 6] = [
-        ("d", 86_400_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("ms", 1_000_000),
-        ("us", 1_000),
-    ];
-    let unit = UNITS.iter().find(|(_, unit)| ns % unit == 0);
-    unit.map_or_else(
-        || format!("{ns}ns"),
-        |(name, unit)| format!("{}{name}", ns / unit),
-    )
 }

@@ -77,6 +77,10 @@ impl Ledger {
             let list = List::parse(&self.blobs.get(&named.digest)?).map_err(PolicyError::from)?;
             builder = builder.list(Arc::new(list));
         }
+        if let Some(pack) = packs.iter().find(|pack| pack.judges_documents()) {
+            let name = pack.named().name.to_string();
+            return Err(PolicyError::Subject { name }.into());
+        }
         for pack in packs {
             self.blobs.put(pack.archive())?;
             builder = builder.pack(pack);

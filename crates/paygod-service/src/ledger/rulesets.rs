@@ -55,6 +55,12 @@ pub enum PolicyError {
         /// What it was called.
         expected: String,
     },
+    /// A pack that judges documents was to judge the transfers of a book.
+    #[error("the pack `{name}` judges documents, not transfers; use it with `paygod run`")]
+    Subject {
+        /// Its name.
+        name: String,
+    },
     /// A list was never imported.
     #[error(
         "the list `{name}` was not imported into this book; import it with `paygod list import`"
@@ -76,6 +82,7 @@ impl PolicyError {
             Self::Ruleset(error) => error.code(),
             Self::Blob(error) => error.code(),
             Self::Misnamed { .. } => code::STORE_CORRUPT,
+            Self::Subject { .. } => code::PACK_SUBJECT,
             Self::NoList { .. } => code::LEDGER_NO_LIST,
         }
     }

@@ -1,4 +1,4 @@
-//! Commands about packs and the lists that they read.
+//! Commands about the lists that packs read.
 
 use super::Asked;
 use clap::{Args, Subcommand, ValueEnum};
@@ -87,58 +87,4 @@ pub(crate) struct ListCheck {
 
     /// The name to look up
     pub(crate) name: String,
-}
-
-/// Show, check, test and activate policy packs
-#[derive(Debug, Subcommand)]
-pub(crate) enum PackCommand {
-    /// Show the packs that judge payments now
-    #[command(after_help = "\
-Examples:
-  paygod pack list")]
-    List,
-    /// Check that packs load: syntax, types, digests
-    #[command(after_help = "\
-Examples:
-  paygod pack check packs/core/payment-limits
-  paygod pack check packs/core/*")]
-    Check(PackPaths),
-    /// Run the cases that packs carry in tests/cases.yaml
-    #[command(after_help = "\
-Examples:
-  paygod pack test packs/core/payment-limits
-  paygod pack test packs/core/*")]
-    Test(PackPaths),
-    Activate(PackActivate),
-}
-
-/// Folders of packs.
-#[derive(Debug, Args)]
-pub(crate) struct PackPaths {
-    /// Folders that hold a pack.yaml
-    #[arg(required = true, value_name = "DIR")]
-    pub(crate) packs: Vec<PathBuf>,
-}
-
-/// Let these packs, and only these, judge payments from now on
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Activation is sealed with the digest of every pack and list, so each later decision can be traced
-to the exact rules behind it. Lists that the packs read must be imported first.
-
-Examples:
-  paygod pack activate packs/core/payment-limits --by ana
-  paygod pack activate packs/core/* --by ana
-  paygod pack activate packs/core/* --list ofac-sdn=2026-11-22")]
-pub(crate) struct PackActivate {
-    /// Folders that hold a pack.yaml
-    #[arg(required = true, value_name = "DIR")]
-    pub(crate) packs: Vec<PathBuf>,
-
-    /// Use this version of a list, in place of the one imported last (may be repeated)
-    #[arg(long, value_name = "NAME=VERSION")]
-    pub(crate) list: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) asked: Asked,
 }

@@ -77,14 +77,17 @@ book is consistent, not that it is the one you know. `--kept` is what you saved 
 rewrite of anything before it is found even when the log's key was stolen. A receipt or an earlier
 export also names the entry.
 
+A folder that `paygod run` made is judged again, and the first file that was altered is named.
+
 Examples:
   paygod verify ./export --genesis 5f1c0e…
   paygod verify ./export --genesis 5f1c0e… --kept kept-by-the-auditor.txt
   paygod verify ./export --all --json
   paygod verify ./export --figures
-  paygod verify --book ./book")]
+  paygod verify --book ./book
+  paygod verify ./run")]
 pub(crate) struct Verify {
-    /// The export's folder; the book itself when not given
+    /// The export's folder, or a run's; the book itself when not given
     pub(crate) folder: Option<PathBuf>,
 
     /// The genesis fingerprint you were given, 64 hexadecimal digits

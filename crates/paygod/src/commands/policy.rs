@@ -1,7 +1,7 @@
 //! Packs and lists: `pack`, `list`.
 
 mod lists;
-mod packs;
+pub(crate) mod packs;
 
 pub(crate) use lists::run as list;
 pub(crate) use packs::run as pack;
@@ -11,6 +11,7 @@ use crate::fault::faults_from;
 faults_from!(
     paygod_policy::ListError,
     paygod_policy::PackError,
+    paygod_policy::PrepareError,
     paygod_service::ingest::ofac::OfacError,
     paygod_service::ledger::PolicyError,
 );

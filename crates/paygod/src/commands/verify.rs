@@ -31,6 +31,11 @@ const PROOF_HEADER: &[u8] = b"c2sp.org/tlog-proof";
 
 /// Verifies and tells.
 pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> Outcome {
+    if let Some(folder) = options.folder.as_deref()
+        && super::run::is_run(folder)
+    {
+        return super::run::verify(folder, console);
+    }
     let scratch = tempfile::tempdir().map_err(|error| {
         Fault::of(code::VERIFY_SCRATCH, &error).while_doing("no temporary folder")
     })?;

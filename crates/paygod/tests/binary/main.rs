@@ -10,4 +10,6 @@ mod command_line;
 mod demo;
 mod drill;
 mod output;
+mod packs;
+mod runs;
 mod support;

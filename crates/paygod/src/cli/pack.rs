@@ -1,0 +1,184 @@
+//! Commands about packs: writing, testing, understanding, activating them.
+
+use super::Asked;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Write, test, explain and activate policy packs
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackCommand {
+    /// Show the packs that judge payments now
+    #[command(after_help = "\
+Examples:
+  paygod pack list")]
+    List,
+    New(PackNew),
+    /// Check that packs load: syntax, types, digests
+    #[command(after_help = "\
+A folder of packs stands for every pack in it; `_drafts` is passed over.
+
+Examples:
+  paygod pack check packs/core/payment-limits
+  paygod pack check packs")]
+    Check(PackPaths),
+    /// Find what a reviewer would send back in packs that load
+    #[command(after_help = "\
+Finds cases that prove nothing (no allow and deny that differ in an input alone), rules that no case
+makes speak, inputs that no rule reads, reasons that cannot be told apart, and a README without its
+sources. Exit status 1 when there is something to mend.
+
+Examples:
+  paygod pack lint packs/core/payment-limits
+  paygod pack lint packs")]
+    Lint(PackPaths),
+    Test(PackTest),
+    Explain(PackExplain),
+    Diff(PackDiff),
+    Build(PackBuild),
+    Activate(PackActivate),
+}
+
+/// Packs: their folders, folders of packs, or archives.
+#[derive(Debug, Args)]
+pub(crate) struct PackPaths {
+    /// Folders that hold a pack.yaml, folders of such folders, or built archives
+    #[arg(required = true, value_name = "PACK")]
+    pub(crate) packs: Vec<PathBuf>,
+}
+
+/// Begin a pack: a folder with a rule, two cases and a README to change
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The new pack passes `paygod pack test` and `paygod pack lint` as it stands. Its files name their
+JSON Schemas, so that an editor completes and checks them.
+
+Examples:
+  paygod pack new card-limits
+  paygod pack new card-limits --dir packs/core")]
+pub(crate) struct PackNew {
+    /// The pack's name, and its folder's
+    pub(crate) name: String,
+
+    /// The folder to put it in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Run the cases that packs carry in tests/cases.yaml
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every case is judged as a payment would be, by the same evaluator. Rules and branches are counted:
+a branch is a condition, an operand of && or ||, or the condition of ?:, and is covered when cases
+have seen it both true and false. Exit status 1 when a case fails or coverage is below the minimum.
+
+Examples:
+  paygod pack test packs
+  paygod pack test packs/core/payment-limits --uncovered
+  paygod pack test packs --min-coverage 90 --junit packs.xml")]
+pub(crate) struct PackTest {
+    #[command(flatten)]
+    pub(crate) packs: PackPaths,
+
+    /// The least percentage of rules, and of branches, that a pack's cases must cover
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) min_coverage: Option<u8>,
+
+    /// Write the outcome as JUnit XML too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// List the branches that no case has seen both ways
+    #[arg(long)]
+    pub(crate) uncovered: bool,
+}
+
+/// Show how a pack comes to a decision: every part of every condition with its value
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Explains one of the pack's cases, or a document of your own. The tree shows values of the judged
+document: mind who sees it. A document of your own is judged without history.
+
+Examples:
+  paygod pack explain packs/core/payment-limits --case yen-have-no-limit-and-are-denied
+  paygod pack explain packs/core/payment-limits --input transfer.json --fired")]
+pub(crate) struct PackExplain {
+    /// The pack's folder or archive
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+
+    /// The case to explain
+    #[arg(long, value_name = "NAME", required_unless_present = "input")]
+    pub(crate) case: Option<String>,
+
+    /// The JSON document to judge and explain; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "case")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// A list that the pack reads, as `paygod list` stores it (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Vec<PathBuf>,
+
+    /// Show only the rules that fired or erred
+    #[arg(long)]
+    pub(crate) fired: bool,
+}
+
+/// Compare two packs: inputs, rules, and verdicts on the cases of both
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The cases of both packs are judged by both, so that a change of meaning shows even where the words
+look alike. Exit status 1 when the packs differ.
+
+Examples:
+  paygod pack diff payment-limits-1.0.0.paygod-pack packs/core/payment-limits")]
+pub(crate) struct PackDiff {
+    /// The pack before
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+
+    /// The pack after
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+}
+
+/// Make a pack's archive: one file, the same bytes on every machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The archive is canonical JSON of the pack's files, and its SHA-256 is the digest that activations
+and decisions name. Every command that takes a pack takes the archive too.
+
+Examples:
+  paygod pack build packs/core/payment-limits
+  paygod pack build packs/core/payment-limits --out limits.paygod-pack")]
+pub(crate) struct PackBuild {
+    /// The pack's folder
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+
+    /// The file to write; else `<name>-<version>.paygod-pack` in the current folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Let these packs, and only these, judge payments from now on
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Activation is sealed with the digest of every pack and list, so each later decision can be traced
+to the exact rules behind it. Lists that the packs read must be imported first.
+
+Examples:
+  paygod pack activate packs/core/payment-limits --by ana
+  paygod pack activate packs/core/payment-limits packs/core/sanctions-screening --by ana
+  paygod pack activate packs/core/sanctions-screening --list ofac-sdn=2026-11-22")]
+pub(crate) struct PackActivate {
+    /// Folders that hold a pack.yaml, or built archives
+    #[arg(required = true, value_name = "PACK")]
+    pub(crate) packs: Vec<PathBuf>,
+
+    /// Use this version of a list, in place of the one imported last (may be repeated)
+    #[arg(long, value_name = "NAME=VERSION")]
+    pub(crate) list: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}

@@ -1,0 +1,54 @@
+//! `pack activate`: seal which packs judge from now on.
+
+use super::find;
+use crate::book;
+use crate::cli::{Global, PackActivate};
+use crate::commands::policy::lists;
+use crate::commands::{ask, requests};
+use crate::fault::{Fault, Outcome};
+use crate::output::Console;
+use paygod_policy::{Named, Pack};
+use paygod_service::ledger::{ActivationOrder, Ledger};
+use paygod_types::{Name, RequestId};
+use std::collections::BTreeSet;
+
+pub(super) fn run(options: &PackActivate, global: &Global, console: &mut Console) -> Outcome {
+    let packs: Vec<Pack> = options
+        .packs
+        .iter()
+        .map(|path| find::open(path))
+        .collect::<Result<_, Fault>>()?;
+    book::with(global, |ledger| {
+        let order = ActivationOrder {
+            id: options
+                .asked
+                .id
+                .as_deref()
+                .map(RequestId::parse)
+                .transpose()?,
+            by: ask::actor(options.asked.by.as_deref())?,
+            packs: Vec::new(),
+            lists: chosen_lists(ledger, &packs, &options.list)?,
+        };
+        let sealed = ledger.activate_packs(&order, packs)?;
+        requests::tell(ledger, &sealed, console)
+    })
+}
+
+/// The lists that the packs read: the version asked for, else the newest.
+fn chosen_lists(ledger: &Ledger, packs: &[Pack], asked: &[String]) -> Result<Vec<Named>, Fault> {
+    let mut names: BTreeSet<&str> = packs
+        .iter()
+        .flat_map(|pack| pack.lists().iter().map(String::as_str))
+        .collect();
+    let mut chosen = Vec::new();
+    for text in asked {
+        let (name, version) = ask::pair("list", text)?;
+        names.remove(name);
+        chosen.push(lists::held(ledger, name, Some(version))?);
+    }
+    for name in names {
+        chosen.push(ledger.newest_list(&Name::parse(name)?)?);
+    }
+    Ok(chosen)
+}

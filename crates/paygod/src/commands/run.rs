@@ -1,0 +1,200 @@
+//! `run`: one document judged without a book, and checking such a run.
+
+use crate::cli::Run as Asked;
+use crate::commands::policy::packs;
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::output::{Console, Tone};
+use paygod_policy::limits::{ARCHIVE_BYTES_MAX, DOCUMENT_BYTES_MAX, LIST_BYTES_MAX};
+use paygod_policy::run::{MANIFEST, PLAN, goes_on};
+use paygod_policy::{Decision, List, ListBuilder, Pack, Run, RunError};
+use paygod_types::{Digest, Name, Timestamp, code};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+faults_from!(RunError);
+
+/// Refuses to run without a clock that the caller names.
+const STRICT: &str = "PAYGOD_STRICT";
+/// Files of one run's folder: the five, and a bounded evidence.
+const FILES_MAX: usize = 1_000;
+
+/// Judges and writes.
+pub(crate) fn run(options: &Asked, console: &mut Console) -> Outcome {
+    let clock = clock(options.clock.as_deref())?;
+    let packs: Vec<Pack> = options
+        .pack
+        .iter()
+        .map(|path| packs::open(path))
+        .collect::<Result<_, Fault>>()?;
+    let lists = with_empty(packs::lists(&options.list)?, &packs)?;
+    let document = files::read(&options.input, DOCUMENT_BYTES_MAX)?;
+    let run = Run::judge(&packs, &lists, &document, clock)?;
+    files::make_empty_folder(&options.out)?;
+    for (name, bytes) in &run.files {
+        files::write(&options.out.join(name), bytes)?;
+    }
+    let decision = &run.decision;
+    let mut value = told_value(decision, run.digest());
+    if let Some(object) = value.as_object_mut() {
+        object.insert("folder".into(), options.out.display().to_string().into());
+    }
+    console.value(&value)?;
+    tell(decision, console)?;
+    console.line(format_args!("run {}", Tone::Faint.paint(run.digest())))?;
+    console.note(format_args!(
+        "check it: paygod verify {}",
+        options.out.display()
+    ))?;
+    Ok(Answer::of(goes_on(decision.verdict)))
+}
+
+/// The time the caller names, else now.
+fn clock(given: Option<&str>) -> Result<Timestamp, Fault> {
+    if let Some(text) = given {
+        return Timestamp::parse_rfc3339(text).map_err(|error| {
+            Fault::of(code::CLI_ARGUMENT, &error)
+                .while_doing("cannot read the clock")
+                .remedy("write it as in `--clock 2026-11-25T08:00:00Z`")
+        });
+    }
+    if std::env::var_os(STRICT).is_some_and(|strict| strict == "1") {
+        let message = format!("{STRICT}=1 is set and no clock is given");
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("pass `--clock 2026-11-25T08:00:00Z`, or set PAYGOD_CLOCK"));
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = now.ok().and_then(|now| u64::try_from(now.as_nanos()).ok());
+    nanos
+        .map(Timestamp::from_nanos)
+        .ok_or_else(|| Fault::new(code::CLI_ARGUMENT, "the machine's clock is out of range"))
+}
+
+/// The lists given, and an empty one for every other that a pack reads: it is written down as empty.
+fn with_empty(mut lists: Vec<Arc<List>>, packs: &[Pack]) -> Result<Vec<Arc<List>>, Fault> {
+    let needed: BTreeSet<&str> = packs
+        .iter()
+        .flat_map(|pack| pack.lists().iter().map(String::as_str))
+        .collect();
+    lists.retain(|list| needed.contains(list.named().name.as_str()));
+    for name in needed {
+        if !lists.iter().any(|list| list.named().name.as_str() == name) {
+            lists.push(Arc::new(
+                ListBuilder::new(Name::parse(name)?, "empty").build()?,
+            ));
+        }
+    }
+    Ok(lists)
+}
+
+fn told_value(decision: &Decision, digest: Digest) -> Value {
+    let findings: Vec<Value> = decision
+        .reasons
+        .iter()
+        .map(|reason| {
+            json!({
+                "pack": reason.rule.pack.as_str(),
+                "rule": reason.rule.rule.as_str(),
+                "decision": reason.rule.decision.as_str(),
+                "reason": reason.rule.reason,
+            })
+        })
+        .collect();
+    json!({
+        "decision": decision.verdict.as_str(),
+        "findings": findings,
+        "run": digest.to_string(),
+    })
+}
+
+fn tell(decision: &Decision, console: &mut Console) -> Result<(), Fault> {
+    console.line(packs::tone(decision.verdict).paint(decision.verdict))?;
+    for reason in &decision.reasons {
+        let told = format!(
+            "{} {}: {}",
+            reason.rule.pack, reason.rule.rule, reason.rule.reason
+        );
+        console.sentence(2, packs::tone(reason.rule.decision), &told)?;
+        for (key, value) in &reason.facts {
+            console.line(format_args!("    {key} {value}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder is one that `run` wrote.
+pub(crate) fn is_run(folder: &Path) -> bool {
+    folder.join(MANIFEST).is_file() || folder.join(PLAN).is_file()
+}
+
+/// Checks a run's folder: a file that was altered is a no, and is named.
+pub(crate) fn verify(folder: &Path, console: &mut Console) -> Outcome {
+    let mut found = BTreeMap::new();
+    collect(folder, folder, &mut found)?;
+    match Run::check(&found) {
+        Ok(run) => {
+            let mut value = told_value(&run.decision, run.digest());
+            if let Some(object) = value.as_object_mut() {
+                object.insert("valid".into(), true.into());
+                object.insert("files".into(), found.len().into());
+            }
+            console.value(&value)?;
+            console.line(format_args!(
+                "{}: {} files, judged again with the same bytes",
+                Tone::Good.paint("valid"),
+                found.len()
+            ))?;
+            tell(&run.decision, console)?;
+            console.line(format_args!("run {}", Tone::Faint.paint(run.digest())))?;
+            console.note(
+                "Compare the run's digest with the one you noted: whoever can write the folder can make another run.",
+            )?;
+            Ok(Answer::Yes)
+        }
+        Err(altered) => {
+            console.value(&json!({
+                "valid": false,
+                "file": altered.file,
+                "problem": altered.problem,
+            }))?;
+            console.line(format_args!(
+                "{}: {}: {}",
+                Tone::Bad.paint("altered"),
+                altered.file,
+                altered.problem
+            ))?;
+            Ok(Answer::No)
+        }
+    }
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| {
+        Fault::of(code::CLI_INPUT, &error)
+            .while_doing(&format!("cannot read the folder `{}`", folder.display()))
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            collect(root, &path, found)?;
+            continue;
+        }
+        if found.len() >= FILES_MAX {
+            let message = format!(
+                "the folder `{}` has more than {FILES_MAX} files",
+                root.display()
+            );
+            return Err(Fault::new(code::CLI_INPUT, message));
+        }
+        let limit = LIST_BYTES_MAX
+            .max(DOCUMENT_BYTES_MAX)
+            .max(ARCHIVE_BYTES_MAX);
+        let bytes = files::read(&path, limit)?;
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        found.insert(name.to_string_lossy().replace('\\', "/"), bytes);
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `paygod run` and checking a run: the same bytes again, and every altered file named.
+
+use crate::support::{paygod, repository, shown, text};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+const CLOCK: &str = "2026-11-25T08:00:00Z";
+
+fn core(path: &str) -> String {
+    shown(&repository().join("packs/core").join(path))
+}
+
+/// Judges a report by a pack into a folder; the exit code.
+fn run(pack: &str, input: &str, out: &Path) -> Option<i32> {
+    let arguments = [
+        "run",
+        "--pack",
+        &core(pack),
+        "--input",
+        &core(input),
+        "--out",
+        &shown(out),
+        "--clock",
+        CLOCK,
+    ];
+    paygod(&arguments).status.code()
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).expect("listed") {
+            let path = entry.expect("listed").path();
+            if path.is_dir() {
+                collect(root, &path, found);
+            } else {
+                let name = shown(path.strip_prefix(root).expect("below"));
+                found.insert(name, std::fs::read(&path).expect("read"));
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    collect(folder, folder, &mut found);
+    found
+}
+
+#[test]
+fn the_verdict_is_the_exit_status() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, pack, input, code) in [
+        (
+            "allow",
+            "sbom-required",
+            "sbom-required/tests/reports/spdx.json",
+            0,
+        ),
+        (
+            "flag",
+            "critical-cve-blocker",
+            "critical-cve-blocker/tests/reports/trivy-high.json",
+            0,
+        ),
+        (
+            "deny",
+            "critical-cve-blocker",
+            "critical-cve-blocker/tests/reports/grype-critical.json",
+            1,
+        ),
+        // Two findings in an array at the top, none of them accepted.
+        (
+            "array",
+            "secrets-in-repo-guard",
+            "secrets-in-repo-guard/tests/reports/both.json",
+            1,
+        ),
+    ] {
+        let out = folder.path().join(name);
+        assert_eq!(run(pack, input, &out), Some(code), "{name}");
+        let checked = paygod(&["verify", &shown(&out)]);
+        assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    for out in [&one, &two] {
+        run(
+            "sbom-required",
+            "sbom-required/tests/reports/cyclonedx.json",
+            out,
+        );
+    }
+    let files = files(&one);
+    assert_eq!(files, self::files(&two));
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    for name in [
+        "decision.json",
+        "findings.json",
+        "manifest.json",
+        "plan.json",
+        "receipt.json",
+    ] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+}
+
+#[test]
+fn every_file_that_is_altered_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    run(
+        "secrets-in-repo-guard",
+        "secrets-in-repo-guard/tests/reports/one.json",
+        &out,
+    );
+    let files = files(&out);
+    assert!(files.len() >= 8, "{:?}", files.keys());
+    for (name, bytes) in &files {
+        let path = out.join(name);
+        let mut changed = bytes.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        for spoilt in [changed, [bytes.as_slice(), b" "].concat(), Vec::new()] {
+            std::fs::write(&path, spoilt).expect("written");
+            let checked = paygod(&["verify", &shown(&out), "--json"]);
+            let told = text(&checked.stdout);
+            assert_eq!(checked.status.code(), Some(1), "{name}: {told}");
+            assert!(
+                told.contains(&format!("\"file\":\"{name}\"")),
+                "{name}: {told}"
+            );
+        }
+        std::fs::remove_file(&path).expect("removed");
+        let checked = paygod(&["verify", &shown(&out), "--json"]);
+        let told = text(&checked.stdout);
+        assert!(
+            told.contains(&format!("\"file\":\"{name}\"")),
+            "{name}: {told}"
+        );
+        std::fs::write(&path, bytes).expect("written");
+    }
+    std::fs::write(out.join("note.txt"), "hello").expect("written");
+    let told = text(&paygod(&["verify", &shown(&out)]).stdout);
+    assert!(
+        told.contains("altered: note.txt: the file does not belong"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_decision_rewritten_to_fit_is_found_by_judging_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (denied, allowed) = (folder.path().join("denied"), folder.path().join("allowed"));
+    run(
+        "secrets-in-repo-guard",
+        "secrets-in-repo-guard/tests/reports/one.json",
+        &denied,
+    );
+    run(
+        "secrets-in-repo-guard",
+        "secrets-in-repo-guard/tests/reports/none.json",
+        &allowed,
+    );
+    // The clean run's papers around the leaking repository's report, every digest made to fit.
+    let report = std::fs::read(denied.join("evidence/input.json")).expect("read");
+    let clean = std::fs::read(allowed.join("evidence/input.json")).expect("read");
+    std::fs::write(allowed.join("evidence/input.json"), &report).expect("written");
+    let digest = |bytes: &[u8]| paygod_types::Digest::sha256(bytes).to_string();
+    let size = |bytes: &[u8]| {
+        format!(
+            "{{\"bytes\":{},\"digest\":\"{}\"",
+            bytes.len(),
+            digest(bytes)
+        )
+    };
+    let mut changes = vec![(size(&clean), size(&report))];
+    for name in [
+        "plan.json",
+        "decision.json",
+        "receipt.json",
+        "manifest.json",
+    ] {
+        let path = allowed.join(name);
+        let before = std::fs::read_to_string(&path).expect("read");
+        let mut after = before.clone();
+        for (from, to) in &changes {
+            after = after.replace(from, to);
+        }
+        changes.push((size(before.as_bytes()), size(after.as_bytes())));
+        changes.push((digest(before.as_bytes()), digest(after.as_bytes())));
+        std::fs::write(&path, after).expect("written");
+    }
+    let told = text(&paygod(&["verify", &shown(&allowed)]).stdout);
+    assert!(
+        told.contains("altered: findings.json: it is not what the packs say"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_strict_run_wants_a_clock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = shown(&folder.path().join("run"));
+    let strict = |clock: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
+        command.args([
+            "run",
+            "--pack",
+            &core("sbom-required"),
+            "--out",
+            &out,
+            "--input",
+        ]);
+        command.arg(core("sbom-required/tests/reports/spdx.json"));
+        command.env("PAYGOD_STRICT", "1").env_remove("PAYGOD_CLOCK");
+        if let Some(clock) = clock {
+            command.env("PAYGOD_CLOCK", clock);
+        }
+        command.output().expect("the binary runs")
+    };
+    let refused = strict(None);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains("pass `--clock"),
+        "{refused:?}"
+    );
+    assert!(!Path::new(&out).exists());
+    assert_eq!(strict(Some("yesterday")).status.code(), Some(2));
+    assert_eq!(strict(Some(CLOCK)).status.code(), Some(0));
+}
