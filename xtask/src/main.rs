@@ -14,7 +14,12 @@
 mod arrows;
 mod documents;
 mod fuzz;
+mod packs;
+mod providers;
 mod purity;
+mod schema_change;
+mod schemas;
+mod spec;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +37,10 @@ usage: cargo xtask <gate>
   arrows            the dependency arrows between the crates
   purity            no I/O, clock, randomness or threads in the pure crates
   text              no bidirectional controls, CRLF or invalid UTF-8; no file past its length
+  schemas [--bump]  no contract changed without its version, none broken; --bump writes the versions
+  providers         no core pack names a cloud provider
+  packs             every pack outside _drafts passes its cases, with coverage, and its lints
+  spec              every test vector against the code
   documents         README, ARCHITECTURE and links agree with the tree
   fuzz [--seconds N] [TARGET ...]
                     builds and runs the fuzzers, 60 seconds each unless told
@@ -49,6 +58,11 @@ fn main() -> ExitCode {
         Some("arrows") => report("arrows", arrows::faults(&root)),
         Some("purity") => report("purity", purity::faults(&root)),
         Some("text") => report("text", text::faults(&root)),
+        Some("schemas") if rest.iter().any(|option| option == "--bump") => bump(&root),
+        Some("schemas") => report("schemas", schemas::faults(&root)),
+        Some("providers") => report("providers", providers::faults(&root)),
+        Some("packs") => packs::run(&root),
+        Some("spec") => spec::run(&root),
         Some("documents") => report("documents", documents::faults(&root)),
         Some("fuzz") => fuzz::run(&root, &rest),
         Some("help" | "--help" | "-h") => {
@@ -74,10 +88,30 @@ fn check(root: &Path) -> bool {
         report("purity", purity::faults(root)),
         report("text", text::faults(root)),
         report("documents", documents::faults(root)),
+        report("schemas", schemas::faults(root)),
+        report("providers", providers::faults(root)),
         cargo(root, &["fmt", "--all", "--check"]),
         clippy(root),
+        packs::run(root),
+        spec::run(root),
     ];
     outcomes.iter().all(|passed| *passed)
+}
+
+fn bump(root: &Path) -> bool {
+    match schemas::bump(root) {
+        Ok(told) => {
+            for line in &told {
+                println!("      {line}");
+            }
+            println!("ok    schemas: the manifest is written");
+            true
+        }
+        Err(error) => {
+            println!("FAIL  schemas: {error}");
+            false
+        }
+    }
 }
 
 fn clippy(root: &Path) -> bool {

@@ -1,0 +1,78 @@
+//! Spec checks: every folder of test vectors has a test that holds the code to it, and all of them pass.
+
+use crate::{Faults, cargo, report};
+use std::path::Path;
+
+/// A folder of `contracts/vectors`, and the tests that read it.
+const CHECKED_BY: &[(&str, &[&str])] = &[
+    ("core", &["test", "--quiet", "--locked", "-p", "paygod-core", "--lib", "tests::entries"]),
+    (
+        "iso20022",
+        &["test", "--quiet", "--locked", "-p", "paygod-service", "--lib", "iso20022"],
+    ),
+    (
+        "numbers",
+        &["test", "--quiet", "--locked", "-p", "paygod-types", "--test", "canonical_vectors"],
+    ),
+    (
+        "rfc8785",
+        &["test", "--quiet", "--locked", "-p", "paygod-types", "--test", "canonical_vectors"],
+    ),
+    ("tlog", &["test", "--quiet", "--locked", "-p", "paygod-tlog", "--test", "vectors"]),
+];
+
+pub(crate) fn run(root: &Path) -> bool {
+    let folders = folders(root);
+    let unchecked = folders.map(|folders| unchecked(&folders, CHECKED_BY));
+    let mut outcomes = vec![report("spec", unchecked)];
+    let mut commands: Vec<&[&str]> = CHECKED_BY.iter().map(|(_, command)| *command).collect();
+    commands.dedup();
+    outcomes.extend(commands.into_iter().map(|command| cargo(root, command)));
+    outcomes.iter().all(|passed| *passed)
+}
+
+fn folders(root: &Path) -> Result<Vec<String>, String> {
+    let folder = root.join("contracts/vectors");
+    let listing = std::fs::read_dir(&folder).map_err(|error| format!("contracts/vectors: {error}"))?;
+    let mut names: Vec<String> = listing
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Vectors that no test reads, and tests whose vectors are gone.
+fn unchecked(folders: &[String], checked: &[(&str, &[&str])]) -> Faults {
+    let known = |name: &String| checked.iter().any(|(folder, _)| folder == name);
+    let unread = folders.iter().filter(|name| !known(name)).map(|name| {
+        format!("contracts/vectors/{name}: no test is named for it in xtask/src/spec.rs")
+    });
+    let gone = checked
+        .iter()
+        .filter(|(folder, _)| !folders.iter().any(|name| name == folder))
+        .map(|(folder, _)| format!("contracts/vectors/{folder}: the vectors are gone"));
+    unread.chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHECKED_BY, folders, unchecked};
+    use std::path::Path;
+
+    #[test]
+    fn vectors_without_a_test_and_tests_without_vectors_are_faults() {
+        let folders = |names: &[&str]| -> Vec<String> { names.iter().map(|n| (*n).to_owned()).collect() };
+        let checked: &[(&str, &[&str])] = &[("a", &["test"])];
+        assert!(unchecked(&folders(&["a"]), checked).is_empty());
+        assert_eq!(unchecked(&folders(&["a", "b"]), checked).len(), 1);
+        assert_eq!(unchecked(&folders(&[]), checked).len(), 1);
+    }
+
+    #[test]
+    fn every_folder_of_this_repository_has_its_test() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let found = folders(&root).unwrap_or_default();
+        assert!(found.len() >= 5, "{found:?}");
+        assert!(unchecked(&found, CHECKED_BY).is_empty());
+    }
+}
