@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paygod_types::code::{self, Code};
+use paygod_types::code::Code;
 use paygod_types::{Digest, Timestamp};
 
 use crate::decision::{Decision, Verdict};
