@@ -24,6 +24,13 @@ spec:
         reason: the condition holds
         condition: ";
 
+/// Without its two cases no pack loads.
+const CASES: &str = "\
+cases:
+  - { name: a, expect: { decision: allow } }
+  - { name: d, expect: { decision: deny } }
+";
+
 const TRANSFER: &[u8] = br#"{"amount":"12.50","credit":"supplier","currency":"EUR","debit":"main","payment":{"creditor":{"account":"DE89370400440532013000","name":"Muster AG"},"reference":"RF18539007547034"}}"#;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -33,8 +40,12 @@ fuzz_target!(|bytes: &[u8]| {
     Writer::new(&mut manifest).string(condition);
     let manifest = String::from_utf8(manifest).expect("text and text");
     bounded(64 * MIB, || {
-        let files = BTreeMap::from([("pack.yaml".to_owned(), manifest)]);
+        let files = BTreeMap::from([
+            ("pack.yaml".to_owned(), manifest),
+            ("tests/cases.yaml".to_owned(), CASES.to_owned()),
+        ]);
         let Ok(pack) = Pack::from_files(&files) else { return };
+        pack.explain_document(TRANSFER, &[]).expect("the transfer is an object");
         let Ok(ruleset) = Ruleset::builder().pack(pack).build() else { return };
         let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
         ruleset.prepare(&mut scratch, TRANSFER, &mut prepared).expect("the transfer is an object");

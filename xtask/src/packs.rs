@@ -9,7 +9,13 @@ const COVERAGE_PERCENT_MIN: &str = "100";
 
 pub(crate) fn run(root: &Path) -> bool {
     let paygod = ["run", "--quiet", "--locked", "--package", "paygod", "--"];
-    let test = ["pack", "test", "packs", "--min-coverage", COVERAGE_PERCENT_MIN];
+    let test = [
+        "pack",
+        "test",
+        "packs",
+        "--min-coverage",
+        COVERAGE_PERCENT_MIN,
+    ];
     let lint = ["pack", "lint", "packs"];
     // Both run, so that one run tells all there is to mend.
     let outcomes = [

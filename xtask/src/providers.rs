@@ -17,7 +17,9 @@ pub(crate) fn faults(root: &Path) -> Result<Faults, String> {
     };
     let tokens = tokens(&read(TOKENS)?);
     if tokens.is_empty() {
-        return Err(format!("{TOKENS}: holds no token, so nothing would be found"));
+        return Err(format!(
+            "{TOKENS}: holds no token, so nothing would be found"
+        ));
     }
     let (allowed, mut faults) = allowances(&read(ALLOWED)?);
     let mut used = vec![false; allowed.len()];
@@ -119,7 +121,10 @@ mod tests {
     #[test]
     fn a_provider_is_found_in_any_case_and_in_the_path() {
         assert_eq!(found("packs/core/aws-limits/pack.yaml\nx"), ["aws"]);
-        assert_eq!(found("p\nstored in Blob Storage of GOOGLE CLOUD."), ["google cloud", "blob storage"]);
+        assert_eq!(
+            found("p\nstored in Blob Storage of GOOGLE CLOUD."),
+            ["google cloud", "blob storage"]
+        );
         assert_eq!(found("p\nsource: \"AWS\""), ["aws"]);
     }
 
@@ -130,7 +135,8 @@ mod tests {
 
     #[test]
     fn an_allowance_without_a_reason_is_a_fault() {
-        let (allowed, faults) = allowances("a.md: aws: an example of a name\nb.md: aws\nc.md: aws: \n");
+        let (allowed, faults) =
+            allowances("a.md: aws: an example of a name\nb.md: aws\nc.md: aws: \n");
         assert_eq!(allowed.len(), 1);
         assert_eq!(faults.len(), 2, "{faults:?}");
     }

@@ -26,15 +26,33 @@ pub(crate) struct Change {
 }
 
 const ANNOTATIONS: &[&str] = &[
-    "$schema", "$comment", "title", "description", "examples", "default", "deprecated",
+    "$schema",
+    "$comment",
+    "title",
+    "description",
+    "examples",
+    "default",
+    "deprecated",
 ];
 /// Keywords that hold schemas by name.
 const BY_NAME: &[&str] = &["properties", "$defs", "patternProperties"];
 /// Keywords that hold branches of which one or more fit.
 const BRANCHES: &[&str] = &["oneOf", "anyOf"];
 /// Bounds below which, and above which, nothing is allowed.
-const LOWER: &[&str] = &["minimum", "minLength", "minItems", "minProperties", "exclusiveMinimum"];
-const UPPER: &[&str] = &["maximum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"];
+const LOWER: &[&str] = &[
+    "minimum",
+    "minLength",
+    "minItems",
+    "minProperties",
+    "exclusiveMinimum",
+];
+const UPPER: &[&str] = &[
+    "maximum",
+    "maxLength",
+    "maxItems",
+    "maxProperties",
+    "exclusiveMaximum",
+];
 
 /// Compares a schema with the one before it.
 pub(crate) fn schema(before: &Value, after: &Value) -> Vec<Change> {
@@ -54,21 +72,37 @@ pub(crate) fn registry(before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     for (code, row) in &old {
         let Some((_, now)) = new.iter().find(|(name, _)| name == code) else {
-            note(&mut found, Impact::Breaks, format!("the code `{code}` is gone"));
+            note(
+                &mut found,
+                Impact::Breaks,
+                format!("the code `{code}` is gone"),
+            );
             continue;
         };
         for key in ["class", "retryable", "http", "exit"] {
             if row.get(key) != now.get(key) {
-                note(&mut found, Impact::Breaks, format!("`{key}` of the code `{code}` is another"));
+                note(
+                    &mut found,
+                    Impact::Breaks,
+                    format!("`{key}` of the code `{code}` is another"),
+                );
             }
         }
         if row != now {
-            note(&mut found, Impact::Words, format!("the code `{code}` is told otherwise"));
+            note(
+                &mut found,
+                Impact::Words,
+                format!("the code `{code}` is told otherwise"),
+            );
         }
     }
     for (code, _) in &new {
         if !old.iter().any(|(name, _)| name == code) {
-            note(&mut found, Impact::Adds, format!("the code `{code}` is new"));
+            note(
+                &mut found,
+                Impact::Adds,
+                format!("the code `{code}` is new"),
+            );
         }
     }
     found
@@ -95,7 +129,9 @@ fn compare(before: &Value, after: &Value, at: &str, found: &mut Vec<Change>) {
         }
         return;
     };
-    let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+    let keys = old
+        .keys()
+        .chain(new.keys().filter(|key| !old.contains_key(*key)));
     for key in keys {
         let (was, is) = (old.get(key), new.get(key));
         if was != is {
@@ -138,14 +174,28 @@ fn keyword(
             _ => false,
         };
         let impact = if looser { Impact::Adds } else { Impact::Breaks };
-        note(found, impact, format!("{at}: is {}, was {}", shown(is), shown(was)));
+        note(
+            found,
+            impact,
+            format!("{at}: is {}, was {}", shown(is), shown(was)),
+        );
     } else if key == "additionalProperties" && is != Some(&Value::Bool(false)) {
         match (was, is) {
-            (Some(was @ Value::Object(_)), Some(is @ Value::Object(_))) => compare(was, is, at, found),
-            (None | Some(Value::Bool(true)), Some(Value::Object(_))) => {
-                note(found, Impact::Breaks, format!("{at}: other properties are bound now"));
+            (Some(was @ Value::Object(_)), Some(is @ Value::Object(_))) => {
+                compare(was, is, at, found)
             }
-            _ => note(found, Impact::Adds, format!("{at}: more properties are allowed")),
+            (None | Some(Value::Bool(true)), Some(Value::Object(_))) => {
+                note(
+                    found,
+                    Impact::Breaks,
+                    format!("{at}: other properties are bound now"),
+                );
+            }
+            _ => note(
+                found,
+                Impact::Adds,
+                format!("{at}: more properties are allowed"),
+            ),
         }
     } else if key == "items" {
         match (was, is) {
@@ -154,7 +204,11 @@ fn keyword(
         }
     } else {
         // A keyword this does not know: taken as breaking, so that nothing slips through.
-        note(found, Impact::Breaks, format!("{at}: is {}, was {}", shown(is), shown(was)));
+        note(
+            found,
+            Impact::Breaks,
+            format!("{at}: is {}, was {}", shown(is), shown(was)),
+        );
     }
 }
 
@@ -182,7 +236,11 @@ fn branches(was: Option<&Value>, is: Option<&Value>, at: &str, found: &mut Vec<C
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
     let (old, new) = (list(was), list(is));
     if old.is_empty() || new.is_empty() {
-        note(found, Impact::Breaks, format!("{at}: is there now, or no longer"));
+        note(
+            found,
+            Impact::Breaks,
+            format!("{at}: is there now, or no longer"),
+        );
         return;
     }
     let gone: Vec<&Value> = old.iter().filter(|one| !new.contains(one)).collect();
@@ -254,7 +312,10 @@ mod tests {
     #[test]
     fn words_are_words() {
         assert_eq!(setting("/title", json!("other")), Some(Impact::Words));
-        assert_eq!(setting("/properties/a/description", json!("x")), Some(Impact::Words));
+        assert_eq!(
+            setting("/properties/a/description", json!("x")),
+            Some(Impact::Words)
+        );
     }
 
     #[test]
@@ -264,11 +325,18 @@ mod tests {
             ("/properties/a/maxLength", json!(11)),
             ("/properties/a/maxLength", Value::Null),
             ("/properties/b/enum", json!(["one", "two", "three"])),
-            ("/properties/c/oneOf", json!([{"const": 1}, {"const": 2}, {"const": 3}])),
+            (
+                "/properties/c/oneOf",
+                json!([{"const": 1}, {"const": 2}, {"const": 3}]),
+            ),
             ("/properties/d/items/minimum", json!(-1)),
             ("/additionalProperties", Value::Null),
         ] {
-            assert_eq!(setting(pointer, value.clone()), Some(Impact::Adds), "{pointer} {value}");
+            assert_eq!(
+                setting(pointer, value.clone()),
+                Some(Impact::Adds),
+                "{pointer} {value}"
+            );
         }
     }
 
@@ -291,15 +359,17 @@ mod tests {
             ("/type", json!("array")),
             ("/not", json!({"type": "null"})),
         ] {
-            assert_eq!(setting(pointer, value.clone()), Some(Impact::Breaks), "{pointer} {value}");
+            assert_eq!(
+                setting(pointer, value.clone()),
+                Some(Impact::Breaks),
+                "{pointer} {value}"
+            );
         }
     }
 
     #[test]
     fn an_error_code_is_for_ever() {
-        let row = |code: &str, exit: u8, title: &str| {
-            json!({"code": code, "class": "input", "title": title, "exit": exit})
-        };
+        let row = |code: &str, exit: u8, title: &str| json!({"code": code, "class": "input", "title": title, "exit": exit});
         let table = |rows: Vec<Value>| json!({ "codes": rows });
         let before = table(vec![row("a.b", 2, "t")]);
         let impact = |rows: Vec<Value>| {
@@ -308,7 +378,10 @@ mod tests {
         };
         assert_eq!(impact(vec![row("a.b", 2, "t")]), None);
         assert_eq!(impact(vec![row("a.b", 2, "better")]), Some(Impact::Words));
-        assert_eq!(impact(vec![row("a.b", 2, "t"), row("a.c", 2, "t")]), Some(Impact::Adds));
+        assert_eq!(
+            impact(vec![row("a.b", 2, "t"), row("a.c", 2, "t")]),
+            Some(Impact::Adds)
+        );
         assert_eq!(impact(vec![row("a.b", 3, "t")]), Some(Impact::Breaks));
         assert_eq!(impact(vec![row("a.c", 2, "t")]), Some(Impact::Breaks));
     }

@@ -80,7 +80,9 @@ pub(crate) fn bump(root: &Path) -> Result<Vec<String>, String> {
         let least = match (released.get(name), before.get(name)) {
             (Some(old), Some(listed)) => match impact(name, old, bytes).0 {
                 Some(Impact::Breaks) => {
-                    told.push(format!("{name}: breaks; it needs a file of its own, see `cargo xtask schemas`"));
+                    told.push(format!(
+                        "{name}: breaks; it needs a file of its own, see `cargo xtask schemas`"
+                    ));
                     continue;
                 }
                 Some(impact) => listed.version.after(impact),
@@ -113,7 +115,8 @@ fn contracts(root: &Path, folder: &str) -> Result<Contracts, String> {
     let bytes = std::fs::read(&errors).map_err(|error| format!("{folder}/{ERRORS}: {error}"))?;
     found.insert(ERRORS.to_owned(), bytes);
     let schemas = root.join(folder).join("schemas");
-    let listing = std::fs::read_dir(&schemas).map_err(|error| format!("{folder}/schemas: {error}"))?;
+    let listing =
+        std::fs::read_dir(&schemas).map_err(|error| format!("{folder}/schemas: {error}"))?;
     for entry in listing {
         let path = entry.map_err(|error| format!("{SCHEMAS}: {error}"))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -124,13 +127,18 @@ fn contracts(root: &Path, folder: &str) -> Result<Contracts, String> {
 }
 
 fn manifest(text: &str) -> Result<Manifest, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
     let rows = value.get("contracts").and_then(Value::as_array);
     let mut manifest = Manifest::new();
     for row in rows.into_iter().flatten() {
         let field = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-        let version = Version::parse(field("version"))
-            .ok_or_else(|| format!("{MANIFEST}: `{}` has no version such as 1.0.0", field("name")))?;
+        let version = Version::parse(field("version")).ok_or_else(|| {
+            format!(
+                "{MANIFEST}: `{}` has no version such as 1.0.0",
+                field("name")
+            )
+        })?;
         let listed = Listed {
             version,
             digest: field("digest").to_owned(),
@@ -145,7 +153,8 @@ fn spelt(manifest: &Manifest) -> String {
     let rows: Vec<String> = manifest
         .iter()
         .map(|(name, listed)| {
-            let row = json!({"digest": listed.digest, "name": name, "version": listed.version.text()});
+            let row =
+                json!({"digest": listed.digest, "name": name, "version": listed.version.text()});
             format!("    {row}")
         })
         .collect();
@@ -176,13 +185,23 @@ fn impact(name: &str, old: &[u8], new: &[u8]) -> (Option<Impact>, String) {
         schema(&old, &new)
     };
     let greatest = changes.iter().map(|change| change.impact).max();
-    let first = changes.iter().find(|change| Some(change.impact) == greatest);
-    let what = first.map_or_else(|| "only its layout changed".to_owned(), |change| change.what.clone());
+    let first = changes
+        .iter()
+        .find(|change| Some(change.impact) == greatest);
+    let what = first.map_or_else(
+        || "only its layout changed".to_owned(),
+        |change| change.what.clone(),
+    );
     // Other white space is other bytes, and nothing else.
     (Some(greatest.unwrap_or(Impact::Words)), what)
 }
 
-fn compare(now: &Contracts, manifest: &Manifest, released: &Contracts, before: &Manifest) -> Faults {
+fn compare(
+    now: &Contracts,
+    manifest: &Manifest,
+    released: &Contracts,
+    before: &Manifest,
+) -> Faults {
     let mut faults = Faults::new();
     for (name, old) in released {
         let Some(new) = now.get(name) else {
@@ -224,7 +243,9 @@ fn compare(now: &Contracts, manifest: &Manifest, released: &Contracts, before: &
         }
     }
     for name in manifest.keys().filter(|name| !now.contains_key(*name)) {
-        faults.push(format!("{MANIFEST}: lists `{name}`, which is not there: {HOW}"));
+        faults.push(format!(
+            "{MANIFEST}: lists `{name}`, which is not there: {HOW}"
+        ));
     }
     faults
 }
@@ -233,7 +254,8 @@ fn compare(now: &Contracts, manifest: &Manifest, released: &Contracts, before: &
 mod tests {
     use super::{Contracts, Listed, Manifest, Version, compare, digest, manifest, spelt};
 
-    const SCHEMA: &str = r#"{"title":"t","type":"object","required":["a"],"properties":{"a":{"type":"string"}}}"#;
+    const SCHEMA: &str =
+        r#"{"title":"t","type":"object","required":["a"],"properties":{"a":{"type":"string"}}}"#;
 
     fn contracts(text: &str) -> Contracts {
         Contracts::from([("schemas/x.v1.json".to_owned(), text.as_bytes().to_vec())])
@@ -247,7 +269,12 @@ mod tests {
     /// The faults of a contract that was released as `SCHEMA` 1.2.3.
     fn faults(text: &str, version: Version) -> Vec<String> {
         let released = listed(SCHEMA, Version(1, 2, 3));
-        compare(&contracts(text), &listed(text, version), &contracts(SCHEMA), &released)
+        compare(
+            &contracts(text),
+            &listed(text, version),
+            &contracts(SCHEMA),
+            &released,
+        )
     }
 
     #[test]
@@ -261,28 +288,55 @@ mod tests {
         let words = SCHEMA.replace("\"t\"", "\"other\"");
         assert_eq!(faults(&words, Version(1, 2, 3)).len(), 1);
         assert!(faults(&words, Version(1, 2, 4)).is_empty());
-        let more = SCHEMA.replace("\"properties\":{", "\"properties\":{\"b\":{\"type\":\"string\"},");
+        let more = SCHEMA.replace(
+            "\"properties\":{",
+            "\"properties\":{\"b\":{\"type\":\"string\"},",
+        );
         assert_eq!(faults(&more, Version(1, 2, 4)).len(), 1);
         assert!(faults(&more, Version(1, 3, 0)).is_empty());
     }
 
     #[test]
     fn a_break_is_refused_whatever_its_version() {
-        let less = SCHEMA.replace("\"a\":{\"type\":\"string\"}", "\"a\":{\"type\":\"integer\"}");
+        let less = SCHEMA.replace(
+            "\"a\":{\"type\":\"string\"}",
+            "\"a\":{\"type\":\"integer\"}",
+        );
         for version in [Version(1, 2, 3), Version(1, 3, 0), Version(2, 0, 0)] {
             let found = faults(&less, version);
-            assert!(found.iter().any(|fault| fault.contains("breaks")), "{found:?}");
+            assert!(
+                found.iter().any(|fault| fault.contains("breaks")),
+                "{found:?}"
+            );
         }
-        let gone = compare(&Contracts::new(), &Manifest::new(), &contracts(SCHEMA), &listed(SCHEMA, Version(1, 2, 3)));
-        assert!(gone.iter().any(|fault| fault.contains("is gone")), "{gone:?}");
+        let gone = compare(
+            &Contracts::new(),
+            &Manifest::new(),
+            &contracts(SCHEMA),
+            &listed(SCHEMA, Version(1, 2, 3)),
+        );
+        assert!(
+            gone.iter().any(|fault| fault.contains("is gone")),
+            "{gone:?}"
+        );
     }
 
     #[test]
     fn a_contract_that_the_manifest_does_not_know_or_knows_otherwise_is_a_fault() {
-        let unknown = compare(&contracts(SCHEMA), &Manifest::new(), &Contracts::new(), &Manifest::new());
+        let unknown = compare(
+            &contracts(SCHEMA),
+            &Manifest::new(),
+            &Contracts::new(),
+            &Manifest::new(),
+        );
         assert_eq!(unknown.len(), 1, "{unknown:?}");
         let other = listed("{}", Version(1, 0, 0));
-        let changed = compare(&contracts(SCHEMA), &other, &Contracts::new(), &Manifest::new());
+        let changed = compare(
+            &contracts(SCHEMA),
+            &other,
+            &Contracts::new(),
+            &Manifest::new(),
+        );
         assert_eq!(changed.len(), 1, "{changed:?}");
     }
 

@@ -5,20 +5,66 @@ use std::path::Path;
 
 /// A folder of `contracts/vectors`, and the tests that read it.
 const CHECKED_BY: &[(&str, &[&str])] = &[
-    ("core", &["test", "--quiet", "--locked", "-p", "paygod-core", "--lib", "tests::entries"]),
+    (
+        "core",
+        &[
+            "test",
+            "--quiet",
+            "--locked",
+            "-p",
+            "paygod-core",
+            "--lib",
+            "tests::entries",
+        ],
+    ),
     (
         "iso20022",
-        &["test", "--quiet", "--locked", "-p", "paygod-service", "--lib", "iso20022"],
+        &[
+            "test",
+            "--quiet",
+            "--locked",
+            "-p",
+            "paygod-service",
+            "--lib",
+            "iso20022",
+        ],
     ),
     (
         "numbers",
-        &["test", "--quiet", "--locked", "-p", "paygod-types", "--test", "canonical_vectors"],
+        &[
+            "test",
+            "--quiet",
+            "--locked",
+            "-p",
+            "paygod-types",
+            "--test",
+            "canonical_vectors",
+        ],
     ),
     (
         "rfc8785",
-        &["test", "--quiet", "--locked", "-p", "paygod-types", "--test", "canonical_vectors"],
+        &[
+            "test",
+            "--quiet",
+            "--locked",
+            "-p",
+            "paygod-types",
+            "--test",
+            "canonical_vectors",
+        ],
     ),
-    ("tlog", &["test", "--quiet", "--locked", "-p", "paygod-tlog", "--test", "vectors"]),
+    (
+        "tlog",
+        &[
+            "test",
+            "--quiet",
+            "--locked",
+            "-p",
+            "paygod-tlog",
+            "--test",
+            "vectors",
+        ],
+    ),
 ];
 
 pub(crate) fn run(root: &Path) -> bool {
@@ -33,7 +79,8 @@ pub(crate) fn run(root: &Path) -> bool {
 
 fn folders(root: &Path) -> Result<Vec<String>, String> {
     let folder = root.join("contracts/vectors");
-    let listing = std::fs::read_dir(&folder).map_err(|error| format!("contracts/vectors: {error}"))?;
+    let listing =
+        std::fs::read_dir(&folder).map_err(|error| format!("contracts/vectors: {error}"))?;
     let mut names: Vec<String> = listing
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .collect();
@@ -61,7 +108,8 @@ mod tests {
 
     #[test]
     fn vectors_without_a_test_and_tests_without_vectors_are_faults() {
-        let folders = |names: &[&str]| -> Vec<String> { names.iter().map(|n| (*n).to_owned()).collect() };
+        let folders =
+            |names: &[&str]| -> Vec<String> { names.iter().map(|n| (*n).to_owned()).collect() };
         let checked: &[(&str, &[&str])] = &[("a", &["test"])];
         assert!(unchecked(&folders(&["a"]), checked).is_empty());
         assert_eq!(unchecked(&folders(&["a", "b"]), checked).len(), 1);

@@ -23,6 +23,11 @@ pub struct Altered {
     pub problem: &'static str,
 }
 
+const MISSING: &str = "the file is missing";
+const FOREIGN: &str = "the file does not belong to the run";
+const WRITTEN: &str = "its bytes are not those that were written";
+const EXTRA: &str = "it lists a file that is not there";
+
 fn altered(file: &str, problem: &'static str) -> Altered {
     Altered {
         file: file.to_owned(),
@@ -38,50 +43,60 @@ impl Run {
     pub fn check(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Altered> {
         for needed in [MANIFEST, RECEIPT, PLAN, FINDINGS, DECISION, INPUT] {
             if !files.contains_key(needed) {
-                return Err(altered(needed, "the file is missing"));
+                return Err(altered(needed, MISSING));
             }
         }
         let manifest = listed(files, MANIFEST)?;
         let receipt = listed(files, RECEIPT)?;
-        for (name, bytes) in files {
+        let says = |list: &BTreeMap<String, Json>, name: &str| {
+            let bytes = files.get(name);
+            bytes.is_some_and(|bytes| list.get(name) == Some(&file(name, bytes)))
+        };
+        for name in files.keys() {
             if name == MANIFEST {
                 continue;
             }
-            let says = |list: &BTreeMap<String, Json>| list.get(name) == Some(&file(name, bytes));
-            let by_receipt = name == RECEIPT || says(&receipt);
-            match (says(&manifest), by_receipt) {
+            if name == RECEIPT {
+                if says(&manifest, name) {
+                    continue;
+                }
+                if !receipt.keys().all(|name| says(&receipt, name)) {
+                    return Err(altered(name, WRITTEN));
+                }
+                // Receipt and manifest disagree, and only judging again tells which of them is right.
+                return again(files);
+            }
+            match (says(&manifest, name), says(&receipt, name)) {
                 (true, true) => {}
-                // What the receipt says of everything else holds: then it is the manifest that was changed.
-                (false, true) if name != RECEIPT || holds(&receipt, files) => {
+                (false, true) => {
                     return Err(altered(
                         MANIFEST,
                         "it lists another file than the one there",
                     ));
                 }
-                (true, false) if !manifest.contains_key(name) || receipt.contains_key(name) => {
+                // The manifest bears witness for the file; whether for the receipt too tells who is right.
+                (true, false) if !says(&manifest, RECEIPT) => {
                     return Err(altered(RECEIPT, "it lists another file than the one there"));
                 }
-                (false, false) if !manifest.contains_key(name) => {
-                    return Err(altered(name, "the file does not belong to the run"));
-                }
-                _ => return Err(altered(name, "its bytes are not those that were written")),
+                _ if !receipt.contains_key(name) => return Err(altered(name, FOREIGN)),
+                _ => return Err(altered(name, WRITTEN)),
             }
         }
-        for name in manifest.keys().chain(receipt.keys()) {
-            if !files.contains_key(name) {
-                return Err(altered(name, "the file is missing"));
+        // A file that both list and is not there is lost; one that only one of them lists never was.
+        for (list, other, lister) in [
+            (&manifest, &receipt, MANIFEST),
+            (&receipt, &manifest, RECEIPT),
+        ] {
+            if let Some(name) = list.keys().find(|name| !files.contains_key(*name)) {
+                return Err(if other.contains_key(name) {
+                    altered(name, MISSING)
+                } else {
+                    altered(lister, EXTRA)
+                });
             }
         }
         again(files)
     }
-}
-
-/// Whether every file is as a list says.
-fn holds(list: &BTreeMap<String, Json>, files: &BTreeMap<String, Vec<u8>>) -> bool {
-    list.iter().all(|(name, said)| {
-        let bytes = files.get(name);
-        bytes.is_some_and(|bytes| file(name, bytes) == *said)
-    })
 }
 
 fn listed(
@@ -147,7 +162,7 @@ fn again(files: &BTreeMap<String, Vec<u8>>) -> Result<Run, Altered> {
     }
     let extra = files.keys().find(|name| !run.files.contains_key(*name));
     match extra {
-        Some(name) => Err(altered(name, "the file does not belong to the run")),
+        Some(name) => Err(altered(name, FOREIGN)),
         None => Ok(run),
     }
 }

@@ -119,10 +119,16 @@ fn every_file_that_is_altered_is_named() {
     assert!(files.len() >= 8, "{:?}", files.keys());
     for (name, bytes) in &files {
         let path = out.join(name);
-        let mut changed = bytes.clone();
-        let middle = changed.len() / 2;
-        changed[middle] ^= 1;
-        for spoilt in [changed, [bytes.as_slice(), b" "].concat(), Vec::new()] {
+        let flipped = |at: usize| {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            changed
+        };
+        // Near the beginning, in the middle, and near the end, where papers have their verdict, lists and kind.
+        let places = [bytes.len() / 8, bytes.len() / 2, bytes.len() - 8];
+        let mut spoilt: Vec<Vec<u8>> = places.into_iter().map(flipped).collect();
+        spoilt.extend([[bytes.as_slice(), b" "].concat(), Vec::new()]);
+        for spoilt in spoilt {
             std::fs::write(&path, spoilt).expect("written");
             let checked = paygod(&["verify", &shown(&out), "--json"]);
             let told = text(&checked.stdout);
@@ -141,6 +147,14 @@ fn every_file_that_is_altered_is_named() {
         );
         std::fs::write(&path, bytes).expect("written");
     }
+    // A verdict rewritten in the receipt alone, whose list of files still holds.
+    let path = out.join("receipt.json");
+    let rewritten = receipt.replace("\"decision\":\"deny\"", "\"decision\":\"flag\"");
+    assert_ne!(rewritten, receipt);
+    std::fs::write(&path, rewritten).expect("written");
+    let told = text(&paygod(&["verify", &shown(&out)]).stdout);
+    assert!(told.contains("altered: receipt.json"), "{told}");
+    std::fs::write(&path, receipt).expect("written");
     std::fs::write(out.join("note.txt"), "hello").expect("written");
     let told = text(&paygod(&["verify", &shown(&out)]).stdout);
     assert!(
