@@ -3,11 +3,13 @@
 #![no_main]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use paygod_fuzz::{MIB, bounded};
-use paygod_policy::{Pack, Prepared, Ruleset, Scratch, WindowFact, limits};
+use paygod_policy::{AccountFact, Facts, ListBuilder, Pack, Prepared, Ruleset, Scratch, WindowFact, limits};
 use paygod_types::canonical::Writer;
+use paygod_types::{Amount, Currency, Name, Timestamp};
 
 const BEFORE: &str = "\
 api_version: paygod/v1
@@ -24,12 +26,20 @@ spec:
         reason: the condition holds
         condition: ";
 
-/// Without its two cases no pack loads.
-const CASES: &str = "\
+/// A pack without an allow and a deny case does not load.
+const CASES: &str = r#"
 cases:
-  - { name: a, expect: { decision: allow } }
-  - { name: d, expect: { decision: deny } }
-";
+  - { name: a, input: { payment: { amount: "1.00", credit: a, currency: EUR, debit: b } }, expect: { decision: allow } }
+  - { name: b, input: { payment: { amount: "1.0", credit: a, currency: EUR, debit: b } }, expect: { decision: deny } }
+"#;
+
+/// A rule may read an account; all of them hold this.
+const ACCOUNT: AccountFact = AccountFact {
+    currency: Currency::EUR,
+    posted: Amount::ZERO,
+    available: Amount::ZERO,
+    expected: Amount::ZERO,
+};
 
 const TRANSFER: &[u8] = br#"{"amount":"12.50","credit":"supplier","currency":"EUR","debit":"main","payment":{"creditor":{"account":"DE89370400440532013000","name":"Muster AG"},"reference":"RF18539007547034"}}"#;
 
@@ -45,12 +55,18 @@ fuzz_target!(|bytes: &[u8]| {
             ("tests/cases.yaml".to_owned(), CASES.to_owned()),
         ]);
         let Ok(pack) = Pack::from_files(&files) else { return };
-        pack.explain_document(TRANSFER, &[]).expect("the transfer is an object");
-        let Ok(ruleset) = Ruleset::builder().pack(pack).build() else { return };
+        let mut builder = Ruleset::builder();
+        for name in pack.lists() {
+            let list = ListBuilder::new(Name::parse(name).expect("the checker wants a name"), "1");
+            builder = builder.list(Arc::new(list.build().expect("an empty list is a list")));
+        }
+        let ruleset = builder.pack(pack).build().expect("every list is there");
         let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
         ruleset.prepare(&mut scratch, TRANSFER, &mut prepared).expect("the transfer is an object");
         let facts: Vec<WindowFact> = prepared.windows().map(|_| WindowFact::default()).collect();
-        let decision = ruleset.decide(&mut scratch, &prepared, &facts);
+        let accounts: Vec<Option<AccountFact>> = prepared.accounts().map(|_| Some(ACCOUNT)).collect();
+        let facts = Facts { windows: &facts, accounts: &accounts, time: Some(Timestamp::EPOCH) };
+        let decision = ruleset.decide(&mut scratch, &prepared, facts);
         assert!(decision.fuel <= limits::FUEL_MAX, "fuel is bounded");
     });
 });

@@ -23,7 +23,7 @@ use paygod_core::{
     CommitmentKey, Effects, Entry, History, HistoryError, Judge, Named, Preparer, Request,
     SealedRequest, State, Transfer, Verdict, WindowFact, WindowKey, WindowLookup, Workspace,
 };
-use paygod_policy::{Decision, PrepareError, WindowQuery};
+use paygod_policy::{Decision, Facts, PrepareError, WindowQuery};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
 use paygod_types::{AccountId, Amount, Currency, Digest, Name, RequestId, Seq, Timestamp};
 
@@ -48,7 +48,7 @@ impl Judge for AllowAll {
         [].into_iter()
     }
 
-    fn decide(&self, _: &mut (), _: &(), _: &[WindowFact]) -> Decision {
+    fn decide(&self, _: &mut (), _: &(), _: Facts<'_>) -> Decision {
         let verdict = Verdict::Allow;
         Decision {
             verdict,

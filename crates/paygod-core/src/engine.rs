@@ -11,8 +11,13 @@ mod commands;
 mod judged;
 mod ledger_rules;
 
+pub use judged::BalancesBefore;
+
+use paygod_policy::AccountFact;
 use paygod_types::limits::ENTRY_BYTES_MAX;
-use paygod_types::{Seq, Timestamp};
+use paygod_types::{Currency, Seq, Timestamp};
+
+use crate::accounts::Balances;
 
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
@@ -122,8 +127,8 @@ fn existing<P, H: History + ?Sized>(
 }
 
 /// What the packs say of a request that is sealed at `time`, before the ledger's own rules; `None` if
-/// it moves no money. With the same judge and the same history, the same answer for ever: this is how
-/// a decision is computed once more.
+/// it moves no money. With the same judge, the same history and the same balances, the same answer for ever:
+/// this is how a decision is computed once more.
 ///
 /// # Errors
 /// [`CommandError`]: history cannot be read.
@@ -131,8 +136,15 @@ pub fn consult<J: Judge, H: History + ?Sized>(
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
     time: Timestamp,
+    balances: &BalancesBefore<'_>,
 ) -> Result<Option<paygod_policy::Decision>, CommandError> {
-    judged::consult(context, prepared, time)
+    judged::consult(context, prepared, time, balances)
+}
+
+/// Balances as packs read them; `None` if one of them overflows, which those of a [`State`] cannot.
+#[must_use]
+pub fn account_fact(currency: Currency, balances: &Balances) -> Option<AccountFact> {
+    judged::fact(currency, balances)
 }
 
 /// Seals an entry of the sequencer's own; its bytes are appended to `out`.

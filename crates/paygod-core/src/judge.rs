@@ -3,7 +3,7 @@
 //! The engine asks in three steps (prepare without history, facts from history, decide) and does not
 //! care who answers; in the product it is [`paygod_policy::Ruleset`], and tests bring judges of their own.
 
-use paygod_policy::{Decision, PrepareError, Ruleset, Scratch, WindowFact, WindowQuery};
+use paygod_policy::{AccountQuery, Decision, Facts, PrepareError, Ruleset, Scratch, WindowQuery};
 use paygod_types::Digest;
 
 /// Judges one transfer at a time.
@@ -30,12 +30,17 @@ pub trait Judge {
     /// What the transfer asks of history, in the order in which facts are to be given.
     fn windows<'p>(prepared: &'p Self::Prepared) -> impl ExactSizeIterator<Item = WindowQuery<'p>>;
 
+    /// The accounts whose balances the transfer asks for, in the order in which facts are to be given.
+    fn accounts<'p>(_: &'p Self::Prepared) -> impl ExactSizeIterator<Item = AccountQuery<'p>> {
+        core::iter::empty()
+    }
+
     /// The decision.
     fn decide(
         &self,
         scratch: &mut Self::Scratch,
         prepared: &Self::Prepared,
-        facts: &[WindowFact],
+        facts: Facts<'_>,
     ) -> Decision;
 }
 
@@ -62,11 +67,17 @@ impl Judge for Ruleset {
         prepared.windows()
     }
 
+    fn accounts<'p>(
+        prepared: &'p paygod_policy::Prepared,
+    ) -> impl ExactSizeIterator<Item = AccountQuery<'p>> {
+        prepared.accounts()
+    }
+
     fn decide(
         &self,
         scratch: &mut Scratch,
         prepared: &paygod_policy::Prepared,
-        facts: &[WindowFact],
+        facts: Facts<'_>,
     ) -> Decision {
         Self::decide(self, scratch, prepared, facts)
     }

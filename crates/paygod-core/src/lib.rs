@@ -58,4 +58,4 @@ pub use snapshot::SnapshotError;
 pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};
 
 // Adapters depend on this crate alone for what the ports speak of.
-pub use paygod_policy::{Named, Verdict, WindowFact, WindowToken};
+pub use paygod_policy::{AccountFact, Named, Verdict, WindowFact, WindowToken};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use paygod_policy::{
-    Decision, List, ListBuilder, Pack, Prepared, Ruleset, Scratch, Verdict, WindowFact,
+    Decision, Facts, List, ListBuilder, Pack, Prepared, Ruleset, Scratch, Verdict, WindowFact,
 };
 use paygod_types::Name;
 
@@ -97,7 +97,11 @@ fn measure(ruleset: &Ruleset, what: &str, json: &str) -> Result<(), Box<dyn Erro
         let start = Instant::now();
         for _ in 0..TRANSFERS {
             let prepared = std::hint::black_box(&prepared);
-            ruleset.decide_into(&mut scratch, prepared, &facts, &mut decision);
+            let facts = Facts {
+                windows: &facts,
+                ..Facts::default()
+            };
+            ruleset.decide_into(&mut scratch, prepared, facts, &mut decision);
         }
         let decide = start.elapsed().as_nanos();
         for (best, now) in best.iter_mut().zip([prepare, decide]) {

@@ -28,8 +28,18 @@ pub(crate) enum Slot {
     Money(Money),
     Time(Timestamp),
     Duration(i64),
-    /// Rows of a list: the first slot of the first row, and how many rows.
-    List(u32, u32),
+    List(Rows),
+}
+
+/// Rows of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// The first slot of the first row.
+    pub(crate) first: u32,
+    /// How many rows.
+    pub(crate) count: u32,
+    /// Slots of a row. Its first slot is the element itself.
+    pub(crate) stride: u32,
 }
 
 /// Why a document is not what the schema says.
@@ -283,8 +293,13 @@ impl<'a> Reader<'a, '_> {
         }
         self.cursor
             .expect(b']', "a comma or a closing bracket is expected")?;
-        match (u32::try_from(first), u32::try_from(count)) {
-            (Ok(first), Ok(count)) => Ok(Slot::List(first, count)),
+        let narrow = u32::try_from;
+        match (narrow(first), narrow(count), narrow(stride)) {
+            (Ok(first), Ok(count), Ok(stride)) => Ok(Slot::List(Rows {
+                first,
+                count,
+                stride,
+            })),
             _ => invalid(&node.path, "has too many elements"),
         }
     }

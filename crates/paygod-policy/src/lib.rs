@@ -5,7 +5,7 @@
 //!
 //! 1. [`Ruleset::prepare`] parses the transfer into typed slots, evaluates every rule that needs no
 //!    history and computes the window keys. Stateless: do it in parallel.
-//! 2. The sequencer answers [`Prepared::windows`] from sealed history.
+//! 2. The sequencer answers [`Prepared::windows`] from sealed history and [`Prepared::accounts`] from the state.
 //! 3. [`Ruleset::decide`] evaluates what was left and makes the [`Decision`].
 //!
 //! Pure: no I/O, clock or randomness. INVARIANT(fail-closed): whatever goes wrong, the answer is deny.
@@ -35,4 +35,4 @@ pub use pack::{
 pub use ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch};
 pub use run::{Run, RunError};
 pub use run_check::Altered;
-pub use window::{WindowFact, WindowQuery, WindowToken};
+pub use window::{AccountFact, AccountQuery, Facts, WindowFact, WindowQuery, WindowToken};

@@ -52,8 +52,22 @@ pub const CASES_MAX: usize = 10_000;
 pub const EXPLAINED_ELEMENTS_MAX: usize = 20;
 /// Parts of one condition that an explanation evaluates. Further ones are left out.
 pub const EXPLAINED_STEPS_MAX: usize = 20_000;
+/// Bytes of texts and lists that explaining one condition keeps. Past it further parts are left out.
+pub const EXPLAINED_BYTES_MAX: usize = 33_554_432;
 /// Transfers before the judged one that a case may tell of. Past it `tests/cases.yaml` does not load.
 pub const CASE_HISTORY_MAX: usize = 1_000;
+/// Accounts whose balances one pack reads. Past it the pack does not load.
+pub const ACCOUNTS_PER_PACK_MAX: usize = 16;
+/// Bytes of one pattern of `matches`. Past it the pack does not load.
+pub const PATTERN_BYTES_MAX: usize = 1_024;
+/// Patterns of one pack. Past it the pack does not load.
+pub const PATTERNS_PER_PACK_MAX: usize = 64;
+/// Bytes of text searched for a pattern that cost one unit of fuel beyond the node itself.
+pub const FUEL_PATTERN_BYTES: usize = 4;
+/// Bytes of text and of list elements that one rule may make. Past it the rule errs, and so denies.
+pub const MADE_BYTES_MAX: usize = 1_048_576;
+/// What one element of a list that a rule makes counts towards [`MADE_BYTES_MAX`], in bytes.
+pub const MADE_ELEMENT_BYTES: usize = 64;
 /// Bytes a compiled regular expression may take. Past it the pack does not load.
 pub const REGEX_BYTES_MAX: usize = 1_048_576;
 

@@ -27,7 +27,7 @@ use crate::json::Json;
 use crate::list::List;
 use crate::pack::Pack;
 use crate::ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetError, Scratch};
-use crate::window::WindowFact;
+use crate::window::{Facts, WindowFact};
 
 /// The name of the plan.
 pub const PLAN: &str = "plan.json";
@@ -96,8 +96,13 @@ impl Run {
         let ruleset = builder.build()?;
         let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
         ruleset.prepare(&mut scratch, &judgeable(document), &mut prepared)?;
-        let facts = vec![WindowFact::default(); prepared.windows().len()];
-        let decision = ruleset.decide(&mut scratch, &prepared, &facts);
+        let windows = vec![WindowFact::default(); prepared.windows().len()];
+        let facts = Facts {
+            windows: &windows,
+            accounts: &[],
+            time: Some(clock),
+        };
+        let decision = ruleset.decide(&mut scratch, &prepared, facts);
 
         let mut files = BTreeMap::new();
         files.insert(INPUT.to_owned(), document.to_vec());

@@ -1,4 +1,4 @@
-//! Velocity windows: the facts about sealed history that a decision reads.
+//! The facts a decision reads beside the document: the time, balances, and windows over sealed history.
 //!
 //! A pack asks `velocity([keys…], duration("24h"))`. The policy crate turns the key values into **key
 //! bytes** while preparing; the sequencer turns those into a [`WindowToken`] under the book's key and
@@ -9,7 +9,60 @@
 
 use core::time::Duration;
 
-use paygod_types::{Amount, Seq};
+use paygod_types::{Amount, Currency, Seq, Timestamp};
+
+/// Everything a decision reads that is not in the judged document. The sequencer answers; a decision made
+/// again from the same document and the same facts is the same to the byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// Answers to [`Prepared::windows`](crate::Prepared::windows), one each in order.
+    pub windows: &'a [WindowFact],
+    /// Answers to [`Prepared::accounts`](crate::Prepared::accounts), one each in order; `None` for an account
+    /// that is not there.
+    pub accounts: &'a [Option<AccountFact>],
+    /// The time the entry is sealed at: what `now()` is.
+    pub time: Option<Timestamp>,
+}
+
+/// Facts that are kept beside the decision they were told to.
+#[derive(Debug, Default)]
+pub(crate) struct KeptFacts {
+    pub(crate) windows: Vec<WindowFact>,
+    pub(crate) accounts: Vec<Option<AccountFact>>,
+    pub(crate) time: Option<Timestamp>,
+}
+
+impl KeptFacts {
+    pub(crate) fn told(&self) -> Facts<'_> {
+        Facts {
+            windows: &self.windows,
+            accounts: &self.accounts,
+            time: self.time,
+        }
+    }
+}
+
+/// The balances of an account before the entry being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountFact {
+    /// The account's currency.
+    pub currency: Currency,
+    /// Credits less debits, posted.
+    pub posted: Amount,
+    /// The balance if every reserved debit were posted: what is there to spend.
+    pub available: Amount,
+    /// The balance if every reserved credit were posted.
+    pub expected: Amount,
+}
+
+/// One account whose balances a prepared transfer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountQuery<'a> {
+    /// The account's id as the document or the rule spells it; it need not exist.
+    pub id: &'a str,
+    /// Whether the decision can read the answer. If not, `None` may be passed instead.
+    pub asked: bool,
+}
 
 /// Sixteen bytes that stand for a window's key values in entries and indexes: a keyed hash of the key
 /// bytes, made by the sequencer, so that an export does not give the values away.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paygod_policy::{
-    Decision, List, ListBuilder, Pack, PrepareError, Prepared, Ruleset, Scratch, Verdict,
+    Decision, Facts, List, ListBuilder, Pack, PrepareError, Prepared, Ruleset, Scratch, Verdict,
     WindowFact,
 };
 use paygod_types::{Amount, Name, Seq};
@@ -53,7 +53,14 @@ fn judge(ruleset: &Ruleset, json: &str, facts: &[WindowFact]) -> Decision {
     ruleset
         .prepare(&mut scratch, json.as_bytes(), &mut prepared)
         .unwrap();
-    ruleset.decide(&mut scratch, &prepared, facts)
+    ruleset.decide(
+        &mut scratch,
+        &prepared,
+        Facts {
+            windows: facts,
+            ..Facts::default()
+        },
+    )
 }
 
 fn rules(decision: &Decision) -> Vec<String> {
@@ -312,7 +319,11 @@ fn reused_buffers_do_not_leak_from_one_transfer_to_the_next() {
         for (json, verdict) in [(with.as_str(), Verdict::Deny), (PLAIN, Verdict::Allow)] {
             set.prepare(&mut scratch, json.as_bytes(), &mut prepared)
                 .unwrap();
-            let decision = set.decide(&mut scratch, &prepared, &[WindowFact::default()]);
+            let facts = Facts {
+                windows: &[WindowFact::default()],
+                ..Facts::default()
+            };
+            let decision = set.decide(&mut scratch, &prepared, facts);
             assert_eq!(decision.verdict, verdict, "{json}");
             assert_eq!(decision, judge(&set, json, &[WindowFact::default()]));
         }

@@ -61,7 +61,7 @@ fn load(pack: &str, cases: Option<&str>, more: &[(&str, &str)]) -> String {
 }
 
 /// Conditions, written plainly after `condition: ` and so in single quotes.
-const CONDITIONS: [(&str, &str); 41] = [
+const CONDITIONS: [(&str, &str); 68] = [
     (
         "a misspelt field",
         r#"payment.amuont > money("10.00", "EUR")"#,
@@ -159,6 +159,81 @@ const CONDITIONS: [(&str, &str); 41] = [
     ),
     ("sides of different types", r#"has(details) ? 1 : "x""#),
     ("an integer too large", "9223372036854775808 > 1"),
+    (
+        "an optional read without a stand-in",
+        r#"details?.reference == "x""#,
+    ),
+    (
+        "a stand-in without `?.`",
+        r#"details.reference.orValue("") == "x""#,
+    ),
+    (
+        "a stand-in of another type",
+        r#"details?.reference.orValue(0) == "x""#,
+    ),
+    (
+        "`?.` of a required field",
+        r#"payment?.currency.orValue("") == "x""#,
+    ),
+    ("`has` with `?.`", "has(details?.reference)"),
+    (
+        "`?.` of a computed value",
+        r#"payment.debit.trim()?.x.orValue("") == "x""#,
+    ),
+    ("an object stood in for", r#"details?.creditor.orValue("")"#),
+    ("a pattern that is none", r#"payment.debit.matches("[a-")"#),
+    (
+        "a pattern from the payment",
+        "payment.debit.matches(payment.credit)",
+    ),
+    (
+        "a pattern that explodes",
+        r#"payment.debit.matches("(a{1000}){1000}")"#,
+    ),
+    (
+        "a pattern that looks back",
+        r#"payment.debit.matches("(a)\\1")"#,
+    ),
+    ("a named zone", r#"now().getHours("Europe/Zurich") < 6"#),
+    ("a date part without zone", "now().getHours() < 6"),
+    ("CEL's month", r#"now().getMonth("UTC") == 11"#),
+    (
+        "a date part of a text",
+        r#"payment.debit.getHours("UTC") < 6"#,
+    ),
+    ("a time against a text", r#"now() > "2026-11-22""#),
+    ("a time that is none", r#"now() > timestamp("22.11.2026")"#),
+    ("an account by itself", "account(payment.debit) > 0"),
+    (
+        "an account's limit",
+        r#"account(payment.debit).limit > money("1.00", "EUR")"#,
+    ),
+    (
+        "a balance against a number",
+        "account(payment.debit).available > 100",
+    ),
+    (
+        "an account of an amount",
+        r#"account(payment.amount).available > money("1.00", "EUR")"#,
+    ),
+    (
+        "a list used as a condition",
+        r#"["a"].filter(x, x == payment.debit)"#,
+    ),
+    ("a list of lists", r#"["a"].map(x, ["b"]).size() == 1"#),
+    (
+        "a sum of money without its beginning",
+        r#"["a"].sum(x, payment.amount) > payment.amount"#,
+    ),
+    ("a sum of texts", r#"["a", "b"].sum() == "ab""#),
+    (
+        "a loop variable that is an input",
+        r#"["a"].exists(payment, true)"#,
+    ),
+    (
+        "a window inside a loop",
+        r#"["a"].exists(x, velocity([payment.debit], duration("1h")).count > 3)"#,
+    ),
     (
         "several problems at once",
         r#"payment.amuont > 1 && details.purpose == "SALA" && 1"#,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use paygod_policy::{Pack, Prepared, Ruleset, Scratch, Verdict, WindowFact};
+use paygod_policy::{Facts, Pack, Prepared, Ruleset, Scratch, Verdict, WindowFact};
 use paygod_service::ingest::iso20022;
 use paygod_service::ingest::ofac;
 use paygod_service::ingest::route::{AccountMap, PaymentRequest, to_requests};
@@ -80,7 +80,14 @@ fn judge(rules: &Ruleset, requests: &[PaymentRequest]) -> Vec<(Verdict, Vec<Stri
                 ..WindowFact::default()
             })
             .collect();
-        let decision = rules.decide(&mut scratch, &prepared, &facts);
+        let decision = rules.decide(
+            &mut scratch,
+            &prepared,
+            Facts {
+                windows: &facts,
+                ..Facts::default()
+            },
+        );
         if decision.verdict != Verdict::Deny {
             keys.into_iter()
                 .for_each(|key| *seen.entry(key).or_default() += 1);

@@ -4,22 +4,25 @@
 
 use core::mem;
 
-use paygod_policy::{Reason, Verdict, WindowFact};
-use paygod_types::Timestamp;
+use paygod_policy::{AccountFact, Facts, Reason, Verdict, WindowFact};
 use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
+use paygod_types::{Currency, Timestamp};
 
 use super::Context;
 use super::ledger_rules::{self, Rule};
-use crate::accounts::AccountIx;
+use crate::accounts::{AccountIx, Balances};
 use crate::command::Transfer;
 use crate::engine_error::CommandError;
 use crate::entry::{Decision, Layer, Posting, Side, Window};
 use crate::judge::Judge;
 use crate::movement::Step;
 use crate::pendings::Leg;
-use crate::ports::{History, WindowLookup};
+use crate::ports::{History, HistoryError, WindowLookup};
 use crate::prepare::Prepared;
 use crate::state::State;
+
+/// What an account held before an entry, as packs read it; `None` if there was no such account.
+pub type BalancesBefore<'a> = dyn Fn(&str) -> Result<Option<AccountFact>, HistoryError> + 'a;
 
 /// A verdict and what follows from it.
 pub(super) struct Judged {
@@ -129,7 +132,8 @@ fn decide<J: Judge, H: History + ?Sized>(
         deny(&mut decision, ledger_rules::reason(&Rule::NoActivePolicy));
         return Ok(decision);
     }
-    let Some(judgement) = ask(context, prepared, time)? else {
+    let balances = |id: &str| Ok(balances(state, id));
+    let Some(judgement) = ask(context, prepared, time, &balances)? else {
         return Ok(nothing);
     };
     let mut said = judgement.reasons;
@@ -161,13 +165,30 @@ fn decide<J: Judge, H: History + ?Sized>(
     Ok(decision)
 }
 
+/// What an account holds before the entry being made; `None` if there is no such account.
+fn balances(state: &State, id: &str) -> Option<AccountFact> {
+    let account = state.accounts.view(state.accounts.find(id)?)?;
+    fact(account.info.currency, account.balances)
+}
+
+/// Balances as packs read them.
+pub(super) fn fact(currency: Currency, balances: &Balances) -> Option<AccountFact> {
+    Some(AccountFact {
+        currency,
+        posted: balances.posted()?,
+        available: balances.available()?,
+        expected: balances.expected()?,
+    })
+}
+
 /// What the packs say, before the ledger's own rules; `None` if there is nothing to judge.
 pub(super) fn consult<J: Judge, H: History + ?Sized>(
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
     time: Timestamp,
+    balances: &BalancesBefore<'_>,
 ) -> Result<Option<paygod_policy::Decision>, CommandError> {
-    let mut judgement = ask(context, prepared, time)?;
+    let mut judgement = ask(context, prepared, time, balances)?;
     if let Some(judgement) = &mut judgement {
         tidy(&mut judgement.reasons);
     }
@@ -179,7 +200,9 @@ fn ask<J: Judge, H: History + ?Sized>(
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
     time: Timestamp,
+    balances: &BalancesBefore<'_>,
 ) -> Result<Option<paygod_policy::Decision>, CommandError> {
+    let mut accounts: Vec<Option<AccountFact>> = Vec::new();
     let mut decided: Option<paygod_policy::Decision> = None;
     let mut facts: Vec<WindowFact> = Vec::new();
     let mut windows = prepared.windows.iter().peekable();
@@ -198,7 +221,20 @@ fn ask<J: Judge, H: History + ?Sized>(
                 WindowFact::default()
             });
         }
-        let decision = context.judge.decide(context.scratch, judged, &facts);
+        accounts.clear();
+        for account in J::accounts(judged) {
+            accounts.push(if account.asked {
+                balances(account.id)?
+            } else {
+                None
+            });
+        }
+        let facts = Facts {
+            windows: &facts,
+            accounts: &accounts,
+            time: Some(time),
+        };
+        let decision = context.judge.decide(context.scratch, judged, facts);
         match &mut decided {
             Some(decided) => decided.merge(decision),
             None => decided = Some(decision),

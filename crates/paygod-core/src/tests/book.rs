@@ -2,9 +2,7 @@
 
 use core::time::Duration;
 
-use paygod_policy::{
-    Decision, Named, PrepareError, Reason, RuleInfo, Verdict, WindowFact, WindowQuery,
-};
+use paygod_policy::{Decision, Facts, Named, PrepareError, Reason, RuleInfo, Verdict, WindowQuery};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
 use paygod_types::{Digest, Name, RequestId, Seq, Timestamp};
 use std::sync::Arc;
@@ -75,7 +73,8 @@ impl Judge for AmountJudge {
         [query(prepared.velocity), query(false)].into_iter()
     }
 
-    fn decide(&self, _: &mut (), prepared: &Judged, facts: &[WindowFact]) -> Decision {
+    fn decide(&self, _: &mut (), prepared: &Judged, facts: Facts<'_>) -> Decision {
+        let facts = facts.windows;
         assert_eq!(facts.len(), 2);
         let verdict = match prepared.units {
             _ if prepared.velocity && facts[0].count >= 2 => Verdict::Deny,

@@ -3,9 +3,12 @@
 //! The fuel of the program is that of the tree, node for node: an operation that stands for several nodes
 //! is used only where all of them would be evaluated and none of them can err before the last.
 
-use super::program::{Id, Items, ListPlace, Op, Place, Program};
+use std::sync::Arc;
+
+use super::program::{Id, Items, Loop, Op, Program};
 use super::{TextRef, Value};
-use crate::lang::typed::{Comparison, FieldRef, Kind, Typed};
+use crate::lang::ty::Type;
+use crate::lang::typed::{Comparison, Kind, Typed};
 
 /// What a pack's own numbers are in the ruleset.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Links<'a> {
     pub(crate) lists: &'a [u32],
     /// The ruleset's window for each call site of the pack.
     pub(crate) sites: &'a [u32],
+    /// The ruleset's account for each that the pack reads.
+    pub(crate) accounts: &'a [u32],
     /// The slot of the transfer's amount.
     pub(crate) amount: Option<usize>,
 }
@@ -40,21 +45,9 @@ fn narrow(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn place(field: &FieldRef) -> Place {
-    let variable = field
-        .variable
-        .map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
-    Place {
-        variable,
-        slot: narrow(field.slot),
-    }
-}
-
-fn list_place(field: &FieldRef) -> ListPlace {
-    ListPlace {
-        place: place(field),
-        stride: narrow(field.stride),
-    }
+/// The depth of a loop, bounded by that of conditions.
+fn depth(variable: usize) -> u8 {
+    u8::try_from(variable).unwrap_or(u8::MAX)
 }
 
 impl Compiler<'_> {
@@ -76,11 +69,7 @@ impl Compiler<'_> {
     }
 
     fn path(&mut self, subject: &Typed) -> u32 {
-        let path = match &subject.kind {
-            Kind::Field(field) => field.path.to_string(),
-            _ => "computed".to_owned(),
-        };
-        self.program.paths.push(path);
+        self.program.paths.push(path_of(subject));
         narrow(self.program.paths.len().saturating_sub(1))
     }
 
@@ -110,13 +99,24 @@ impl Compiler<'_> {
 
     fn compare(&mut self, comparison: Comparison, left: &Typed, right: &Typed) -> Id {
         if let Kind::Field(field) = &left.kind
-            && field.variable.is_none()
             && let Some(value) = self.literal(right)
         {
-            return self.push(Op::CompareField(comparison, narrow(field.slot), value));
+            let slot = narrow(field.slot);
+            return self.push(match field.variable {
+                None => Op::CompareField(comparison, slot, value),
+                Some(variable) => Op::CompareRowField(comparison, depth(variable), slot, value),
+            });
         }
         let (left, right) = (self.node(left), self.node(right));
         self.push(Op::Compare(comparison, left, right))
+    }
+
+    fn each(&mut self, list: &Typed, variable: usize, body: &Typed) -> Loop {
+        Loop {
+            list: self.node(list),
+            variable: depth(variable),
+            body: self.node(body),
+        }
     }
 
     fn node(&mut self, typed: &Typed) -> Id {
@@ -124,18 +124,41 @@ impl Compiler<'_> {
             return self.push(Op::Constant(value));
         }
         let op = match &typed.kind {
-            Kind::Field(field) => Op::Field(place(field)),
-            Kind::Has(field) => Op::Has(place(field)),
+            Kind::Field(field) => match field.variable {
+                None => Op::Field(narrow(field.slot)),
+                Some(variable) => Op::RowField(depth(variable), narrow(field.slot)),
+            },
+            Kind::Has(field) => match field.variable {
+                None => Op::Has(narrow(field.slot)),
+                Some(variable) => Op::RowHas(depth(variable), narrow(field.slot)),
+            },
+            Kind::Variable(variable) => Op::Variable(depth(*variable)),
+            Kind::OrValue {
+                field,
+                then,
+                otherwise,
+            } => {
+                let (then, otherwise) = (self.node(then), self.node(otherwise));
+                let slot = narrow(field.slot);
+                match field.variable {
+                    None => Op::OrValue(slot, then, otherwise),
+                    Some(variable) => Op::RowOrValue(depth(variable), slot, then, otherwise),
+                }
+            }
             Kind::Not(a) => Op::Not(self.node(a)),
             Kind::Negate(a) => Op::Negate(self.node(a)),
             Kind::And(items) => Op::And(self.items(items)),
             Kind::Or(items) => Op::Or(self.items(items)),
             Kind::Conditional(a, b, c) => Op::Conditional(self.node(a), self.node(b), self.node(c)),
             Kind::Compare(comparison, a, b) => return self.compare(*comparison, a, b),
+            Kind::Arithmetic(_, a, b) if typed.ty == Type::Text => {
+                Op::Join(self.node(a), self.node(b))
+            }
             Kind::Arithmetic(op, a, b) => Op::Arithmetic(*op, self.node(a), self.node(b)),
             Kind::ToDecimal(a) => Op::ToDecimal(self.node(a)),
             Kind::OneOf(a, items) => Op::OneOf(self.node(a), self.items(items)),
-            Kind::ElementOf(a, list) => Op::ElementOf(self.node(a), list_place(list)),
+            Kind::ElementOf(a, list) => Op::ElementOf(self.node(a), self.node(list)),
+            Kind::List(items) => Op::List(self.items(items)),
             Kind::Listed {
                 list,
                 matching,
@@ -152,11 +175,17 @@ impl Compiler<'_> {
             }
             Kind::TextTest(test, a, b) => Op::TextTest(*test, self.node(a), self.node(b)),
             Kind::TextMap(map, a) => Op::TextMap(*map, self.node(a)),
+            Kind::Matches(a, pattern) => Op::Matches(self.node(a), Arc::clone(pattern)),
             Kind::TextSize(a) => Op::TextSize(self.node(a)),
-            Kind::ListSize(list) => Op::ListSize(place(list)),
+            Kind::ListSize(list) => Op::ListSize(self.node(list)),
             Kind::MoneyAmount(a) => Op::MoneyAmount(self.node(a)),
             Kind::MoneyCurrency(a) => Op::MoneyCurrency(self.node(a)),
-            Kind::DatePart(part, a) => Op::DatePart(*part, self.node(a)),
+            Kind::DatePart(part, offset, a) => Op::DatePart(*part, *offset, self.node(a)),
+            Kind::Now => Op::Now,
+            Kind::Account(site, part) => {
+                let site = self.links.accounts.get(*site).copied();
+                Op::Account(site.unwrap_or(u32::MAX), *part)
+            }
             Kind::WindowCount(site) => Op::WindowCount(self.site(*site)),
             Kind::WindowSum(site) => {
                 let amount = self.links.amount.map_or(u32::MAX, narrow);
@@ -170,22 +199,23 @@ impl Compiler<'_> {
                 list,
                 variable,
                 body,
-            } => Op::Quantified {
-                quantifier: *quantifier,
-                list: list_place(list),
-                variable: u8::try_from(*variable).unwrap_or(u8::MAX),
-                body: self.node(body),
-            },
+            } => Op::Quantified(*quantifier, self.each(list, *variable, body)),
+            Kind::Filter {
+                list,
+                variable,
+                body,
+            } => Op::Filter(self.each(list, *variable, body)),
+            Kind::Map {
+                list,
+                variable,
+                body,
+            } => Op::Map(self.each(list, *variable, body)),
             Kind::Sum {
                 list,
                 variable,
                 body,
-            } => Op::Sum {
-                list: list_place(list),
-                variable: u8::try_from(*variable).unwrap_or(u8::MAX),
-                decimal: typed.ty == crate::lang::ty::Type::Decimal,
-                body: self.node(body),
-            },
+                start,
+            } => Op::Sum(self.each(list, *variable, body), self.node(start)),
             Kind::Bool(_)
             | Kind::Int(_)
             | Kind::Decimal(_)
@@ -199,5 +229,14 @@ impl Compiler<'_> {
 
     fn site(&self, site: usize) -> u32 {
         self.links.sites.get(site).copied().unwrap_or(u32::MAX)
+    }
+}
+
+/// The path of the field that a text comes from, for facts.
+fn path_of(subject: &Typed) -> String {
+    match &subject.kind {
+        Kind::Field(field) | Kind::OrValue { field, .. } => field.path.to_string(),
+        Kind::TextMap(_, inner) => path_of(inner),
+        _ => "computed".to_owned(),
     }
 }

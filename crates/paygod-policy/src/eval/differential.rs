@@ -1,40 +1,27 @@
 //! Random conditions over random documents: the program and the reference must agree on result, error and
-//! fuel. Conditions are made as text, well-typed by construction, so the whole path from text is exercised.
+//! fuel. Conditions are made as text by [`grammar`](super::grammar), so the whole path from text is exercised.
+//!
+//! `PAYGOD_PAIRS=10000000 cargo test --release -p paygod-policy --lib agree -- --nocapture` compares ten
+//! million pairs of condition and document; `PAYGOD_SEED=…` repeats a run.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use paygod_types::{Amount, Name, Seq};
-use proptest::prelude::*;
+use paygod_types::{Amount, Currency, Name, Seq, Timestamp};
 
-use super::program::{Inputs, Machine, Windows};
+use super::grammar::{Grammar, SCHEMA};
+use super::program::{Answers, Inputs, Machine, Program};
 use super::reference::Reference;
 use super::{EvalError, Fuel, Links, compile};
 use crate::document::Document;
 use crate::json::Json;
 use crate::lang::Scope;
 use crate::lang::check::Collected;
+use crate::lang::typed::Typed;
 use crate::list::{List, ListBuilder};
 use crate::pack::typed;
 use crate::schema::{Attachment, Shape};
-use crate::window::WindowFact;
-
-const SCHEMA: &str = r#"{
-  "type": "object", "additionalProperties": false,
-  "required": ["amount", "currency", "i", "d", "s", "b", "t", "tags", "items"],
-  "properties": {
-    "amount": {"type": "string", "x-paygod-type": "money", "x-paygod-currency": "currency"},
-    "currency": {"type": "string"},
-    "i": {"type": "integer"}, "d": {"type": "number"}, "s": {"type": "string"},
-    "b": {"type": "boolean"}, "t": {"type": "string", "format": "date-time"},
-    "os": {"type": "string"}, "oi": {"type": ["integer", "null"]},
-    "party": {"type": "object", "properties": {"name": {"type": "string"}}},
-    "tags": {"type": "array", "items": {"type": "string"}},
-    "items": {"type": "array", "items": {"type": "object", "required": ["n", "q"], "properties": {
-      "n": {"type": "integer"}, "q": {"type": "number"}, "label": {"type": "string"},
-      "codes": {"type": "array", "items": {"type": "string"}}
-    }}}
-  }
-}"#;
+use crate::window::{AccountFact, WindowFact};
 
 fn shape() -> Shape {
     let schema = Json::parse(SCHEMA).unwrap();
@@ -52,304 +39,196 @@ fn list() -> Arc<List> {
     Arc::new(builder.build().unwrap())
 }
 
-fn word() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just(String::new()),
-        "[abc ]{1,4}",
-        Just("á C".to_owned()),
-        Just("EUR".to_owned()),
-        "[ab]{40,80}"
-    ]
+/// What both evaluators read beside the document.
+struct World {
+    windows: Vec<WindowFact>,
+    accounts: Vec<Option<AccountFact>>,
+    time: Option<Timestamp>,
 }
 
-fn quoted() -> impl Strategy<Value = String> {
-    word().prop_map(|w| format!("\"{w}\""))
-}
-
-fn int() -> impl Strategy<Value = String> {
-    prop_oneof![
-        (0_i64..5).prop_map(|n| n.to_string()),
-        Just("i".to_owned()),
-        Just("9223372036854775807".to_owned()),
-    ]
-    .prop_map(|n| if n == "i" { "x.i".to_owned() } else { n })
-    .prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            (
-                inner.clone(),
-                prop_oneof![Just("+"), Just("-"), Just("*"), Just("/"), Just("%")],
-                inner.clone()
-            )
-                .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            inner.clone().prop_map(|a| format!("(-({a}))")),
-            (inner.clone(), inner).prop_map(|(a, b)| format!("(x.b ? {a} : {b})")),
-            Just("x.tags.size()".to_owned()),
-            Just("x.s.size()".to_owned()),
-            Just("x.items.sum(r, r.n)".to_owned()),
-            Just("x.t.getDayOfWeek(\"UTC\")".to_owned()),
-            Just("velocity([x.s], \"1h\").count".to_owned()),
-        ]
-    })
-}
-
-fn decimal() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("x.d".to_owned()),
-        Just("0.5".to_owned()),
-        Just("12345678901234567890.5".to_owned()),
-        Just("x.amount.amount".to_owned()),
-        Just("x.items.sum(r, r.q)".to_owned()),
-    ];
-    leaf.prop_recursive(3, 8, 2, |inner| {
-        prop_oneof![
-            (
-                inner.clone(),
-                prop_oneof![Just("+"), Just("-"), Just("*")],
-                inner.clone()
-            )
-                .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            (inner, int()).prop_map(|(a, b)| format!("({a} * {b})")),
-        ]
-    })
-}
-
-/// Two amounts to compare. Their literals are of one currency: comparing literals of two is refused at load.
-fn moneys() -> impl Strategy<Value = (String, String)> {
-    let literal = prop_oneof![
-        Just("money(\"10.00\", \"EUR\")"),
-        Just("money(\"1\", \"JPY\")")
-    ];
-    literal.prop_flat_map(|literal| (money(literal), money(literal)))
-}
-
-fn money(literal: &'static str) -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("x.amount".to_owned()),
-        Just(literal.to_owned()),
-        Just("velocity([x.s, x.i], duration(\"24h\")).sum".to_owned()),
-    ];
-    leaf.prop_recursive(2, 6, 2, |inner| {
-        prop_oneof![
-            (
-                inner.clone(),
-                prop_oneof![Just("+"), Just("-")],
-                inner.clone()
-            )
-                .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            (inner, int()).prop_map(|(a, n)| format!("({a} * {n})")),
-        ]
-    })
-}
-
-fn text() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("x.s".to_owned()),
-        Just("x.currency".to_owned()),
-        Just("x.amount.currency".to_owned()),
-        quoted(),
-        Just("(has(x.party.name) ? x.party.name : \"none\")".to_owned()),
-    ];
-    leaf.prop_recursive(3, 6, 2, |inner| {
-        prop_oneof![
-            (
-                inner,
-                prop_oneof![Just("lowerAscii"), Just("upperAscii"), Just("trim")]
-            )
-                .prop_map(|(a, f)| format!("{a}.{f}()")),
-        ]
-    })
-}
-
-fn comparison() -> impl Strategy<Value = &'static str> {
-    prop_oneof![
-        Just("=="),
-        Just("!="),
-        Just("<"),
-        Just("<="),
-        Just(">"),
-        Just(">=")
-    ]
-}
-
-fn condition() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("x.b".to_owned()),
-        Just("true".to_owned()),
-        Just("has(x.os)".to_owned()),
-        (int(), comparison(), int()).prop_map(|(a, c, b)| format!("{a} {c} {b}")),
-        (decimal(), comparison(), decimal()).prop_map(|(a, c, b)| format!("{a} {c} {b}")),
-        (moneys(), comparison()).prop_map(|((a, b), c)| format!("{a} {c} {b}")),
-        (text(), comparison(), text()).prop_map(|(a, c, b)| format!("{a} {c} {b}")),
-        (text(), prop_oneof![Just("startsWith"), Just("endsWith"), Just("contains")], text())
-            .prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
-        (text(), prop::collection::vec(text(), 1..4))
-            .prop_map(|(a, items)| format!("{a} in [{}]", items.join(", "))),
-        text().prop_map(|a| format!("{a} in x.tags")),
-        text().prop_map(|a| format!("{a} in list(\"l\")")),
-        text().prop_map(|a| format!("list(\"l\").matches({a})")),
-        (prop_oneof![Just("exists"), Just("all"), Just("exists_one")], quoted())
-            .prop_map(|(m, w)| format!("x.tags.{m}(e, e >= {w})")),
-        (prop_oneof![Just("exists"), Just("all"), Just("exists_one")], 0..4).prop_map(|(m, n)| format!(
-            "x.items.{m}(e, has(e.codes) && e.codes.exists(c, c == x.s || c.size() > e.n) || e.n < {n})"
-        )),
-        Just("(has(x.os) && x.os < x.s)".to_owned()),
-        Just("(!has(x.oi) || x.oi + 1 > x.i)".to_owned()),
-        Just("x.t - duration(\"24h\") < timestamp(\"2026-01-01T00:00:00Z\")".to_owned()),
-    ];
-    leaf.prop_recursive(4, 24, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 2..4)
-                .prop_map(|v| format!("({})", v.join(" && "))),
-            prop::collection::vec(inner.clone(), 2..4)
-                .prop_map(|v| format!("({})", v.join(" || "))),
-            inner.clone().prop_map(|a| format!("!({a})")),
-            (inner.clone(), inner.clone(), inner)
-                .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
-        ]
-    })
-}
-
-fn document() -> impl Strategy<Value = String> {
-    let amount = prop_oneof![
-        Just(("10.00", "EUR")),
-        Just(("0.01", "EUR")),
-        Just(("170141183460469231731687303715884105727", "JPY")),
-        Just(("5", "JPY"))
-    ];
-    let item = (
-        0_i64..4,
-        0_u32..50,
-        prop::option::of(prop::collection::vec(quoted(), 0..3)),
-    )
-        .prop_map(|(n, q, codes)| {
-            let codes = codes
-                .map(|c| format!("\"codes\":[{}],", c.join(",")))
-                .unwrap_or_default();
-            format!("{{{codes}\"n\":{n},\"q\":{q}.5}}")
-        });
-    let parts = (
-        amount,
-        prop_oneof![-3_i64..5, Just(i64::MAX)],
-        any::<bool>(),
-        quoted(),
-        prop::option::of(quoted()),
-        prop::option::of(prop::option::of(quoted())),
-        prop::collection::vec(quoted(), 0..4),
-        prop::collection::vec(item, 0..4),
-    );
-    parts.prop_map(|((amount, currency), i, b, s, os, party, tags, items)| {
-        let os = os.map(|o| format!("\"os\":{o},")).unwrap_or_default();
-        let party = party
-            .map(|p| {
-                format!(
-                    "\"party\":{{{}}},",
-                    p.map(|n| format!("\"name\":{n}")).unwrap_or_default()
-                )
-            })
-            .unwrap_or_default();
-        format!(
-            "{{\"amount\":\"{amount}\",\"b\":{b},\"currency\":\"{currency}\",\"d\":0.25,\"i\":{i},\
-             \"items\":[{}],{os}{party}\"s\":{s},\"t\":\"2026-01-02T03:04:05Z\",\"tags\":[{}]}}",
-            items.join(","),
-            tags.join(",")
-        )
-    })
-}
-
-fn facts() -> impl Strategy<Value = Vec<WindowFact>> {
-    let fact = (prop_oneof![0_u64..4, Just(u64::MAX)], -5_i64..2_000).prop_map(|(count, sum)| {
-        WindowFact {
-            count,
-            sum: Amount::from_minor(i128::from(sum)),
-            last_seq: Some(Seq(1)),
-        }
-    });
-    prop::collection::vec(fact, 0..3)
+/// Both evaluators, and what they keep from one condition to the next.
+struct Both {
+    shape: Shape,
+    lists: [Arc<List>; 1],
+    document: Document,
+    machine: Machine,
 }
 
 /// Both evaluators' results and fuel.
-type Both = [(Result<bool, EvalError>, u64); 2];
+type Outcomes = [(Result<bool, EvalError>, u64); 2];
 
-fn both(condition: &str, json: &str, facts: &[WindowFact], limit: u64) -> Both {
-    let shape = shape();
-    let inputs = [("x".to_owned(), Vec::new())];
-    let mut collected = Collected::default();
-    let scope = Scope {
-        shape: &shape,
-        inputs: &inputs,
-    };
-    let typed =
-        typed(condition, scope, &mut collected).unwrap_or_else(|p| panic!("{condition}\n{p:?}"));
-    let mut document = Document::default();
-    assert_eq!(document.read(&shape, json), Ok(None), "{json}");
-    let lists = [list()];
-    let sites: Vec<u32> = (0..).take(collected.sites.len()).collect();
-    let windows = Windows::Answered {
-        sites: &sites,
-        facts,
-    };
-    let program = compile(
-        &typed,
-        Links {
+/// A condition, typed for the one and compiled for the other.
+struct Condition {
+    typed: Typed,
+    program: Program,
+    sites: Vec<u32>,
+    accounts: Vec<u32>,
+}
+
+impl Both {
+    fn new() -> Self {
+        Self {
+            shape: shape(),
+            lists: [list()],
+            document: Document::default(),
+            machine: Machine::default(),
+        }
+    }
+
+    fn condition(&self, text: &str) -> Condition {
+        let inputs = [("x".to_owned(), Vec::new())];
+        let mut collected = Collected::default();
+        let scope = Scope {
+            shape: &self.shape,
+            inputs: &inputs,
+        };
+        let typed = typed(text, scope, &mut collected).unwrap_or_else(|p| panic!("{text}\n{p:?}"));
+        let sites: Vec<u32> = (0..).take(collected.sites.len()).collect();
+        let accounts: Vec<u32> = (0..).take(collected.accounts.len()).collect();
+        let links = Links {
             lists: &[0],
             sites: &sites,
-            amount: shape.amount,
-        },
-    );
-    let fuel = Fuel { used: 0, limit };
-    let mut machine = Machine::default();
-    machine.fuel = fuel;
-    let compiled = machine.run(
-        &program,
-        Inputs {
-            document: &document,
-            lists: &lists,
-            windows,
-        },
-    );
-    let mut reference = Reference {
-        document: &document,
-        lists: &lists,
-        windows,
-        amount: shape.amount,
-        fuel,
-        rows: Vec::new(),
-    };
-    let walked = reference.run(&typed);
-    [(compiled, machine.fuel.used), (walked, reference.fuel.used)]
-}
+            accounts: &accounts,
+            amount: self.shape.amount,
+        };
+        let program = compile(&typed, links);
+        Condition {
+            typed,
+            program,
+            sites,
+            accounts,
+        }
+    }
 
-/// `PAYGOD_PAIRS=10000000` runs that many.
-fn cases() -> u32 {
-    let given = std::env::var("PAYGOD_PAIRS").ok();
-    given.and_then(|n| n.parse().ok()).unwrap_or(3_000)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        // A failure is printed in full; a file of seeds would dirty the tree and mean nothing to the next grammar.
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases())
-    })]
-
-    #[test]
-    fn program_and_reference_agree(
-        condition in condition(),
-        json in document(),
-        facts in facts(),
-        limit in prop_oneof![Just(1_000_000_u64), 1_u64..60],
-    ) {
-        let [compiled, walked] = both(&condition, &json, &facts, limit);
-        prop_assert_eq!(compiled, walked, "{}\n{}", condition, json);
-        prop_assert!(!matches!(compiled.0, Err(EvalError::Type | EvalError::Absent)), "{}", condition);
+    fn run(&mut self, condition: &Condition, json: &str, world: &World, limit: u64) -> Outcomes {
+        assert_eq!(self.document.read(&self.shape, json), Ok(None), "{json}");
+        let answers = Answers::Given {
+            sites: &condition.sites,
+            windows: &world.windows,
+            account_sites: &condition.accounts,
+            accounts: &world.accounts,
+            time: world.time,
+        };
+        let fuel = Fuel {
+            used: 0,
+            limit,
+            made: 0,
+        };
+        self.machine.fuel = fuel;
+        let inputs = Inputs {
+            document: &self.document,
+            lists: &self.lists,
+            answers,
+        };
+        let compiled = self.machine.run(&condition.program, inputs);
+        let mut reference = Reference {
+            document: &self.document,
+            lists: &self.lists,
+            answers,
+            amount: self.shape.amount,
+            fuel,
+            variables: Vec::new(),
+        };
+        let walked = reference.run(&condition.typed);
+        [
+            (compiled, self.machine.fuel.used),
+            (walked, reference.fuel.used),
+        ]
     }
 }
 
-const PLAIN: &str = r#"{"amount":"10.00","b":true,"currency":"EUR","d":0.25,"i":3,"items":[{"n":1,"q":0.5},{"n":2,"q":1.5,"codes":["k"]}],"os":"o","s":"B, á","t":"2026-01-02T03:04:05Z","tags":["u","v"]}"#;
+fn world(grammar: &mut Grammar) -> World {
+    let mut windows = Vec::new();
+    for _ in 0..grammar.below(3) {
+        windows.push(WindowFact {
+            count: [0, 1, 3, u64::MAX][grammar.below(4)],
+            sum: Amount::from_minor([-5, 0, 999, i128::MAX][grammar.below(4)]),
+            last_seq: Some(Seq(1)),
+        });
+    }
+    let mut accounts = Vec::new();
+    for _ in 0..grammar.below(3) {
+        accounts.push(grammar.chance(3).then(|| AccountFact {
+            currency: Currency::parse(["EUR", "JPY"][grammar.below(2)]).unwrap(),
+            posted: Amount::from_minor(1_000),
+            available: Amount::from_minor([0, 1_000, i128::MIN + 1][grammar.below(3)]),
+            expected: Amount::from_minor(1_001),
+        }));
+    }
+    let time = Timestamp::parse_rfc3339("2026-01-02T03:04:05Z").ok();
+    World {
+        windows,
+        accounts,
+        time: time.filter(|_| grammar.chance(4)),
+    }
+}
+
+/// A number given by the environment.
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Documents that each condition meets.
+const DOCUMENTS: u64 = 4;
+
+#[test]
+fn program_and_reference_agree() {
+    use std::hash::{BuildHasher, RandomState};
+    let pairs = given("PAYGOD_PAIRS").unwrap_or(20_000);
+    let seed = given("PAYGOD_SEED").unwrap_or_else(|| RandomState::new().hash_one(0_u64));
+    let mut both = Both::new();
+    let (mut errors, mut exhausted, mut truths) = (0_u64, 0_u64, 0_u64);
+    for nth in 0..pairs.div_ceil(DOCUMENTS) {
+        let mut grammar = Grammar::new(seed.wrapping_add(nth));
+        let text = grammar.condition();
+        let condition = both.condition(&text);
+        for _ in 0..DOCUMENTS {
+            let json = grammar.document();
+            let world = world(&mut grammar);
+            let limit = if grammar.chance(3) {
+                1_000_000
+            } else {
+                1 + u64::try_from(grammar.below(60)).unwrap()
+            };
+            let [compiled, walked] = both.run(&condition, &json, &world, limit);
+            let told = || format!("PAYGOD_SEED={}\n{text}\n{json}", seed.wrapping_add(nth));
+            assert_eq!(compiled, walked, "{}", told());
+            match compiled.0 {
+                Err(EvalError::Type | EvalError::Absent) => panic!("{compiled:?} {}", told()),
+                Err(EvalError::FuelExhausted) => exhausted += 1,
+                Err(_) => errors += 1,
+                Ok(holds) => truths += u64::from(holds),
+            }
+        }
+        let done = (nth + 1) * DOCUMENTS;
+        if pairs >= 1_000_000 && done % 500_000 == 0 {
+            let mut out = std::io::stderr().lock();
+            writeln!(out, "{done} of {pairs} pairs agree (seed {seed}): {truths} hold, {errors} err, {exhausted} run out of fuel").unwrap();
+        }
+    }
+    // A grammar whose every condition errs, or none, would compare nothing.
+    assert!(
+        truths > pairs / 10 && errors > pairs / 100 && exhausted > pairs / 100,
+        "of {pairs} pairs {truths} hold, {errors} err, {exhausted} run out of fuel (seed {seed})"
+    );
+}
+
+fn both(condition: &str, json: &str, limit: u64) -> Outcomes {
+    let mut both = Both::new();
+    let condition = both.condition(condition);
+    let world = World {
+        windows: Vec::new(),
+        accounts: Vec::new(),
+        time: None,
+    };
+    both.run(&condition, json, &world, limit)
+}
+
+const PLAIN: &str = r#"{"amount":"10.00","b":true,"currency":"EUR","d":0.25,"dur":"PT2H","i":3,"items":[{"n":1,"q":0.5},{"n":2,"q":1.5,"codes":["k"]}],"os":"o","s":"B, á","t":"2026-01-02T03:04:05Z","tags":["u","v"]}"#;
 
 /// What a condition gives on a plain document, from both evaluators.
 fn eval(condition: &str) -> Result<bool, EvalError> {
-    let [compiled, walked] = both(condition, PLAIN, &[], 1_000_000);
+    let [compiled, walked] = both(condition, PLAIN, 1_000_000);
     assert_eq!(compiled, walked, "{condition}");
     compiled.0
 }
@@ -369,6 +248,17 @@ fn conditions_mean_what_they_say() {
         "x.s.upperAscii().startsWith(\"B,\") && \"  k \".trim() == \"k\" && x.s.size() == 4",
         "has(x.os) ? x.os == \"o\" : false",
         "0.1 + 0.2 == 0.3",
+        "x.party?.name.orValue(\"none\") == \"none\" && x?.party.name.orValue(\"k\") == \"k\" && x?.os.orValue(\"\") == \"o\"",
+        "x.?oi.orValue(7) == 7 && x?.otags.orValue([]).size() == 0 && x?.om.currency.orValue(\"EUR\") == \"EUR\"",
+        "x.items.filter(r, r.n > 1).size() == 1 && x.items.filter(r, r.n > 1).exists(r, r.q == 1.5)",
+        "x.items.map(r, r.n * 2).sum() == 6 && 4 in x.items.map(r, r.n * 2)",
+        "[1, 2, 3].filter(n, n % 2 == 1).map(n, n * n).sum() == 10 && [[1, 2].sum(), 4].sum() == 7",
+        "x.items.sum(r, money(\"1.00\", \"EUR\") * r.n, money(\"0.50\", \"EUR\")) == money(\"3.50\", \"EUR\")",
+        "x.items.all(r, r?.codes.orValue([]).all(c, c.matches(r\"^[k-m]$\")))",
+        "x.s.matches(\"B\") && !x.s.matches(\"^b\") && \"IBAN CH93\".matches(r\"\\bCH\\d{2}\\b\")",
+        "\"a\" + x.s + \"z\" == \"aB, áz\" && (\" a\" + \" \").trim() == \"a\" && \"  \".trim() == \"\"",
+        "x.t.month(\"UTC\") == 1 && x.t.getHours(\"+02:30\") == 5 && x.t.getDate(\"-04:00\") == 1",
+        "x.t.getSeconds(\"UTC\") == 5 && x.dur * 12 == duration(\"1d\") && x.t + x.dur > x.t",
     ] {
         assert_eq!(eval(condition), Ok(true), "{condition}");
     }
@@ -389,6 +279,29 @@ fn what_cannot_be_computed_errs() {
         eval("velocity([x.s], \"1h\").count > 0"),
         Err(EvalError::WindowMissing)
     );
+    assert_eq!(eval("now() > x.t"), Err(EvalError::TimeMissing));
+    assert_eq!(
+        eval("account(x.s).available > x.amount"),
+        Err(EvalError::AccountMissing)
+    );
+    // 100 million characters, were they all made.
+    let ten = |inner: &str, v: &str| {
+        format!(
+            "[1,2,3,4,5,6,7,8,9,10].map({v}, {inner}).filter(t, t.size() > 0).size() > 0 ? \"a\" : \"b\""
+        )
+    };
+    let made = ten(
+        &ten(
+            "x.s + x.s + \"0123456789012345678901234567890123456789\"",
+            "c",
+        )
+        .replace("t,", "u,")
+        .replace("t.", "u."),
+        "d",
+    );
+    let made =
+        format!("[1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, ({made}) == \"a\"))");
+    assert_eq!(eval(&made), Err(EvalError::MadeTooMuch));
     // Left to right: what decides first hides what would err later, and only that.
     assert_eq!(eval("false && x.i / 0 > 0"), Ok(false));
     assert_eq!(eval("x.i / 0 > 0 && false"), Err(EvalError::DivisionByZero));
@@ -400,10 +313,9 @@ fn fuel_counts_nodes() {
     let [compiled, _] = both(
         "x.i == 3 && x.b == true && x.s != \"k\" && x.i + 1 > 0",
         PLAIN,
-        &[],
         100,
     );
     assert_eq!(compiled, (Ok(true), 1 + 3 + 3 + 3 + 5));
-    let [compiled, _] = both("x.i == 3 && x.b == true", PLAIN, &[], 6);
+    let [compiled, _] = both("x.i == 3 && x.b == true", PLAIN, 6);
     assert_eq!(compiled, (Err(EvalError::FuelExhausted), 6));
 }

@@ -6,12 +6,16 @@
 //!
 //! # Fuel
 //! Every evaluated node costs 1, counted before it is evaluated; text work costs 1 more for every
-//! [`FUEL_STRING_BYTES`](crate::limits::FUEL_STRING_BYTES) bytes looked at; a list scan 1 an element.
+//! [`FUEL_STRING_BYTES`](crate::limits::FUEL_STRING_BYTES) bytes looked at, patterns for every
+//! [`FUEL_PATTERN_BYTES`](crate::limits::FUEL_PATTERN_BYTES); a list scan 1 an element. What a rule makes
+//! (texts, lists) is bounded by [`MADE_BYTES_MAX`](crate::limits::MADE_BYTES_MAX), freed or not.
 //! INVARIANT(fuel): the count depends on the condition, the document and the facts alone.
 
 mod compile;
 #[cfg(test)]
 mod differential;
+#[cfg(test)]
+mod grammar;
 pub(crate) mod program;
 #[cfg(test)]
 mod reference;
@@ -22,8 +26,9 @@ use core::time::Duration;
 use paygod_types::{Currency, Money, Timestamp};
 
 use crate::decimal::Decimal;
+use crate::document::Rows;
 use crate::lang::typed::{Arithmetic, Comparison, DatePart};
-use crate::limits::{FUEL_MAX, FUEL_STRING_BYTES};
+use crate::limits::{FUEL_MAX, FUEL_PATTERN_BYTES, FUEL_STRING_BYTES, MADE_BYTES_MAX};
 
 pub(crate) use compile::{Links, compile};
 
@@ -50,6 +55,18 @@ pub(crate) enum Value {
     Money(Money),
     Time(Timestamp),
     Duration(i64),
+    /// An object: where its fields' slots are counted from.
+    Row(u32),
+    List(ListRef),
+}
+
+/// Where the elements of a list lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListRef {
+    /// In the document.
+    Rows(Rows),
+    /// Made during this evaluation.
+    Made(u32, u32),
 }
 
 /// Why a rule erred. Every one of these denies.
@@ -66,8 +83,14 @@ pub(crate) enum EvalError {
     Currencies { left: Currency, right: Currency },
     #[error("a window has no answer, because a key of it is absent or the fact was not supplied")]
     WindowMissing,
+    #[error("an account has no balance, because its field is absent or there is no such account")]
+    AccountMissing,
+    #[error("the time of sealing was not supplied")]
+    TimeMissing,
     #[error("the fuel of the decision is used up")]
     FuelExhausted,
+    #[error("the rule makes more than {MADE_BYTES_MAX} bytes of text and lists")]
+    MadeTooMuch,
     #[error("a name is too long to be looked up")]
     NameTooLong,
     #[error("a field is absent that was checked to be there")]
@@ -85,6 +108,9 @@ impl EvalError {
             Self::DivisionByZero => "division-by-zero",
             Self::Currencies { .. } => "currency-mismatch",
             Self::WindowMissing => "window-missing",
+            Self::AccountMissing => "account-missing",
+            Self::TimeMissing => "time-missing",
+            Self::MadeTooMuch => "made-too-much",
             Self::FuelExhausted => "fuel-exhausted",
             Self::NameTooLong => "name-too-long",
             Self::Absent => "field-absent",
@@ -100,6 +126,8 @@ pub(crate) type Evaluated<T> = Result<T, EvalError>;
 pub(crate) struct Fuel {
     pub(crate) used: u64,
     pub(crate) limit: u64,
+    /// Bytes of text and list elements that the rule has made.
+    pub(crate) made: usize,
 }
 
 impl Default for Fuel {
@@ -107,6 +135,7 @@ impl Default for Fuel {
         Self {
             used: 0,
             limit: FUEL_MAX,
+            made: 0,
         }
     }
 }
@@ -120,6 +149,20 @@ impl Fuel {
             return Err(EvalError::FuelExhausted);
         }
         Ok(())
+    }
+
+    /// Counts so many bytes that the rule makes.
+    pub(crate) fn charge_made(&mut self, bytes: usize) -> Evaluated<()> {
+        self.made = self.made.saturating_add(bytes);
+        if self.made > MADE_BYTES_MAX {
+            return Err(EvalError::MadeTooMuch);
+        }
+        Ok(())
+    }
+
+    /// Charges for searching so many bytes of text for a pattern.
+    pub(crate) fn charge_pattern(&mut self, bytes: usize) -> Evaluated<()> {
+        self.charge(u64::try_from(bytes / FUEL_PATTERN_BYTES).unwrap_or(u64::MAX))
     }
 
     /// Charges for looking at so many bytes of text.
@@ -166,17 +209,17 @@ pub(crate) fn compare_text(left: &str, right: &str, fuel: &mut Fuel) -> Evaluate
 
 /// Compares two values of one type, texts apart.
 #[inline]
-pub(crate) fn compare_plain(left: Value, right: Value) -> Evaluated<Ordering> {
+pub(crate) fn compare_plain(left: &Value, right: &Value) -> Evaluated<Ordering> {
     match (left, right) {
         (Value::Money(a), Value::Money(b)) => {
-            same_currency(a, b)?;
+            same_currency(*a, *b)?;
             Ok(a.amount.cmp(&b.amount))
         }
-        (Value::Int(a), Value::Int(b)) => Ok(a.cmp(&b)),
-        (Value::Decimal(a), Value::Decimal(b)) => Ok(a.cmp(&b)),
-        (Value::Bool(a), Value::Bool(b)) => Ok(a.cmp(&b)),
-        (Value::Time(a), Value::Time(b)) => Ok(a.cmp(&b)),
-        (Value::Duration(a), Value::Duration(b)) => Ok(a.cmp(&b)),
+        (Value::Int(a), Value::Int(b)) => Ok(a.cmp(b)),
+        (Value::Decimal(a), Value::Decimal(b)) => Ok(a.cmp(b)),
+        (Value::Bool(a), Value::Bool(b)) => Ok(a.cmp(b)),
+        (Value::Time(a), Value::Time(b)) => Ok(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) => Ok(a.cmp(b)),
         _ => Err(EvalError::Type),
     }
 }
@@ -222,6 +265,10 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Evaluated
             .minor()
             .checked_mul(i128::from(b))
             .map(|minor| Value::Money(paygod_types::Amount::from_minor(minor).of(a.currency)))
+            .ok_or(EvalError::Overflow),
+        (Value::Duration(a), Value::Int(b)) if op == Multiply => a
+            .checked_mul(b)
+            .map(Value::Duration)
             .ok_or(EvalError::Overflow),
         (Value::Time(a), Value::Duration(b)) => {
             let forward = (op == Add) == (b >= 0);
@@ -291,12 +338,20 @@ pub(crate) fn money_currency(value: Value) -> Evaluated<Value> {
     Ok(Value::Text(TextRef::Code(money.currency)))
 }
 
-/// A part of a time, in UTC. Months and days count from 1, days of the week from Sunday as 0.
-pub(crate) fn date_part(part: DatePart, value: Value) -> Evaluated<Value> {
+/// A part of a time so many seconds east of UTC. Months and days count from 1, days of the week from Sunday
+/// as 0.
+pub(crate) fn date_part(part: DatePart, offset_s: i32, value: Value) -> Evaluated<Value> {
     const DAY_NS: u64 = 86_400_000_000_000;
     let Value::Time(time) = value else {
         return Err(EvalError::Type);
     };
+    let distance = Duration::from_secs(u64::from(offset_s.unsigned_abs()));
+    let time = if offset_s < 0 {
+        time.checked_sub(distance)
+    } else {
+        time.checked_add(distance)
+    };
+    let time = time.ok_or(EvalError::Overflow)?;
     let nanos = time.as_nanos();
     let date = time.date();
     let part = match part {
@@ -307,6 +362,7 @@ pub(crate) fn date_part(part: DatePart, value: Value) -> Evaluated<Value> {
         DatePart::DayOfWeek => (nanos / DAY_NS + 4) % 7,
         DatePart::Hour => nanos % DAY_NS / 3_600_000_000_000,
         DatePart::Minute => nanos % 3_600_000_000_000 / 60_000_000_000,
+        DatePart::Second => nanos % 60_000_000_000 / 1_000_000_000,
     };
     i64::try_from(part)
         .map(Value::Int)

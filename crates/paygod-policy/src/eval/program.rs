@@ -1,20 +1,26 @@
 //! The flat program of a rule, and the machine that runs it.
 //!
 //! Operations lie in one vector and name each other by index, every operand before its user. Frequent
-//! shapes (a field against a constant, a field among constants) are one operation that costs the fuel of
-//! all the nodes it stands for. Nothing here allocates but [`Machine::made`], which keeps its capacity.
+//! shapes (a field against a constant, a text field among constants) are one operation that costs the fuel
+//! of all the nodes it stands for. Nothing here allocates but the machine's buffers, which keep their
+//! capacity from one rule to the next.
 
 use core::cmp::Ordering;
+use std::sync::Arc;
+
+use paygod_types::Timestamp;
 
 use super::{
-    EvalError, Evaluated, Fuel, TextRef, Value, arithmetic, compare_plain, compare_text, date_part,
-    holds, money_amount, money_currency, negate, to_decimal,
+    EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, compare_text,
+    date_part, holds, money_amount, money_currency, negate, to_decimal,
 };
-use crate::document::{Document, Slot};
-use crate::lang::typed::{Arithmetic, Comparison, DatePart, Quantifier, TextMap, TextTest};
-use crate::limits::LOOKUP_BYTES_MAX;
+use crate::document::{Document, Rows, Slot};
+use crate::lang::typed::{
+    AccountPart, Arithmetic, Comparison, DatePart, Pattern, Quantifier, TextMap, TextTest,
+};
+use crate::limits::{EXPLAINED_ELEMENTS_MAX, LOOKUP_BYTES_MAX, MADE_ELEMENT_BYTES};
 use crate::list::{Hit, List, Matching, Normaliser};
-use crate::window::WindowFact;
+use crate::window::{AccountFact, WindowFact};
 
 /// The place of an operation in a program.
 pub(crate) type Id = u32;
@@ -26,37 +32,44 @@ pub(crate) struct Items {
     pub(crate) end: u32,
 }
 
-/// A slot of the document, or of the row a loop variable stands for.
+/// A loop: over which list, the depth of its variable, and what is computed for each element.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) variable: Option<u8>,
-    pub(crate) slot: u32,
+pub(crate) struct Loop {
+    pub(crate) list: Id,
+    pub(crate) variable: u8,
+    pub(crate) body: Id,
 }
 
-/// A list field: the slot, and how many slots an element takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ListPlace {
-    pub(crate) place: Place,
-    pub(crate) stride: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Op {
     Constant(Value),
-    Field(Place),
-    Has(Place),
+    /// A slot of the document.
+    Field(u32),
+    /// A slot of the row that a loop variable stands for.
+    RowField(u8, u32),
+    Has(u32),
+    RowHas(u8, u32),
+    Variable(u8),
     Not(Id),
     Negate(Id),
     And(Items),
     Or(Items),
     Conditional(Id, Id, Id),
+    /// What reads a slot of the document if that is there, else another value.
+    OrValue(u32, Id, Id),
+    RowOrValue(u8, u32, Id, Id),
     Compare(Comparison, Id, Id),
     /// A field of the document against a constant: costs 3.
     CompareField(Comparison, u32, Value),
+    /// A field of a loop variable against a constant: costs 3.
+    CompareRowField(Comparison, u8, u32, Value),
     Arithmetic(Arithmetic, Id, Id),
+    /// Two texts, one after the other.
+    Join(Id, Id),
     ToDecimal(Id),
     OneOf(Id, Items),
-    ElementOf(Id, ListPlace),
+    ElementOf(Id, Id),
+    List(Items),
     Listed {
         list: u32,
         matching: Matching,
@@ -65,29 +78,23 @@ pub(crate) enum Op {
     },
     TextTest(TextTest, Id, Id),
     TextMap(TextMap, Id),
+    Matches(Id, Arc<Pattern>),
     TextSize(Id),
-    ListSize(Place),
+    ListSize(Id),
     MoneyAmount(Id),
     MoneyCurrency(Id),
-    DatePart(DatePart, Id),
+    DatePart(DatePart, i32, Id),
+    Now,
+    Account(u32, AccountPart),
     WindowCount(u32),
     WindowSum {
         site: u32,
         amount: u32,
     },
-    Quantified {
-        quantifier: Quantifier,
-        list: ListPlace,
-        variable: u8,
-        body: Id,
-    },
-    /// Sums ints, or decimals if `decimal`.
-    Sum {
-        list: ListPlace,
-        variable: u8,
-        body: Id,
-        decimal: bool,
-    },
+    Quantified(Quantifier, Loop),
+    Filter(Loop),
+    Map(Loop),
+    Sum(Loop, Id),
 }
 
 /// A compiled condition.
@@ -111,28 +118,59 @@ pub(crate) struct HitNote {
     pub(crate) path: u32,
 }
 
-/// Answers to windows: the site's index in the ruleset, and the fact.
+/// Answers to what a prepared transfer asked: the sites' indexes in the ruleset, and the facts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Windows<'a> {
+pub(crate) enum Answers<'a> {
     /// Not asked yet: a rule that reads one is put off.
     Pending,
-    Answered {
+    Given {
         sites: &'a [u32],
-        facts: &'a [WindowFact],
+        windows: &'a [WindowFact],
+        account_sites: &'a [u32],
+        accounts: &'a [Option<AccountFact>],
+        time: Option<Timestamp>,
     },
 }
 
-impl Windows<'_> {
+impl Answers<'_> {
     #[inline]
-    pub(crate) fn fact(&self, site: u32) -> Evaluated<WindowFact> {
+    pub(crate) fn window(&self, site: u32) -> Evaluated<WindowFact> {
         match self {
             Self::Pending => Err(EvalError::Pending),
-            Self::Answered { sites, facts } => {
+            Self::Given { sites, windows, .. } => {
                 let at = sites.iter().position(|s| *s == site);
-                at.and_then(|at| facts.get(at))
+                at.and_then(|at| windows.get(at))
                     .copied()
                     .ok_or(EvalError::WindowMissing)
             }
+        }
+    }
+
+    pub(crate) fn account(&self, site: u32, part: AccountPart) -> Evaluated<Value> {
+        match self {
+            Self::Pending => Err(EvalError::Pending),
+            Self::Given {
+                account_sites,
+                accounts,
+                ..
+            } => {
+                let at = account_sites.iter().position(|s| *s == site);
+                let fact = at.and_then(|at| accounts.get(at)).copied().flatten();
+                let fact = fact.ok_or(EvalError::AccountMissing)?;
+                let amount = match part {
+                    AccountPart::Posted => fact.posted,
+                    AccountPart::Available => fact.available,
+                    AccountPart::Expected => fact.expected,
+                };
+                Ok(Value::Money(amount.of(fact.currency)))
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> Evaluated<Value> {
+        match self {
+            Self::Pending => Err(EvalError::Pending),
+            Self::Given { time, .. } => time.map(Value::Time).ok_or(EvalError::TimeMissing),
         }
     }
 }
@@ -141,8 +179,8 @@ impl Windows<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inputs<'a> {
     pub(crate) document: &'a Document,
-    pub(crate) lists: &'a [std::sync::Arc<List>],
-    pub(crate) windows: Windows<'a>,
+    pub(crate) lists: &'a [Arc<List>],
+    pub(crate) answers: Answers<'a>,
 }
 
 /// Buffers of an evaluation.
@@ -153,19 +191,21 @@ pub(crate) struct Machine {
     pub(crate) hits: Vec<HitNote>,
     /// Texts made by `lowerAscii` and its kind.
     made: String,
-    /// The first slot of the row of each loop variable.
-    rows: Vec<usize>,
+    /// Elements of lists made by `filter`, `map` and brackets.
+    elements: Vec<Value>,
+    /// What each loop variable stands for, outermost first.
+    variables: Vec<Value>,
 }
-
-/// Bytes of text one rule may make. Past it the rule is out of fuel.
-const MADE_BYTES_MAX: usize = 1_048_576;
 
 impl Machine {
     /// Runs a rule. After an error, and if the rule does not hold, its hits are forgotten.
+    #[inline]
     pub(crate) fn run(&mut self, program: &Program, inputs: Inputs<'_>) -> Evaluated<bool> {
         let before = self.hits.len();
         self.made.clear();
-        self.rows.clear();
+        self.elements.clear();
+        self.variables.clear();
+        self.fuel.made = 0;
         let mut run = Run {
             machine: self,
             program,
@@ -183,33 +223,65 @@ impl Machine {
 pub(crate) type Shown = (String, Option<bool>);
 
 impl Machine {
-    /// Evaluates a part of a condition, inside the loops whose rows are given, and spells its value.
-    /// For explanations: what judges is [`Machine::run`].
+    /// Evaluates a part of a condition, inside the loops whose variables are given. What was made before stays,
+    /// so that elements of lists can be looked at. For explanations: what judges is [`Machine::run`].
     pub(crate) fn show(
         &mut self,
         program: &Program,
         inputs: Inputs<'_>,
-        rows: &[usize],
+        variables: &[Value],
     ) -> Evaluated<Shown> {
-        self.made.clear();
-        self.rows.clear();
-        self.rows.extend_from_slice(rows);
+        let value = self.part(program, inputs, variables)?;
         let mut run = Run {
             machine: self,
             program,
             inputs,
         };
-        let value = run.value(program.root)?;
-        let shown = match value {
-            Value::Bool(truth) => return Ok((truth.to_string(), Some(truth))),
-            Value::Int(value) => value.to_string(),
-            Value::Decimal(value) => value.to_string(),
-            Value::Text(text) => format!("{:?}", run.text(text)),
-            Value::Money(value) => value.to_string(),
-            Value::Time(value) => value.to_string(),
-            Value::Duration(ns) => crate::lang::ty::duration_text(ns),
+        let truth = match value {
+            Value::Bool(truth) => Some(truth),
+            _ => None,
         };
-        Ok((shown, None))
+        Ok((run.spelt(&value), truth))
+    }
+
+    /// The elements of a list that a part of a condition gives.
+    pub(crate) fn elements(
+        &mut self,
+        program: &Program,
+        inputs: Inputs<'_>,
+        variables: &[Value],
+    ) -> Evaluated<Vec<Value>> {
+        let Value::List(list) = self.part(program, inputs, variables)? else {
+            return Err(EvalError::Type);
+        };
+        let run = Run {
+            machine: self,
+            program,
+            inputs,
+        };
+        (0..count(list)).map(|at| run.element(list, at)).collect()
+    }
+
+    /// Bytes that evaluations made and that are kept.
+    pub(crate) const fn kept_bytes(&self) -> usize {
+        self.made.len() + self.elements.len() * MADE_ELEMENT_BYTES
+    }
+
+    fn part(
+        &mut self,
+        program: &Program,
+        inputs: Inputs<'_>,
+        variables: &[Value],
+    ) -> Evaluated<Value> {
+        self.fuel.made = 0;
+        self.variables.clear();
+        self.variables.extend_from_slice(variables);
+        let mut run = Run {
+            machine: self,
+            program,
+            inputs,
+        };
+        run.value(program.root)
     }
 }
 
@@ -219,66 +291,74 @@ struct Run<'m, 'p> {
     inputs: Inputs<'p>,
 }
 
+/// Counts of this crate are far below 2^32, which INVARIANT(word-size) says fit.
+#[inline]
+fn wide(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
 impl<'p> Run<'_, 'p> {
     #[inline]
-    fn op(&self, id: Id) -> Evaluated<Op> {
-        usize::try_from(id)
-            .ok()
-            .and_then(|at| self.program.ops.get(at))
-            .copied()
-            .ok_or(EvalError::Type)
+    fn op(&self, id: Id) -> Evaluated<&'p Op> {
+        self.program.ops.get(wide(id)).ok_or(EvalError::Type)
     }
 
     #[inline]
     fn items(&self, items: Items) -> &'p [Id] {
-        match (usize::try_from(items.start), usize::try_from(items.end)) {
-            (Ok(start), Ok(end)) => self.program.items.get(start..end).unwrap_or_default(),
-            _ => &[],
+        self.program
+            .items
+            .get(wide(items.start)..wide(items.end))
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    fn slot(&self, slot: u32) -> Slot {
+        self.inputs.document.slot(wide(slot))
+    }
+
+    /// A slot of the row that a loop variable stands for, and where the row begins.
+    #[inline]
+    fn row_slot(&self, depth: u8, slot: u32) -> Evaluated<(Slot, u32)> {
+        match self.machine.variables.get(usize::from(depth)) {
+            Some(Value::Row(base)) => Ok((self.slot(base.saturating_add(slot)), *base)),
+            _ => Err(EvalError::Type),
         }
     }
 
     #[inline]
-    fn slot(&self, place: Place) -> Slot {
-        let base = match place.variable {
-            None => 0,
-            Some(depth) => self
-                .machine
-                .rows
-                .get(usize::from(depth))
-                .copied()
-                .unwrap_or(usize::MAX),
-        };
-        let slot = usize::try_from(place.slot).unwrap_or(usize::MAX);
-        self.inputs.document.slot(base.saturating_add(slot))
-    }
-
-    #[inline]
-    fn document_slot(&self, slot: u32) -> Slot {
-        usize::try_from(slot).map_or(Slot::Absent, |at| self.inputs.document.slot(at))
-    }
-
     fn text(&self, text: TextRef) -> &str {
         match text {
             TextRef::Document(start, end) => self.inputs.document.text(start, end),
             TextRef::Constant(at) => constant(self.program, at),
-            TextRef::Made(start, end) => match (usize::try_from(start), usize::try_from(end)) {
-                (Ok(start), Ok(end)) => self.machine.made.get(start..end).unwrap_or_default(),
-                _ => "",
-            },
+            TextRef::Made(start, end) => self
+                .machine
+                .made
+                .get(wide(start)..wide(end))
+                .unwrap_or_default(),
             TextRef::Code(currency) => currency.code(),
         }
+    }
+
+    #[inline]
+    fn charge(&mut self, cost: u64) -> Evaluated<()> {
+        self.machine.fuel.charge(cost)
     }
 
     #[inline]
     fn bool(&mut self, id: Id) -> Evaluated<bool> {
         match self.op(id)? {
             Op::CompareField(comparison, slot, value) => {
-                self.machine.fuel.charge(3)?;
-                self.compare_field(comparison, slot, value)
+                self.charge(3)?;
+                self.compare_slot(*comparison, self.slot(*slot), value)
+            }
+            Op::CompareRowField(comparison, depth, slot, value) => {
+                self.charge(3)?;
+                let (slot, _) = self.row_slot(*depth, *slot)?;
+                self.compare_slot(*comparison, slot, value)
             }
             Op::And(items) => {
-                self.machine.fuel.charge(1)?;
-                for item in self.items(items) {
+                self.charge(1)?;
+                for item in self.items(*items) {
                     if !self.bool(*item)? {
                         return Ok(false);
                     }
@@ -286,8 +366,8 @@ impl<'p> Run<'_, 'p> {
                 Ok(true)
             }
             Op::Or(items) => {
-                self.machine.fuel.charge(1)?;
-                for item in self.items(items) {
+                self.charge(1)?;
+                for item in self.items(*items) {
                     if self.bool(*item)? {
                         return Ok(true);
                     }
@@ -295,18 +375,23 @@ impl<'p> Run<'_, 'p> {
                 Ok(false)
             }
             Op::Not(inner) => {
-                self.machine.fuel.charge(1)?;
-                self.bool(inner).map(|b| !b)
+                self.charge(1)?;
+                self.bool(*inner).map(|b| !b)
             }
-            Op::Has(place) => {
-                self.machine.fuel.charge(1)?;
-                Ok(self.slot(place) != Slot::Absent)
+            Op::Has(slot) => {
+                self.charge(1)?;
+                Ok(!matches!(self.slot(*slot), Slot::Absent))
+            }
+            Op::RowHas(depth, slot) => {
+                self.charge(1)?;
+                let (slot, _) = self.row_slot(*depth, *slot)?;
+                Ok(!matches!(slot, Slot::Absent))
             }
             Op::Compare(comparison, left, right) => {
-                self.machine.fuel.charge(1)?;
-                let left = self.value(left)?;
-                let right = self.value(right)?;
-                Ok(holds(comparison, self.compare(left, right)?))
+                self.charge(1)?;
+                let left = self.value(*left)?;
+                let right = self.value(*right)?;
+                Ok(holds(*comparison, self.compare(&left, &right)?))
             }
             Op::Listed {
                 list,
@@ -314,40 +399,36 @@ impl<'p> Run<'_, 'p> {
                 subject,
                 path,
             } => {
-                self.machine.fuel.charge(1)?;
-                let subject = self.value(subject)?;
-                self.listed(list, matching, subject, path)
+                self.charge(1)?;
+                let subject = self.text_of(*subject)?;
+                self.listed(*list, *matching, subject, *path)
             }
             Op::OneOf(subject, items) => {
-                self.machine.fuel.charge(1)?;
-                let subject = self.value(subject)?;
-                for item in self.items(items) {
-                    let item = self.value(*item)?;
-                    if self.compare(subject, item)?.is_eq() {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
+                self.charge(1)?;
+                self.one_of(*subject, *items)
             }
             Op::ElementOf(subject, list) => {
-                self.machine.fuel.charge(1)?;
-                let subject = self.value(subject)?;
-                self.element_of(subject, list)
+                self.charge(1)?;
+                let subject = self.value(*subject)?;
+                let list = self.list(*list)?;
+                self.element_of(&subject, list)
             }
             Op::TextTest(test, of, argument) => {
-                self.machine.fuel.charge(1)?;
-                let of = self.value(of)?;
-                let argument = self.value(argument)?;
-                self.text_test(test, of, argument)
+                self.charge(1)?;
+                let of = self.text_of(*of)?;
+                let argument = self.text_of(*argument)?;
+                self.text_test(*test, of, argument)
             }
-            Op::Quantified {
-                quantifier,
-                list,
-                variable,
-                body,
-            } => {
-                self.machine.fuel.charge(1)?;
-                self.quantified(quantifier, list, variable, body)
+            Op::Matches(of, pattern) => {
+                self.charge(1)?;
+                let of = self.text_of(*of)?;
+                let bytes = self.text(of).len();
+                self.machine.fuel.charge_pattern(bytes)?;
+                Ok(pattern.regex.is_match(self.text(of)))
+            }
+            Op::Quantified(quantifier, each) => {
+                self.charge(1)?;
+                self.quantified(*quantifier, *each)
             }
             _ => match self.value(id)? {
                 Value::Bool(value) => Ok(value),
@@ -356,47 +437,93 @@ impl<'p> Run<'_, 'p> {
         }
     }
 
-    fn value(&mut self, id: Id) -> Evaluated<Value> {
-        let op = self.op(id)?;
-        match op {
-            Op::Constant(value) => {
-                self.machine.fuel.charge(1)?;
-                Ok(value)
+    /// A value as conditions spell it; of a list the first elements.
+    fn spelt(&mut self, value: &Value) -> String {
+        match value {
+            Value::Bool(value) => value.to_string(),
+            Value::Int(value) => value.to_string(),
+            Value::Decimal(value) => value.to_string(),
+            Value::Text(text) => format!("{:?}", self.text(*text)),
+            Value::Money(value) => value.to_string(),
+            Value::Time(value) => value.to_string(),
+            Value::Duration(ns) => crate::lang::ty::duration_text(*ns),
+            Value::Row(_) => "an object".to_owned(),
+            Value::List(list) => {
+                let mut spelt: Vec<String> = (0..count(*list))
+                    .take(EXPLAINED_ELEMENTS_MAX)
+                    .filter_map(|at| self.element(*list, at).ok())
+                    .map(|element| self.spelt(&element))
+                    .collect();
+                if wide(count(*list)) > spelt.len() {
+                    spelt.push("…".to_owned());
+                }
+                format!("[{}]", spelt.join(", "))
             }
-            Op::Field(place) => {
-                self.machine.fuel.charge(1)?;
-                field(self.slot(place))
+        }
+    }
+
+    fn value(&mut self, id: Id) -> Evaluated<Value> {
+        match self.op(id)? {
+            Op::Constant(value) => {
+                self.charge(1)?;
+                Ok(*value)
+            }
+            Op::Field(slot) => {
+                self.charge(1)?;
+                field(self.slot(*slot), 0)
+            }
+            Op::RowField(depth, slot) => {
+                self.charge(1)?;
+                let (slot, base) = self.row_slot(*depth, *slot)?;
+                field(slot, base)
+            }
+            Op::Variable(depth) => {
+                self.charge(1)?;
+                let bound = self.machine.variables.get(usize::from(*depth));
+                bound.copied().ok_or(EvalError::Type)
             }
             Op::Arithmetic(op, left, right) => {
-                self.machine.fuel.charge(1)?;
-                let left = self.value(left)?;
-                let right = self.value(right)?;
-                arithmetic(op, left, right)
+                self.charge(1)?;
+                let left = self.value(*left)?;
+                let right = self.value(*right)?;
+                arithmetic(*op, left, right)
             }
-            Op::Negate(inner) => self.mapped(inner, negate),
-            Op::ToDecimal(inner) => self.mapped(inner, to_decimal),
-            Op::MoneyAmount(inner) => self.mapped(inner, money_amount),
-            Op::MoneyCurrency(inner) => self.mapped(inner, money_currency),
-            Op::DatePart(part, inner) => self.mapped(inner, |value| date_part(part, value)),
+            Op::Join(left, right) => {
+                self.charge(1)?;
+                let left = self.text_of(*left)?;
+                let right = self.text_of(*right)?;
+                self.join(left, right)
+            }
+            Op::Negate(inner) => self.mapped(*inner, negate),
+            Op::ToDecimal(inner) => self.mapped(*inner, to_decimal),
+            Op::MoneyAmount(inner) => self.mapped(*inner, money_amount),
+            Op::MoneyCurrency(inner) => self.mapped(*inner, money_currency),
+            Op::DatePart(part, offset, inner) => {
+                self.mapped(*inner, |value| date_part(*part, *offset, value))
+            }
             Op::Conditional(condition, then, otherwise) => {
-                self.machine.fuel.charge(1)?;
-                let chosen = if self.bool(condition)? {
-                    then
-                } else {
-                    otherwise
-                };
-                self.value(chosen)
+                self.charge(1)?;
+                let holds = self.bool(*condition)?;
+                self.value(if holds { *then } else { *otherwise })
+            }
+            Op::OrValue(slot, then, otherwise) => {
+                self.charge(1)?;
+                let absent = matches!(self.slot(*slot), Slot::Absent);
+                self.value(if absent { *otherwise } else { *then })
+            }
+            Op::RowOrValue(depth, slot, then, otherwise) => {
+                self.charge(1)?;
+                let absent = matches!(self.row_slot(*depth, *slot)?.0, Slot::Absent);
+                self.value(if absent { *otherwise } else { *then })
             }
             Op::TextMap(map, inner) => {
-                self.machine.fuel.charge(1)?;
-                let value = self.value(inner)?;
-                self.text_map(map, value)
+                self.charge(1)?;
+                let text = self.text_of(*inner)?;
+                self.text_map(*map, text)
             }
             Op::TextSize(inner) => {
-                self.machine.fuel.charge(1)?;
-                let Value::Text(text) = self.value(inner)? else {
-                    return Err(EvalError::Type);
-                };
+                self.charge(1)?;
+                let text = self.text_of(*inner)?;
                 let (bytes, chars) = {
                     let text = self.text(text);
                     (text.len(), text.chars().count())
@@ -406,37 +533,49 @@ impl<'p> Run<'_, 'p> {
                     .map(Value::Int)
                     .map_err(|_| EvalError::Overflow)
             }
-            Op::ListSize(place) => {
-                self.machine.fuel.charge(1)?;
-                match self.slot(place) {
-                    Slot::List(_, count) => Ok(Value::Int(i64::from(count))),
-                    Slot::Absent => Err(EvalError::Absent),
-                    _ => Err(EvalError::Type),
-                }
+            Op::ListSize(inner) => {
+                self.charge(1)?;
+                let list = self.list(*inner)?;
+                Ok(Value::Int(i64::from(count(list))))
+            }
+            Op::Now => {
+                self.charge(1)?;
+                self.inputs.answers.now()
+            }
+            Op::Account(site, part) => {
+                self.charge(1)?;
+                self.inputs.answers.account(*site, *part)
             }
             Op::WindowCount(site) => {
-                self.machine.fuel.charge(1)?;
-                let fact = self.inputs.windows.fact(site)?;
+                self.charge(1)?;
+                let fact = self.inputs.answers.window(*site)?;
                 i64::try_from(fact.count)
                     .map(Value::Int)
                     .map_err(|_| EvalError::Overflow)
             }
             Op::WindowSum { site, amount } => {
-                self.machine.fuel.charge(1)?;
-                let fact = self.inputs.windows.fact(site)?;
-                match self.document_slot(amount) {
+                self.charge(1)?;
+                let fact = self.inputs.answers.window(*site)?;
+                match self.slot(*amount) {
                     Slot::Money(money) => Ok(Value::Money(fact.sum.of(money.currency))),
                     _ => Err(EvalError::WindowMissing),
                 }
             }
-            Op::Sum {
-                list,
-                variable,
-                body,
-                decimal,
-            } => {
-                self.machine.fuel.charge(1)?;
-                self.sum(list, variable, body, decimal)
+            Op::List(items) => {
+                self.charge(1)?;
+                self.list_of(*items)
+            }
+            Op::Filter(each) => {
+                self.charge(1)?;
+                self.filter(*each)
+            }
+            Op::Map(each) => {
+                self.charge(1)?;
+                self.map(*each)
+            }
+            Op::Sum(each, start) => {
+                self.charge(1)?;
+                self.sum(*each, *start)
             }
             _ => self.bool(id).map(Value::Bool),
         }
@@ -448,59 +587,87 @@ impl<'p> Run<'_, 'p> {
         inner: Id,
         map: impl FnOnce(Value) -> Evaluated<Value>,
     ) -> Evaluated<Value> {
-        self.machine.fuel.charge(1)?;
+        self.charge(1)?;
         let value = self.value(inner)?;
         map(value)
     }
 
     #[inline]
-    fn compare_field(
-        &mut self,
-        comparison: Comparison,
-        slot: u32,
-        value: Value,
-    ) -> Evaluated<bool> {
-        match (self.document_slot(slot), value) {
-            (Slot::Text(start, end), Value::Text(TextRef::Constant(at))) => {
-                let left = self.inputs.document.text(start, end);
-                let right = constant(self.program, at);
-                let ordering = compare_text(left, right, &mut self.machine.fuel)?;
-                Ok(holds(comparison, ordering))
-            }
-            (slot, value) => Ok(holds(comparison, compare_plain(field(slot)?, value)?)),
+    fn text_of(&mut self, id: Id) -> Evaluated<TextRef> {
+        match self.value(id)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(EvalError::Type),
         }
     }
 
     #[inline]
-    fn compare(&mut self, left: Value, right: Value) -> Evaluated<Ordering> {
+    fn list(&mut self, id: Id) -> Evaluated<ListRef> {
+        match self.value(id)? {
+            Value::List(list) => Ok(list),
+            _ => Err(EvalError::Type),
+        }
+    }
+
+    #[inline]
+    fn compare_slot(
+        &mut self,
+        comparison: Comparison,
+        slot: Slot,
+        value: &Value,
+    ) -> Evaluated<bool> {
+        match (slot, value) {
+            (Slot::Text(start, end), Value::Text(TextRef::Constant(at))) => {
+                let left = self.inputs.document.text(start, end);
+                let right = constant(self.program, *at);
+                let ordering = compare_text(left, right, &mut self.machine.fuel)?;
+                Ok(holds(comparison, ordering))
+            }
+            (slot, value) => Ok(holds(comparison, compare_plain(&field(slot, 0)?, value)?)),
+        }
+    }
+
+    #[inline]
+    fn compare(&mut self, left: &Value, right: &Value) -> Evaluated<Ordering> {
         if let (Value::Text(left), Value::Text(right)) = (left, right) {
-            let bytes = self.text(left).len().min(self.text(right).len());
+            let bytes = self.text(*left).len().min(self.text(*right).len());
             self.machine.fuel.charge_text(bytes)?;
-            return Ok(self.text(left).cmp(self.text(right)));
+            return Ok(self.text(*left).cmp(self.text(*right)));
         }
         compare_plain(left, right)
+    }
+
+    #[inline]
+    fn one_of(&mut self, subject: Id, items: Items) -> Evaluated<bool> {
+        let subject = self.value(subject)?;
+        for item in self.items(items) {
+            let item = match self.op(*item)? {
+                Op::Constant(value) => {
+                    self.charge(1)?;
+                    *value
+                }
+                _ => self.value(*item)?,
+            };
+            if self.compare(&subject, &item)?.is_eq() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn listed(
         &mut self,
         list: u32,
         matching: Matching,
-        subject: Value,
+        subject: TextRef,
         path: u32,
     ) -> Evaluated<bool> {
-        let Value::Text(subject) = subject else {
-            return Err(EvalError::Type);
-        };
         let bytes = self.text(subject).len();
         self.machine.fuel.charge_text(bytes)?;
         if bytes > LOOKUP_BYTES_MAX {
             return Err(EvalError::NameTooLong);
         }
         let lists = self.inputs.lists;
-        let named = usize::try_from(list)
-            .ok()
-            .and_then(|at| lists.get(at))
-            .ok_or(EvalError::Type)?;
+        let named = lists.get(wide(list)).ok_or(EvalError::Type)?;
         // The text may lie in the machine, so its normaliser is taken out while it is read.
         let mut normaliser = core::mem::take(&mut self.machine.normaliser);
         let hit = named.look_up(self.text(subject), matching, &mut normaliser);
@@ -511,42 +678,51 @@ impl<'p> Run<'_, 'p> {
         Ok(hit.is_some())
     }
 
-    fn rows(&self, list: ListPlace) -> Evaluated<(usize, usize, usize)> {
-        match self.slot(list.place) {
-            Slot::List(first, count) => {
-                let convert = |n: u32| usize::try_from(n).map_err(|_| EvalError::Overflow);
-                Ok((convert(first)?, convert(count)?, convert(list.stride)?))
+    /// The element at a place of a list.
+    #[inline]
+    fn element(&self, list: ListRef, index: u32) -> Evaluated<Value> {
+        match list {
+            ListRef::Rows(Rows { first, stride, .. }) => {
+                let base = first.saturating_add(index.saturating_mul(stride));
+                field(self.slot(base), base)
             }
-            Slot::Absent => Err(EvalError::Absent),
-            _ => Err(EvalError::Type),
+            ListRef::Made(start, _) => {
+                let at = wide(start.saturating_add(index));
+                let element = self.machine.elements.get(at);
+                element.copied().ok_or(EvalError::Type)
+            }
         }
     }
 
-    fn element_of(&mut self, subject: Value, list: ListPlace) -> Evaluated<bool> {
-        let (first, count, stride) = self.rows(list)?;
-        for index in 0..count {
-            self.machine.fuel.charge(1)?;
-            let element = field(self.inputs.document.slot(first + index * stride))?;
-            if self.compare(subject, element)?.is_eq() {
+    fn element_of(&mut self, subject: &Value, list: ListRef) -> Evaluated<bool> {
+        for index in 0..count(list) {
+            self.charge(1)?;
+            let element = self.element(list, index)?;
+            if self.compare(subject, &element)?.is_eq() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn quantified(
-        &mut self,
-        quantifier: Quantifier,
-        list: ListPlace,
-        variable: u8,
-        body: Id,
-    ) -> Evaluated<bool> {
-        let (first, count, stride) = self.rows(list)?;
-        let mut found = 0_usize;
-        for index in 0..count {
-            self.machine.fuel.charge(1)?;
-            self.bind(variable, first + index * stride);
-            let holds = self.bool(body)?;
+    /// Binds a loop's variable to an element.
+    #[inline]
+    fn bind(&mut self, variable: u8, list: ListRef, index: u32) -> Evaluated<()> {
+        self.charge(1)?;
+        let element = self.element(list, index)?;
+        self.machine.variables.truncate(usize::from(variable));
+        self.machine.variables.push(element);
+        Ok(())
+    }
+
+    fn quantified(&mut self, quantifier: Quantifier, each: Loop) -> Evaluated<bool> {
+        let list = self.list(each.list)?;
+        let made = self.machine.elements.len();
+        let mut found = 0_u32;
+        for index in 0..count(list) {
+            self.bind(each.variable, list, index)?;
+            let holds = self.bool(each.body)?;
+            self.machine.elements.truncate(made);
             match (quantifier, holds) {
                 (Quantifier::Exists, true) => return Ok(true),
                 (Quantifier::All, false) => return Ok(false),
@@ -561,30 +737,76 @@ impl<'p> Run<'_, 'p> {
         })
     }
 
-    fn sum(&mut self, list: ListPlace, variable: u8, body: Id, decimal: bool) -> Evaluated<Value> {
-        let (first, count, stride) = self.rows(list)?;
-        let mut total = Value::Int(0);
-        if decimal {
-            total = to_decimal(total)?;
-        }
-        for index in 0..count {
-            self.machine.fuel.charge(1)?;
-            self.bind(variable, first + index * stride);
-            let value = self.value(body)?;
+    fn sum(&mut self, each: Loop, start: Id) -> Evaluated<Value> {
+        let list = self.list(each.list)?;
+        let mut total = self.value(start)?;
+        let made = self.machine.elements.len();
+        for index in 0..count(list) {
+            self.bind(each.variable, list, index)?;
+            let value = self.value(each.body)?;
+            self.machine.elements.truncate(made);
             total = arithmetic(Arithmetic::Add, total, value)?;
         }
         Ok(total)
     }
 
-    fn bind(&mut self, variable: u8, row: usize) {
-        self.machine.rows.truncate(usize::from(variable));
-        self.machine.rows.push(row);
+    fn list_of(&mut self, items: Items) -> Evaluated<Value> {
+        let start = self.machine.elements.len();
+        for item in self.items(items) {
+            let before = self.machine.elements.len();
+            let value = self.value(*item)?;
+            self.machine.elements.truncate(before);
+            self.keep(value)?;
+        }
+        self.made_list(start)
     }
 
-    fn text_test(&mut self, test: TextTest, of: Value, argument: Value) -> Evaluated<bool> {
-        let (Value::Text(of), Value::Text(argument)) = (of, argument) else {
-            return Err(EvalError::Type);
-        };
+    fn filter(&mut self, each: Loop) -> Evaluated<Value> {
+        let list = self.list(each.list)?;
+        let start = self.machine.elements.len();
+        for index in 0..count(list) {
+            self.bind(each.variable, list, index)?;
+            let before = self.machine.elements.len();
+            let holds = self.bool(each.body)?;
+            self.machine.elements.truncate(before);
+            if holds {
+                let element = self.element(list, index)?;
+                self.keep(element)?;
+            }
+        }
+        self.made_list(start)
+    }
+
+    fn map(&mut self, each: Loop) -> Evaluated<Value> {
+        let list = self.list(each.list)?;
+        let start = self.machine.elements.len();
+        for index in 0..count(list) {
+            self.bind(each.variable, list, index)?;
+            let before = self.machine.elements.len();
+            let value = self.value(each.body)?;
+            self.machine.elements.truncate(before);
+            self.keep(value)?;
+        }
+        self.made_list(start)
+    }
+
+    fn keep(&mut self, element: Value) -> Evaluated<()> {
+        self.machine.fuel.charge_made(MADE_ELEMENT_BYTES)?;
+        self.machine.elements.push(element);
+        Ok(())
+    }
+
+    fn made_list(&self, start: usize) -> Evaluated<Value> {
+        match (
+            u32::try_from(start),
+            u32::try_from(self.machine.elements.len()),
+        ) {
+            (Ok(start), Ok(end)) => Ok(Value::List(ListRef::Made(start, end))),
+            _ => Err(EvalError::Overflow),
+        }
+    }
+
+    fn text_test(&mut self, test: TextTest, of: TextRef, argument: TextRef) -> Evaluated<bool> {
         let bytes = self.text(of).len();
         self.machine.fuel.charge_text(bytes)?;
         let (of, argument) = (self.text(of), self.text(argument));
@@ -595,57 +817,80 @@ impl<'p> Run<'_, 'p> {
         })
     }
 
-    fn text_map(&mut self, map: TextMap, value: Value) -> Evaluated<Value> {
-        let Value::Text(text) = value else {
-            return Err(EvalError::Type);
-        };
+    /// Appends a text to those made.
+    fn make(&mut self, text: TextRef) {
+        let mut made = core::mem::take(&mut self.machine.made);
+        match text {
+            TextRef::Made(start, end) => {
+                let range = wide(start)..wide(end);
+                if made.get(range.clone()).is_some() {
+                    made.extend_from_within(range);
+                }
+            }
+            other => made.push_str(self.text(other)),
+        }
+        self.machine.made = made;
+    }
+
+    fn join(&mut self, left: TextRef, right: TextRef) -> Evaluated<Value> {
+        let bytes = self.text(left).len().saturating_add(self.text(right).len());
+        self.machine.fuel.charge_text(bytes)?;
+        self.machine.fuel.charge_made(bytes)?;
+        let start = self.machine.made.len();
+        self.make(left);
+        self.make(right);
+        made_text(start, self.machine.made.len())
+    }
+
+    fn text_map(&mut self, map: TextMap, text: TextRef) -> Evaluated<Value> {
         let bytes = self.text(text).len();
         self.machine.fuel.charge_text(bytes)?;
-        if self.machine.made.len().saturating_add(bytes) > MADE_BYTES_MAX {
-            return Err(EvalError::FuelExhausted);
-        }
-        let mut made = core::mem::take(&mut self.machine.made);
-        let start = made.len();
-        {
-            // A text made before must be read from the buffer that was taken out.
-            let source = match text {
-                TextRef::Made(from, to) => match (usize::try_from(from), usize::try_from(to)) {
-                    (Ok(from), Ok(to)) => made.get(from..to).unwrap_or_default().to_owned(),
-                    _ => String::new(),
-                },
-                _ => String::new(),
-            };
-            let source = if let TextRef::Made(..) = text {
-                source.as_str()
-            } else {
-                self.text(text)
-            };
-            match map {
-                TextMap::Lower => made.extend(source.chars().map(|c| c.to_ascii_lowercase())),
-                TextMap::Upper => made.extend(source.chars().map(|c| c.to_ascii_uppercase())),
-                TextMap::Trim => made.push_str(source.trim()),
+        self.machine.fuel.charge_made(bytes)?;
+        let start = self.machine.made.len();
+        self.make(text);
+        let end = self.machine.made.len();
+        let made = self.machine.made.get_mut(start..).unwrap_or_default();
+        match map {
+            TextMap::Lower => made.make_ascii_lowercase(),
+            TextMap::Upper => made.make_ascii_uppercase(),
+            TextMap::Trim => {
+                let left = made.len() - made.trim_start().len();
+                let right = made.len() - made.trim_end().len();
+                // All white space: both sides would count it.
+                return if left == made.len() {
+                    made_text(start, start)
+                } else {
+                    made_text(start + left, end - right)
+                };
             }
         }
-        let end = made.len();
-        self.machine.made = made;
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Ok(Value::Text(TextRef::Made(start, end))),
-            _ => Err(EvalError::Overflow),
-        }
+        made_text(start, end)
+    }
+}
+
+fn made_text(start: usize, end: usize) -> Evaluated<Value> {
+    match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok(Value::Text(TextRef::Made(start, end))),
+        _ => Err(EvalError::Overflow),
+    }
+}
+
+#[inline]
+fn count(list: ListRef) -> u32 {
+    match list {
+        ListRef::Rows(rows) => rows.count,
+        ListRef::Made(start, end) => end.saturating_sub(start),
     }
 }
 
 #[inline]
 fn constant(program: &Program, at: u32) -> &str {
-    usize::try_from(at)
-        .ok()
-        .and_then(|at| program.texts.get(at))
-        .map_or("", String::as_str)
+    program.texts.get(wide(at)).map_or("", String::as_str)
 }
 
-/// The value in a slot.
+/// The value in a slot of the row that begins at `base`.
 #[inline]
-pub(crate) fn field(slot: Slot) -> Evaluated<Value> {
+pub(crate) fn field(slot: Slot, base: u32) -> Evaluated<Value> {
     match slot {
         Slot::Bool(value) => Ok(Value::Bool(value)),
         Slot::Int(value) => Ok(Value::Int(value)),
@@ -654,7 +899,8 @@ pub(crate) fn field(slot: Slot) -> Evaluated<Value> {
         Slot::Money(value) => Ok(Value::Money(value)),
         Slot::Time(value) => Ok(Value::Time(value)),
         Slot::Duration(value) => Ok(Value::Duration(value)),
+        Slot::List(rows) => Ok(Value::List(ListRef::Rows(rows))),
+        Slot::Present => Ok(Value::Row(base)),
         Slot::Absent => Err(EvalError::Absent),
-        Slot::Present | Slot::List(..) => Err(EvalError::Type),
     }
 }

@@ -12,47 +12,55 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::program::{Windows, field};
+use super::program::{Answers, field};
 use super::{
-    EvalError, Evaluated, Fuel, TextRef, Value, arithmetic, compare_plain, date_part, holds,
-    money_amount, money_currency, negate, to_decimal,
+    EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, date_part,
+    holds, money_amount, money_currency, negate, to_decimal,
 };
 use crate::document::{Document, Slot};
 use crate::lang::ty::Type;
 use crate::lang::typed::{Arithmetic, FieldRef, Kind, Quantifier, TextMap, TextTest, Typed};
-use crate::limits::LOOKUP_BYTES_MAX;
+use crate::limits::{LOOKUP_BYTES_MAX, MADE_ELEMENT_BYTES};
 use crate::list::{List, Normaliser};
 
 /// A value that owns its text.
 #[derive(Clone, Debug, PartialEq)]
-enum Owned {
+pub(crate) enum Owned {
     Plain(Value),
     Text(String),
+    List(Vec<Owned>),
 }
 
 /// Evaluates one condition of a pack whose lists and windows have the numbers given.
 pub(crate) struct Reference<'a> {
     pub(crate) document: &'a Document,
     pub(crate) lists: &'a [Arc<List>],
-    pub(crate) windows: Windows<'a>,
+    pub(crate) answers: Answers<'a>,
     /// The slot of the transfer's amount.
     pub(crate) amount: Option<usize>,
     pub(crate) fuel: Fuel,
-    pub(crate) rows: Vec<usize>,
+    /// What each loop variable stands for.
+    pub(crate) variables: Vec<Owned>,
 }
 
 impl Reference<'_> {
     pub(crate) fn run(&mut self, condition: &Typed) -> Evaluated<bool> {
-        self.rows.clear();
+        self.variables.clear();
+        self.fuel.made = 0;
         match self.eval(condition)? {
             Owned::Plain(Value::Bool(value)) => Ok(value),
             _ => Err(EvalError::Type),
         }
     }
 
-    fn slot(&self, field: &FieldRef) -> Slot {
-        let base = field.variable.map_or(0, |depth| self.rows[depth]);
-        self.document.slot(base + field.slot)
+    /// The slot of a field, and where its row begins.
+    fn slot(&self, field: &FieldRef) -> (Slot, u32) {
+        let base = match field.variable.map(|depth| &self.variables[depth]) {
+            None => 0,
+            Some(Owned::Plain(Value::Row(base))) => *base,
+            Some(other) => panic!("{other:?} has no fields"),
+        };
+        (self.document.slot(base as usize + field.slot), base)
     }
 
     fn own(&self, value: Value) -> Owned {
@@ -61,6 +69,12 @@ impl Reference<'_> {
                 Owned::Text(self.document.text(start, end).to_owned())
             }
             Value::Text(TextRef::Code(currency)) => Owned::Text(currency.code().to_owned()),
+            Value::List(ListRef::Rows(rows)) => Owned::List(
+                (0..rows.count)
+                    .map(|i| rows.first + i * rows.stride)
+                    .map(|base| self.own(field(self.document.slot(base as usize), base).unwrap()))
+                    .collect(),
+            ),
             other => Owned::Plain(other),
         }
     }
@@ -68,14 +82,14 @@ impl Reference<'_> {
     fn plain(&mut self, typed: &Typed) -> Evaluated<Value> {
         match self.eval(typed)? {
             Owned::Plain(value) => Ok(value),
-            Owned::Text(_) => Err(EvalError::Type),
+            _ => Err(EvalError::Type),
         }
     }
 
     fn text(&mut self, typed: &Typed) -> Evaluated<String> {
         match self.eval(typed)? {
             Owned::Text(text) => Ok(text),
-            Owned::Plain(_) => Err(EvalError::Type),
+            _ => Err(EvalError::Type),
         }
     }
 
@@ -92,24 +106,23 @@ impl Reference<'_> {
                 self.fuel.charge_text(a.len().min(b.len()))?;
                 Ok(a.as_bytes().cmp(b.as_bytes()))
             }
-            (Owned::Plain(a), Owned::Plain(b)) => compare_plain(*a, *b),
+            (Owned::Plain(a), Owned::Plain(b)) => compare_plain(a, b),
             _ => Err(EvalError::Type),
         }
     }
 
-    fn rows_of(&self, list: &FieldRef) -> Evaluated<Vec<usize>> {
-        match self.slot(list) {
-            Slot::List(first, count) => Ok((0..count as usize)
-                .map(|i| first as usize + i * list.stride)
-                .collect()),
-            Slot::Absent => Err(EvalError::Absent),
+    fn list(&mut self, list: &Typed) -> Evaluated<Vec<Owned>> {
+        match self.eval(list)? {
+            Owned::List(list) => Ok(list),
             _ => Err(EvalError::Type),
         }
     }
 
-    fn bind(&mut self, variable: usize, row: usize) {
-        self.rows.truncate(variable);
-        self.rows.push(row);
+    fn bind(&mut self, variable: usize, element: Owned) -> Evaluated<()> {
+        self.fuel.charge(1)?;
+        self.variables.truncate(variable);
+        self.variables.push(element);
+        Ok(())
     }
 
     fn eval(&mut self, typed: &Typed) -> Evaluated<Owned> {
@@ -122,14 +135,75 @@ impl Reference<'_> {
             Kind::Money(v) => Value::Money(*v),
             Kind::Time(v) => Value::Time(*v),
             Kind::Duration(v) => Value::Duration(*v),
-            Kind::Field(place) => field(self.slot(place))?,
-            Kind::Has(place) => Value::Bool(self.slot(place) != Slot::Absent),
+            Kind::Field(place) => {
+                let (slot, base) = self.slot(place);
+                field(slot, base)?
+            }
+            Kind::Has(place) => Value::Bool(self.slot(place).0 != Slot::Absent),
+            Kind::Variable(depth) => return Ok(self.variables[*depth].clone()),
+            Kind::OrValue {
+                field,
+                then,
+                otherwise,
+            } => {
+                let absent = self.slot(field).0 == Slot::Absent;
+                return self.eval(if absent { otherwise } else { then });
+            }
+            Kind::List(items) => {
+                let mut list = Vec::new();
+                for item in items {
+                    list.push(self.eval(item)?);
+                    self.fuel.charge_made(MADE_ELEMENT_BYTES)?;
+                }
+                return Ok(Owned::List(list));
+            }
+            Kind::Filter {
+                list,
+                variable,
+                body,
+            } => {
+                let mut kept = Vec::new();
+                for element in self.list(list)? {
+                    self.bind(*variable, element.clone())?;
+                    if self.boolean(body)? {
+                        self.fuel.charge_made(MADE_ELEMENT_BYTES)?;
+                        kept.push(element);
+                    }
+                }
+                return Ok(Owned::List(kept));
+            }
+            Kind::Map {
+                list,
+                variable,
+                body,
+            } => {
+                let mut mapped = Vec::new();
+                for element in self.list(list)? {
+                    self.bind(*variable, element)?;
+                    mapped.push(self.eval(body)?);
+                    self.fuel.charge_made(MADE_ELEMENT_BYTES)?;
+                }
+                return Ok(Owned::List(mapped));
+            }
+            Kind::Arithmetic(_, a, b) if typed.ty == Type::Text => {
+                let joined = self.text(a)? + &self.text(b)?;
+                self.fuel.charge_text(joined.len())?;
+                self.fuel.charge_made(joined.len())?;
+                return Ok(Owned::Text(joined));
+            }
+            Kind::Matches(a, pattern) => {
+                let text = self.text(a)?;
+                self.fuel.charge_pattern(text.len())?;
+                Value::Bool(pattern.regex.is_match(&text))
+            }
+            Kind::Now => self.answers.now()?,
+            Kind::Account(site, part) => self.answers.account(*site as u32, *part)?,
             Kind::Not(a) => Value::Bool(!self.boolean(a)?),
             Kind::Negate(a) => negate(self.plain(a)?)?,
             Kind::ToDecimal(a) => to_decimal(self.plain(a)?)?,
             Kind::MoneyAmount(a) => money_amount(self.plain(a)?)?,
             Kind::MoneyCurrency(a) => money_currency(self.plain(a)?)?,
-            Kind::DatePart(part, a) => date_part(*part, self.plain(a)?)?,
+            Kind::DatePart(part, offset, a) => date_part(*part, *offset, self.plain(a)?)?,
             Kind::And(items) => {
                 let mut all = true;
                 for item in items {
@@ -193,6 +267,7 @@ impl Reference<'_> {
             Kind::TextMap(map, a) => {
                 let text = self.text(a)?;
                 self.fuel.charge_text(text.len())?;
+                self.fuel.charge_made(text.len())?;
                 return Ok(Owned::Text(match map {
                     TextMap::Lower => text.to_ascii_lowercase(),
                     TextMap::Upper => text.to_ascii_uppercase(),
@@ -204,13 +279,13 @@ impl Reference<'_> {
                 self.fuel.charge_text(text.len())?;
                 Value::Int(text.chars().count() as i64)
             }
-            Kind::ListSize(list) => Value::Int(self.rows_of(list)?.len() as i64),
+            Kind::ListSize(list) => Value::Int(self.list(list)?.len() as i64),
             Kind::WindowCount(site) => {
-                let fact = self.windows.fact(*site as u32)?;
+                let fact = self.answers.window(*site as u32)?;
                 Value::Int(i64::try_from(fact.count).map_err(|_| EvalError::Overflow)?)
             }
             Kind::WindowSum(site) => {
-                let fact = self.windows.fact(*site as u32)?;
+                let fact = self.answers.window(*site as u32)?;
                 match self.amount.map(|slot| self.document.slot(slot)) {
                     Some(Slot::Money(money)) => Value::Money(fact.sum.of(money.currency)),
                     _ => return Err(EvalError::WindowMissing),
@@ -226,16 +301,12 @@ impl Reference<'_> {
                 list,
                 variable,
                 body,
+                start,
             } => {
-                let zero = Value::Int(0);
-                let mut total = if typed.ty == Type::Decimal {
-                    to_decimal(zero)?
-                } else {
-                    zero
-                };
-                for row in self.rows_of(list)? {
-                    self.fuel.charge(1)?;
-                    self.bind(*variable, row);
+                let list = self.list(list)?;
+                let mut total = self.plain(start)?;
+                for element in list {
+                    self.bind(*variable, element)?;
                     total = arithmetic(Arithmetic::Add, total, self.plain(body)?)?;
                 }
                 total
@@ -255,11 +326,10 @@ impl Reference<'_> {
         Ok(false)
     }
 
-    fn element_of(&mut self, subject: &Typed, list: &FieldRef) -> Evaluated<bool> {
+    fn element_of(&mut self, subject: &Typed, list: &Typed) -> Evaluated<bool> {
         let subject = self.eval(subject)?;
-        for row in self.rows_of(list)? {
+        for element in self.list(list)? {
             self.fuel.charge(1)?;
-            let element = self.own(field(self.document.slot(row))?);
             if self.compare(&subject, &element)?.is_eq() {
                 return Ok(true);
             }
@@ -270,14 +340,13 @@ impl Reference<'_> {
     fn quantified(
         &mut self,
         quantifier: Quantifier,
-        list: &FieldRef,
+        list: &Typed,
         variable: usize,
         body: &Typed,
     ) -> Evaluated<bool> {
         let mut held = 0;
-        for row in self.rows_of(list)? {
-            self.fuel.charge(1)?;
-            self.bind(variable, row);
+        for element in self.list(list)? {
+            self.bind(variable, element)?;
             let holds = self.boolean(body)?;
             held += usize::from(holds);
             match quantifier {

@@ -79,6 +79,8 @@ pub(crate) enum ExprKind {
     Name(String),
     /// `a.b`; the span of the field's name is kept for messages.
     Select(Box<Expr>, String, Span),
+    /// `a?.b`: a field that may be absent.
+    SelectOptional(Box<Expr>, String, Span),
     /// `f(…)`, or `r.f(…)` with a receiver.
     Call {
         receiver: Option<Box<Expr>>,
@@ -102,7 +104,10 @@ impl ExprKind {
         let tallest = |items: &[Expr]| items.iter().map(|e| e.height).max().unwrap_or(0);
         let below = match self {
             Self::Bool(_) | Self::Int(_) | Self::Decimal(_) | Self::Text(_) | Self::Name(_) => 0,
-            Self::Select(inner, ..) | Self::Not(inner) | Self::Negate(inner) => inner.height,
+            Self::Select(inner, ..)
+            | Self::SelectOptional(inner, ..)
+            | Self::Not(inner)
+            | Self::Negate(inner) => inner.height,
             Self::Call { receiver, args, .. } => {
                 tallest(args).max(receiver.as_ref().map_or(0, |r| r.height))
             }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::ast::{BinaryOp, Expr, ExprKind, Problem, Span};
 use super::fields::{Path, Scope};
 use super::ty::Type;
-use super::typed::{Arithmetic, Comparison, FieldRef, Kind, Typed, WindowSite};
-use crate::schema::Node;
+use super::typed::{Arithmetic, Comparison, Kind, Pattern, Typed, WindowKey, WindowSite};
 
 /// What checking collects over all rules of a pack.
 #[derive(Debug, Default)]
@@ -19,6 +18,10 @@ pub(crate) struct Collected {
     pub(crate) lists: Vec<String>,
     /// The `velocity` call sites, equal ones joined.
     pub(crate) sites: Vec<WindowSite>,
+    /// The accounts whose balances are read: fields, or ids as written.
+    pub(crate) accounts: Vec<WindowKey>,
+    /// The patterns of `matches`, equal ones joined.
+    pub(crate) patterns: Vec<Arc<Pattern>>,
 }
 
 /// Fields known to be there when an expression is true, and when it is false.
@@ -33,8 +36,8 @@ pub(super) type Present = (Option<usize>, usize);
 
 pub(super) struct Checker<'a> {
     pub(super) scope: Scope<'a>,
-    /// Loop variables, outermost first: name and element.
-    pub(super) variables: Vec<(String, &'a Node)>,
+    /// Loop variables, outermost first: name and type of element.
+    pub(super) variables: Vec<(String, Type)>,
     pub(super) present: Vec<Present>,
     pub(super) collected: &'a mut Collected,
     pub(super) problems: Vec<Problem>,
@@ -117,17 +120,16 @@ impl Checker<'_> {
             ExprKind::Int(value) => plain(Kind::Int(*value), Type::Int),
             ExprKind::Decimal(value) => plain(Kind::Decimal(*value), Type::Decimal),
             ExprKind::Text(text) => plain(Kind::Text(text.as_str().into()), Type::Text),
-            ExprKind::Name(_) | ExprKind::Select(..) => self.selection(expr),
+            ExprKind::Name(_) | ExprKind::Select(..) | ExprKind::SelectOptional(..) => {
+                self.selection(expr)
+            }
             ExprKind::Call {
                 receiver,
                 name,
                 name_span,
                 args,
             } => self.call(expr.span, receiver.as_deref(), (name, *name_span), args),
-            ExprKind::List(_) => self.fail(
-                expr.span,
-                "a list in brackets stands only on the right of `in` or as the keys of `velocity`",
-            ),
+            ExprKind::List(items) => self.list_literal(expr.span, items),
             ExprKind::Not(inner) => {
                 let (typed, known) = self.boolean(inner, "what `!` negates")?;
                 let kind = Kind::Not(Box::new(typed));
@@ -336,12 +338,14 @@ impl Checker<'_> {
         right: Typed,
     ) -> Checked {
         use Arithmetic::{Add, Divide, Multiply, Remainder, Subtract};
-        use Type::{Decimal, Duration, Int, Money, Timestamp};
+        use Type::{Decimal, Duration, Int, Money, Text, Timestamp};
         let ty = match (arithmetic, &left.ty, &right.ty) {
             (_, Int, Int) => Int,
             (Add | Subtract | Multiply, Decimal | Int, Decimal | Int) => Decimal,
             (Add | Subtract, Money, Money) => Money,
             (Multiply, Money, Int) | (Multiply, Int, Money) => Money,
+            (Multiply, Duration, Int) | (Multiply, Int, Duration) => Duration,
+            (Add, Text, Text) => Text,
             (Add | Subtract, Timestamp, Duration) | (Add, Duration, Timestamp) => Timestamp,
             (Subtract, Timestamp, Timestamp) | (Add | Subtract, Duration, Duration) => Duration,
             (Divide | Remainder, Decimal | Int, Decimal | Int) => {
@@ -370,7 +374,7 @@ impl Checker<'_> {
         let (left, right) = match ty {
             Decimal => (to_decimal(left), to_decimal(right)),
             // The multiple stands on the right, so that evaluators know one order.
-            Money if left.ty == Int => (right, left),
+            Money | Duration if left.ty == Int => (right, left),
             Timestamp if left.ty == Duration => (right, left),
             _ => (left, right),
         };
@@ -406,17 +410,19 @@ impl Checker<'_> {
                 Kind::OneOf(Box::new(subject), typed)
             }
             _ => {
-                let field = self.list_field(right)?;
-                let (field, element) = field;
-                let subject = subject?;
-                if element != subject.ty {
+                let (list, element) = self.list(right)?;
+                let mut subject = subject?;
+                if element == Type::Decimal && subject.ty == Type::Int {
+                    subject = to_decimal(subject);
+                }
+                if element != subject.ty || !element.scalar() {
                     let message = format!(
                         "`in` looks for {} in a list of {element}; use one type",
                         article(&subject.ty)
                     );
                     return self.fail(span, message);
                 }
-                Kind::ElementOf(Box::new(subject), field)
+                Kind::ElementOf(Box::new(subject), Box::new(list))
             }
         };
         Some((
@@ -429,20 +435,57 @@ impl Checker<'_> {
         ))
     }
 
-    /// A field that is a list, and the type of its elements.
-    pub(super) fn list_field(&mut self, expr: &Expr) -> Option<(FieldRef, Type)> {
+    /// A list, and the type of its elements.
+    pub(super) fn list(&mut self, expr: &Expr) -> Option<(Typed, Type)> {
         let (typed, _) = self.expr(expr)?;
-        match (typed.kind, typed.ty) {
-            (Kind::Field(field), Type::List(element)) => Some((field, *element)),
-            (_, ty) => {
+        match &typed.ty {
+            Type::List(element) => {
+                let element = (**element).clone();
+                Some((typed, element))
+            }
+            ty => {
                 let message = format!(
                     "a list is expected here, this is {}; write `[a, b]`, `list(\"name\")` or a field that is \
                      a list",
-                    article(&ty)
+                    article(ty)
                 );
                 self.fail(expr.span, message)
             }
         }
+    }
+
+    /// `[a, b]`: values of one type.
+    fn list_literal(&mut self, span: Span, items: &[Expr]) -> Checked {
+        let items: Vec<Option<Typed>> = items.iter().map(|item| self.value(item)).collect();
+        let items: Vec<Typed> = items.into_iter().collect::<Option<_>>()?;
+        let decimal = items.iter().any(|item| item.ty == Type::Decimal);
+        let items: Vec<Typed> = items
+            .into_iter()
+            .map(|item| {
+                if decimal && item.ty == Type::Int {
+                    to_decimal(item)
+                } else {
+                    item
+                }
+            })
+            .collect();
+        let Some(first) = items.first().map(|item| item.ty.clone()) else {
+            return self.fail(span, "the list is empty; fill it");
+        };
+        if let Some(other) = items.iter().find(|item| item.ty != first) {
+            let message = format!(
+                "a list holds values of one type, here {} and {}",
+                article(&first),
+                article(&other.ty)
+            );
+            return self.fail(other.span, message);
+        }
+        if !first.scalar() {
+            return self.fail(span, "a list in brackets holds single values, no lists");
+        }
+        let ty = Type::List(Box::new(first));
+        let kind = Kind::List(items);
+        Some((Typed { kind, ty, span }, Known::default()))
     }
 
     /// A name or a chain of fields.
@@ -452,30 +495,22 @@ impl Checker<'_> {
         {
             return self.part(expr.span, inner, (name, *name_span));
         }
-        match self.resolve(expr)? {
-            Path::Field { field, node, steps } => {
-                self.demand_present(expr, &steps)?;
-                let typed = Typed {
-                    kind: Kind::Field(field),
-                    ty: node.ty(),
-                    span: expr.span,
-                };
-                Some((typed, Known::default()))
-            }
-            Path::Part {
-                of,
-                steps,
-                part,
-                part_span,
-            } => {
-                self.demand_present(expr, &steps)?;
-                let of = Typed {
-                    kind: Kind::Field(of),
-                    ty: Type::Money,
-                    span: expr.span,
-                };
-                self.part_of(expr.span, of, (&part, part_span))
-            }
+        if let ExprKind::SelectOptional(inner, ..) = &expr.kind
+            && !is_path(inner)
+        {
+            let message = "`?.` reads a field of an input; a computed value has none";
+            return self.fail(expr.span, message);
+        }
+        let path = self.resolve(expr)?;
+        self.demand_present(expr, &path)?;
+        self.whole(expr.span, path)
+    }
+
+    /// What a path reads, its part taken.
+    pub(super) fn whole(&mut self, span: Span, path: Path) -> Checked {
+        match path.part {
+            None => Some((path.of, Known::default())),
+            Some((part, part_span)) => self.part_of(span, path.of, (&part, part_span)),
         }
     }
 
@@ -487,9 +522,12 @@ impl Checker<'_> {
             args,
             ..
         } = &inner.kind
-            && name == "velocity"
         {
-            return self.velocity(span, args, part);
+            match name.as_str() {
+                "velocity" => return self.velocity(span, args, part),
+                "account" => return self.account(span, args, part),
+                _ => {}
+            }
         }
         let of = self.value(inner)?;
         self.part_of(span, of, part)
@@ -517,7 +555,7 @@ impl Checker<'_> {
 pub(super) fn is_path(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Name(_) => true,
-        ExprKind::Select(inner, ..) => is_path(inner),
+        ExprKind::Select(inner, ..) | ExprKind::SelectOptional(inner, ..) => is_path(inner),
         _ => false,
     }
 }

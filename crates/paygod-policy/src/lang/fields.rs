@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::ast::{Expr, ExprKind, Span};
 use super::check::{Checker, Present, is_path};
 use super::ty::Type;
-use super::typed::FieldRef;
-use crate::schema::{Node, NodeShape, ObjectSpec, Shape};
+use super::typed::{FieldRef, Kind, Typed};
+use crate::schema::{Field, Node, NodeShape, ObjectSpec, Shape};
 
 /// The names a condition may use.
 #[derive(Clone, Copy, Debug)]
@@ -25,86 +25,102 @@ pub(super) struct Step {
 }
 
 /// What a path leads to.
-pub(super) enum Path<'a> {
-    Field {
-        field: FieldRef,
-        node: &'a Node,
-        steps: Vec<Step>,
-    },
-    /// A part (`.amount`, `.currency`) of a money field.
-    Part {
-        of: FieldRef,
-        steps: Vec<Step>,
-        part: String,
-        part_span: Span,
-    },
+pub(super) struct Path {
+    /// A field, or a loop variable that is no object.
+    pub(super) of: Typed,
+    pub(super) steps: Vec<Step>,
+    /// How many of the steps must be there in spite of a `?.`, which asks for what is before and behind it;
+    /// `None` if there is no `?.`.
+    pub(super) asked: Option<usize>,
+    /// `.amount` or `.currency` of money.
+    pub(super) part: Option<(String, Span)>,
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     /// Follows a path from an input or loop variable.
-    pub(super) fn resolve(&mut self, expr: &Expr) -> Option<Path<'a>> {
-        let mut names: Vec<(&str, Span)> = Vec::new();
+    pub(super) fn resolve(&mut self, expr: &Expr) -> Option<Path> {
+        let mut names: Vec<(&str, Span, bool)> = Vec::new();
         let mut at = expr;
-        while let ExprKind::Select(inner, name, span) = &at.kind {
-            names.push((name, *span));
-            at = inner;
+        loop {
+            at = match &at.kind {
+                ExprKind::Select(inner, name, span) => {
+                    names.push((name, *span, false));
+                    inner
+                }
+                ExprKind::SelectOptional(inner, name, span) => {
+                    names.push((name, *span, true));
+                    inner
+                }
+                _ => break,
+            };
         }
         let ExprKind::Name(first) = &at.kind else {
             return self.fail(at.span, "a field path begins with an input's name");
         };
         names.reverse();
-        let scope = self.scope;
-        let variable = self.variables.iter().rposition(|(name, _)| name == first);
-        let element = variable
-            .and_then(|depth| self.variables.get(depth))
-            .map(|(_, node)| *node);
-        let (mut node, mut steps) = if let Some(element) = element {
-            (element, Vec::new())
-        } else {
-            let Some((_, source)) = scope.inputs.iter().find(|(name, _)| name == first) else {
-                return self.unknown_name(first, at.span);
-            };
-            input_root(scope.shape, source, first)?
-        };
-        let mut written = first.clone();
+        let mut walk = self.root(first, at.span)?;
         let mut rest = names.into_iter();
-        while let Some((name, span)) = rest.next() {
-            let spec = match &node.shape {
-                NodeShape::Object(spec) => spec,
-                _ if node.ty() == Type::Money && rest.len() == 0 => {
-                    let of = field_ref(variable, node);
-                    let part = name.to_owned();
-                    return Some(Path::Part {
-                        of,
-                        steps,
-                        part,
-                        part_span: span,
-                    });
+        while let Some((name, span, asked)) = rest.next() {
+            if asked && walk.asked.is_none() {
+                walk.asked = Some(walk.steps.len().saturating_sub(1));
+            }
+            let Type::Object(spec) = walk.ty.clone() else {
+                if walk.ty == Type::Money && rest.len() == 0 && !asked {
+                    return Some(walk.end(expr.span, Some((name.to_owned(), span))));
                 }
-                _ => {
-                    let message = format!(
-                        "`{written}` is declared as {}, which has no field `{name}`",
-                        node.ty()
-                    );
-                    return self.fail(span, message);
-                }
-            };
-            let Some(field) = spec.field(name) else {
-                let message = unknown_field(&written, name, spec);
+                let message = format!(
+                    "`{}` is declared as {}, which has no field `{name}`",
+                    walk.written, walk.ty
+                );
                 return self.fail(span, message);
             };
-            written = format!("{written}.{name}");
-            node = &field.node;
-            steps.push(Step {
-                present: (variable, node.slot),
-                optional: !field.required,
-                written: written.clone(),
+            let Some(field) = spec.field(name) else {
+                let message = unknown_field(&walk.written, name, &spec);
+                return self.fail(span, message);
+            };
+            if asked && field.required && walk.steps.last().is_none_or(|s| !s.optional) {
+                let message = format!(
+                    "`{}.{name}` is required and always there; write `.` instead of `?.`",
+                    walk.written
+                );
+                return self.fail(span, message);
+            }
+            walk.step(name, field);
+        }
+        Some(walk.end(expr.span, None))
+    }
+
+    /// Where a path begins: a loop variable or an input.
+    fn root(&mut self, first: &str, span: Span) -> Option<Walk> {
+        let variable = self.variables.iter().rposition(|(name, _)| name == first);
+        if let Some((depth, (_, ty))) =
+            variable.and_then(|depth| Some((depth, self.variables.get(depth)?)))
+        {
+            return Some(Walk {
+                ty: ty.clone(),
+                field: None,
+                variable: Some(depth),
+                written: first.to_owned(),
+                steps: Vec::new(),
+                asked: None,
             });
         }
-        Some(Path::Field {
-            field: field_ref(variable, node),
-            node,
+        let scope = self.scope;
+        let Some((_, source)) = scope.inputs.iter().find(|(name, _)| name == first) else {
+            return self.unknown_name(first, span);
+        };
+        let (node, steps) = input_root(scope.shape, source, first)?;
+        Some(Walk {
+            ty: node.ty(),
+            field: Some(FieldRef {
+                variable: None,
+                slot: node.slot,
+                path: Arc::clone(&node.path),
+            }),
+            variable: None,
+            written: first.to_owned(),
             steps,
+            asked: None,
         })
     }
 
@@ -122,16 +138,45 @@ impl<'a> Checker<'a> {
     }
 
     /// Refuses to read a field that may be absent.
-    pub(super) fn demand_present(&mut self, expr: &Expr, steps: &[Step]) -> Option<()> {
+    pub(super) fn demand_present(&mut self, expr: &Expr, path: &Path) -> Option<()> {
+        if path.asked.is_some() {
+            let message = format!(
+                "what `?.` reads may be absent; say what counts then, as in `{}.orValue({})`",
+                self.written(expr),
+                sample(&path.of.ty)
+            );
+            return self.fail(expr.span, message);
+        }
+        self.demand_steps(expr, &path.steps, &path.of.ty)
+    }
+
+    /// Refuses steps that may lead nowhere.
+    pub(super) fn demand_steps(&mut self, expr: &Expr, steps: &[Step], ty: &Type) -> Option<()> {
         let lacking = steps
             .iter()
             .rfind(|s| s.optional && !self.present.contains(&s.present));
         let Some(step) = lacking else { return Some(()) };
         let path = step.written.clone();
+        let instead = match (path.rsplit_once('.'), steps.last()) {
+            (Some((before, last)), Some(end)) if end.written == path && ty.scalar() => {
+                format!(", or read `{before}?.{last}.orValue({})`", sample(ty))
+            }
+            _ => String::new(),
+        };
         let message = format!(
-            "`{path}` is optional and may be absent here; write `has({path}) && …` before it"
+            "`{path}` is optional and may be absent here; write `has({path}) && …` before it{instead}"
         );
         self.fail(expr.span, message)
+    }
+
+    /// A path as it was written.
+    fn written(&self, expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::Name(name) => name.clone(),
+            ExprKind::Select(inner, name, _) => format!("{}.{name}", self.written(inner)),
+            ExprKind::SelectOptional(inner, name, _) => format!("{}?.{name}", self.written(inner)),
+            _ => String::new(),
+        }
     }
 
     /// `has(path)`: the field, and what is known when it is true.
@@ -142,26 +187,90 @@ impl<'a> Checker<'a> {
                 "`has` takes a field, as in `has(details.reference)`",
             );
         }
-        match self.resolve(expr)? {
-            Path::Field { field, steps, .. } => {
-                if let Some(last) = steps.last()
-                    && steps.iter().all(|s| !s.optional)
-                {
-                    let message = format!(
-                        "`{}` is required and always there; leave `has` out",
-                        last.written
-                    );
-                    return self.fail(expr.span, message);
-                }
-                if steps.is_empty() {
-                    return self.fail(expr.span, "this is always there; leave `has` out");
-                }
+        let path = self.resolve(expr)?;
+        if let Some((_, span)) = path.part {
+            let message = "an amount always has its parts; ask `has` of the field itself";
+            return self.fail(span, message);
+        }
+        if path.asked.is_some() {
+            let message = "`has` asks for the whole path already; write `.` instead of `?.`";
+            return self.fail(expr.span, message);
+        }
+        let steps = path.steps;
+        if let Some(last) = steps.last()
+            && steps.iter().all(|s| !s.optional)
+        {
+            let message = format!(
+                "`{}` is required and always there; leave `has` out",
+                last.written
+            );
+            return self.fail(expr.span, message);
+        }
+        match path.of.kind {
+            Kind::Field(field) if !steps.is_empty() => {
                 Some((field, steps.iter().map(|s| s.present).collect()))
             }
-            Path::Part { part_span, .. } => self.fail(
-                part_span,
-                "an amount always has its parts; ask `has` of the field itself",
-            ),
+            _ => self.fail(expr.span, "this is always there; leave `has` out"),
+        }
+    }
+}
+
+/// A value to show in advice.
+fn sample(ty: &Type) -> &'static str {
+    match ty {
+        Type::Bool => "false",
+        Type::Int | Type::Decimal => "0",
+        Type::Text => "\"\"",
+        Type::Money => "money(\"0.00\", \"EUR\")",
+        Type::Timestamp => "timestamp(\"2026-11-22T00:00:00Z\")",
+        Type::Duration => "duration(\"0s\")",
+        Type::List(_) => "[]",
+        Type::Object(_) => "…",
+    }
+}
+
+/// A path being followed.
+struct Walk {
+    ty: Type,
+    /// `None` at a loop variable itself.
+    field: Option<FieldRef>,
+    variable: Option<usize>,
+    written: String,
+    steps: Vec<Step>,
+    asked: Option<usize>,
+}
+
+impl Walk {
+    fn step(&mut self, name: &str, field: &Field) {
+        let node = &field.node;
+        self.written = format!("{}.{name}", self.written);
+        self.ty = node.ty();
+        self.field = Some(FieldRef {
+            variable: self.variable,
+            slot: node.slot,
+            path: Arc::clone(&node.path),
+        });
+        self.steps.push(Step {
+            present: (self.variable, node.slot),
+            optional: !field.required,
+            written: self.written.clone(),
+        });
+    }
+
+    fn end(self, span: Span, part: Option<(String, Span)>) -> Path {
+        let kind = match (self.field, self.variable) {
+            (Some(field), _) => Kind::Field(field),
+            (None, depth) => Kind::Variable(depth.unwrap_or(usize::MAX)),
+        };
+        Path {
+            of: Typed {
+                kind,
+                ty: self.ty,
+                span,
+            },
+            steps: self.steps,
+            asked: self.asked,
+            part,
         }
     }
 }
@@ -187,19 +296,6 @@ fn input_root<'a>(
         });
     }
     Some((node, steps))
-}
-
-fn field_ref(variable: Option<usize>, node: &Node) -> FieldRef {
-    let stride = match node.shape {
-        NodeShape::List { stride, .. } => stride,
-        _ => 0,
-    };
-    FieldRef {
-        variable,
-        slot: node.slot,
-        stride,
-        path: Arc::clone(&node.path),
-    }
 }
 
 fn unknown_field(written: &str, name: &str, spec: &ObjectSpec) -> String {

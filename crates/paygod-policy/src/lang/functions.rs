@@ -1,17 +1,16 @@
-//! The functions of the language.
+//! The functions of the language. Those over lists, dates, windows and accounts have files of their own.
 
 use paygod_types::{Currency, Money, Timestamp};
 
 use super::ast::{Expr, ExprKind, Span};
 use super::check::{Checked, Checker, Known, article, literal};
-use super::fields::{Path, nearest};
+use super::dates;
+use super::fields::nearest;
 use super::ty::{Type, parse_duration};
-use super::typed::{DatePart, Kind, Quantifier, TextMap, TextTest, Typed, WindowKey, WindowSite};
-use crate::limits::{WINDOW_KEYS_MAX, WINDOW_NS_MAX, WINDOWS_PER_PACK_MAX};
+use super::typed::{Kind, Quantifier, TextMap, TextTest, Typed};
 use crate::list::Matching;
-use crate::schema::{Node, NodeShape};
 
-const FREE: [&str; 8] = [
+const FREE: [&str; 10] = [
     "has",
     "money",
     "duration",
@@ -20,8 +19,10 @@ const FREE: [&str; 8] = [
     "velocity",
     "size",
     "decimal",
+    "account",
+    "now",
 ];
-const METHODS: [&str; 18] = [
+const METHODS: [&str; 23] = [
     "startsWith",
     "endsWith",
     "contains",
@@ -33,20 +34,25 @@ const METHODS: [&str; 18] = [
     "exists",
     "all",
     "exists_one",
+    "filter",
+    "map",
     "sum",
+    "orValue",
+    "year",
+    "month",
     "getFullYear",
-    "getMonth",
     "getDate",
     "getDayOfWeek",
     "getHours",
     "getMinutes",
+    "getSeconds",
 ];
 
-fn plain(kind: Kind, ty: Type, span: Span) -> Checked {
+pub(super) fn plain(kind: Kind, ty: Type, span: Span) -> Checked {
     Some((Typed { kind, ty, span }, Known::default()))
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     pub(super) fn call(
         &mut self,
         span: Span,
@@ -94,6 +100,12 @@ impl<'a> Checker<'a> {
                 ),
             },
             ("size", [of]) => self.size(span, of),
+            ("now", []) => plain(Kind::Now, Type::Timestamp, span),
+            ("account", _) => self.fail(
+                span,
+                "of an account a balance is read: `.posted`, `.available` or `.expected`, as in \
+                 `account(payment.debit).available`",
+            ),
             ("list", _) => self.fail(
                 span,
                 "a list is only looked into: write `x in list(\"name\")` for exact or \
@@ -172,10 +184,14 @@ impl<'a> Checker<'a> {
             ("exists_one", [variable, body]) => {
                 self.quantified(span, Quantifier::ExistsOne, receiver, variable, body)
             }
-            ("sum", [variable, body]) => self.sum(span, receiver, variable, body),
-            _ => match (date_part(name), args) {
-                (Some(part), [zone]) => self.date_part(span, part, receiver, zone),
-                _ => self.wrong_call(name, name_span, &METHODS, true),
+            ("filter", [variable, body]) => self.filter(span, receiver, variable, body),
+            ("map", [variable, body]) => self.map(span, receiver, variable, body),
+            ("sum", _) => self.sum(span, receiver, args),
+            ("orValue", [otherwise]) => self.or_value(span, receiver, otherwise),
+            ("matches", [pattern]) => self.matches(span, receiver, pattern),
+            _ => match dates::part(name) {
+                Some(part) => self.date_part(span, (name, part), receiver, args),
+                None => self.wrong_call(name, name_span, &METHODS, true),
             },
         }
     }
@@ -197,7 +213,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn duration_literal(&mut self, text: &Expr) -> Option<i64> {
+    pub(super) fn duration_literal(&mut self, text: &Expr) -> Option<i64> {
         match literal(text).and_then(|t| parse_duration(&t)) {
             Some(ns) => Some(ns),
             None => self.fail(
@@ -209,18 +225,11 @@ impl<'a> Checker<'a> {
 
     fn size(&mut self, span: Span, of: &Expr) -> Checked {
         let typed = self.value(of)?;
-        let kind = match (typed.ty.clone(), typed.kind) {
-            (Type::Text, kind) => {
-                let of = Typed {
-                    kind,
-                    ty: Type::Text,
-                    span: typed.span,
-                };
-                Kind::TextSize(Box::new(of))
-            }
-            (Type::List(_), Kind::Field(field)) => Kind::ListSize(field),
-            (ty, _) => {
-                let message = format!("`size` takes a string or a list, this is {}", article(&ty));
+        let kind = match &typed.ty {
+            Type::Text => Kind::TextSize(Box::new(typed)),
+            Type::List(_) => Kind::ListSize(Box::new(typed)),
+            ty => {
+                let message = format!("`size` takes a string or a list, this is {}", article(ty));
                 return self.fail(of.span, message);
             }
         };
@@ -228,7 +237,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A string operand of a function.
-    fn text(&mut self, expr: &Expr, function: &str) -> Option<Typed> {
+    pub(super) fn text(&mut self, expr: &Expr, function: &str) -> Option<Typed> {
         let typed = self.value(expr)?;
         if typed.ty == Type::Text {
             return Some(typed);
@@ -259,21 +268,6 @@ impl<'a> Checker<'a> {
         };
         let of = self.text(of, name)?;
         plain(Kind::TextMap(map, Box::new(of)), Type::Text, span)
-    }
-
-    fn date_part(&mut self, span: Span, part: DatePart, of: &Expr, zone: &Expr) -> Checked {
-        let typed = self.value(of)?;
-        if typed.ty != Type::Timestamp {
-            let message = format!(
-                "a date part is read from a timestamp, this is {}",
-                article(&typed.ty)
-            );
-            return self.fail(of.span, message);
-        }
-        if literal(zone).as_deref() != Some("UTC") {
-            return self.fail(zone.span, "the zone is named, and only \"UTC\" is known");
-        }
-        plain(Kind::DatePart(part, Box::new(typed)), Type::Int, span)
     }
 
     /// The name in `list("name")`; the inner `None` if the expression is no such call.
@@ -333,212 +327,9 @@ impl<'a> Checker<'a> {
             span,
         )
     }
-
-    /// A list field that a macro runs over, and the node of its elements.
-    fn loop_over(
-        &mut self,
-        receiver: &Expr,
-        variable: &Expr,
-    ) -> Option<(super::typed::FieldRef, String, &'a Node)> {
-        let ExprKind::Name(name) = &variable.kind else {
-            return self.fail(
-                variable.span,
-                "the first argument is the name of the loop variable, as in `x`",
-            );
-        };
-        if self.scope.inputs.iter().any(|(n, _)| n == name)
-            || self.variables.iter().any(|(n, _)| n == name)
-        {
-            let message = format!("`{name}` already means something here; choose another name");
-            return self.fail(variable.span, message);
-        }
-        let (field, _) = self.list_field(receiver)?;
-        match self.resolve(receiver)? {
-            Path::Field { node, .. } => match &node.shape {
-                NodeShape::List { element, .. } => Some((field, name.clone(), element)),
-                _ => None,
-            },
-            Path::Part { .. } => None,
-        }
-    }
-
-    fn with_variable<T>(
-        &mut self,
-        name: String,
-        element: &'a Node,
-        inner: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        self.variables.push((name, element));
-        let before = self.present.len();
-        let result = inner(self);
-        self.present.truncate(before);
-        self.variables.pop();
-        result
-    }
-
-    fn quantified(
-        &mut self,
-        span: Span,
-        quantifier: Quantifier,
-        receiver: &Expr,
-        variable: &Expr,
-        body: &Expr,
-    ) -> Checked {
-        let (list, name, element) = self.loop_over(receiver, variable)?;
-        let depth = self.variables.len();
-        let (body, _) =
-            self.with_variable(name, element, |c| c.boolean(body, "the second argument"))?;
-        let kind = Kind::Quantified {
-            quantifier,
-            list,
-            variable: depth,
-            body: Box::new(body),
-        };
-        plain(kind, Type::Bool, span)
-    }
-
-    fn sum(&mut self, span: Span, receiver: &Expr, variable: &Expr, body: &Expr) -> Checked {
-        let (list, name, element) = self.loop_over(receiver, variable)?;
-        let depth = self.variables.len();
-        let typed = self.with_variable(name, element, |c| c.value(body))?;
-        let ty = typed.ty.clone();
-        if !matches!(ty, Type::Int | Type::Decimal) {
-            let advice = if ty == Type::Money {
-                "; sum `.amount` and look at the currency"
-            } else {
-                ""
-            };
-            let message = format!(
-                "`sum` adds ints or decimals, this is {}{advice}",
-                article(&ty)
-            );
-            return self.fail(body.span, message);
-        }
-        plain(
-            Kind::Sum {
-                list,
-                variable: depth,
-                body: Box::new(typed),
-            },
-            ty,
-            span,
-        )
-    }
-
-    /// `velocity([keys…], duration("24h")).count` or `.sum`.
-    pub(super) fn velocity(
-        &mut self,
-        span: Span,
-        args: &[Expr],
-        (part, part_span): (&str, Span),
-    ) -> Checked {
-        let [keys, window] = args else {
-            return self.fail(
-                span,
-                format!("`velocity` is written {}", usage("velocity", false)),
-            );
-        };
-        let ExprKind::List(keys_given) = &keys.kind else {
-            let message =
-                "the keys of `velocity` stand in brackets, as in `[details.creditor.account]`";
-            return self.fail(keys.span, message);
-        };
-        if keys_given.is_empty() || keys_given.len() > WINDOW_KEYS_MAX {
-            let message = format!("`velocity` takes 1 to {WINDOW_KEYS_MAX} keys");
-            return self.fail(keys.span, message);
-        }
-        if !self.variables.is_empty() {
-            return self.fail(
-                span,
-                "a window cannot be read inside a loop; read it outside",
-            );
-        }
-        let keys: Vec<Option<WindowKey>> = keys_given.iter().map(|k| self.window_key(k)).collect();
-        let window_ns = self.window_length(window)?;
-        let keys: Vec<WindowKey> = keys.into_iter().collect::<Option<_>>()?;
-        let sum_used = match part {
-            "count" => false,
-            "sum" => true,
-            _ => {
-                let message = format!("a window has `.count` and `.sum`, no `{part}`");
-                return self.fail(part_span, message);
-            }
-        };
-        if sum_used && self.scope.shape.amount.is_none() {
-            let message = "`.sum` adds up the transfers' amounts, but no input describes the required money \
-                           field `amount` of the source `transfer`; describe it";
-            return self.fail(span, message);
-        }
-        let site = WindowSite {
-            keys,
-            window_ns,
-            sum_used,
-        };
-        let sites = &mut self.collected.sites;
-        let index = sites
-            .iter()
-            .position(|known| *known == site)
-            .unwrap_or_else(|| {
-                sites.push(site);
-                sites.len() - 1
-            });
-        if index >= WINDOWS_PER_PACK_MAX {
-            let message = format!("a pack reads at most {WINDOWS_PER_PACK_MAX} windows; join some");
-            return self.fail(span, message);
-        }
-        if sum_used {
-            plain(Kind::WindowSum(index), Type::Money, span)
-        } else {
-            plain(Kind::WindowCount(index), Type::Int, span)
-        }
-    }
-
-    fn window_key(&mut self, expr: &Expr) -> Option<WindowKey> {
-        let typed = self.value(expr)?;
-        match (typed.kind, typed.ty.scalar()) {
-            (Kind::Field(field), true) => Some(WindowKey::Field(field)),
-            (Kind::Text(text), _) => Some(WindowKey::Text(text)),
-            _ => self.fail(
-                expr.span,
-                "a key of `velocity` is a field or a text, not a computed value",
-            ),
-        }
-    }
-
-    fn window_length(&mut self, expr: &Expr) -> Option<i64> {
-        let ns = match &expr.kind {
-            ExprKind::Text(_) => self.duration_literal(expr)?,
-            _ => match self.value(expr)?.kind {
-                Kind::Duration(ns) => ns,
-                _ => {
-                    let message = "the window is a fixed duration, as in `duration(\"24h\")`";
-                    return self.fail(expr.span, message);
-                }
-            },
-        };
-        if (1..=WINDOW_NS_MAX).contains(&ns) {
-            return Some(ns);
-        }
-        self.fail(
-            expr.span,
-            "a window is longer than nothing and at most 366 days",
-        )
-    }
 }
 
-fn date_part(name: &str) -> Option<DatePart> {
-    Some(match name {
-        "getFullYear" => DatePart::Year,
-        "getMonth" => DatePart::Month,
-        "getDate" => DatePart::Day,
-        "getDayOfWeek" => DatePart::DayOfWeek,
-        "getHours" => DatePart::Hour,
-        "getMinutes" => DatePart::Minute,
-        _ => return None,
-    })
-}
-
-fn usage(name: &str, method: bool) -> &'static str {
+pub(super) fn usage(name: &str, method: bool) -> &'static str {
     match (name, method) {
         ("has", _) => "`has(details.reference)`, with one field",
         ("money", _) => "`money(\"100.00\", \"EUR\")`",
@@ -554,11 +345,18 @@ fn usage(name: &str, method: bool) -> &'static str {
         ("lowerAscii", _) => "`x.lowerAscii()`",
         ("upperAscii", _) => "`x.upperAscii()`",
         ("trim", _) => "`x.trim()`",
-        ("matches", _) => "`list(\"name\").matches(x)`",
+        ("matches", _) => "`x.matches(\"^[A-Z]{2}\")`, or `list(\"name\").matches(x)` for names",
         ("exists", _) => "`items.exists(i, i.amount > 0)`",
         ("all", _) => "`items.all(i, i.amount > 0)`",
         ("exists_one", _) => "`items.exists_one(i, i.amount > 0)`",
-        ("sum", _) => "`items.sum(i, i.quantity)`",
+        ("filter", _) => "`items.filter(i, i.amount > 0)`",
+        ("map", _) => "`items.map(i, i.quantity)`",
+        ("sum", _) => {
+            "`items.sum(i, i.quantity)`, or `items.sum(i, i.price, money(\"0.00\", \"EUR\"))`"
+        }
+        ("orValue", _) => "`details?.reference.orValue(\"\")`, after a field that may be absent",
+        ("account", _) => "`account(payment.debit).available`",
+        ("now", _) => "`now()`, which is when the entry is sealed",
         _ => "`time.getHours(\"UTC\")`, with the zone named",
     }
 }

@@ -29,9 +29,9 @@ impl Token {
 }
 
 /// Longer marks first, so that the first that fits is the longest.
-const MARKS: [&str; 23] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "(", ")", "[", "]",
-    ",", ".", "?", ":", "=",
+const MARKS: [&str; 25] = [
+    "&&", "||", "==", "!=", "<=", ">=", "?.", ".?", "<", ">", "!", "+", "-", "*", "/", "%", "(",
+    ")", "[", "]", ",", ".", "?", ":", "=",
 ];
 
 /// Splits a condition into tokens, the last being [`Token::End`].

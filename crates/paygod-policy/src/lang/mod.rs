@@ -7,9 +7,12 @@
 
 pub(crate) mod ast;
 pub(crate) mod check;
+mod dates;
+mod facts;
 mod fields;
 mod functions;
 pub(crate) mod lexer;
+mod loops;
 pub(crate) mod parser;
 pub(crate) mod ty;
 pub(crate) mod typed;

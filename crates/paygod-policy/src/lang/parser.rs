@@ -268,7 +268,12 @@ impl Parser {
 
     fn postfix(&mut self) -> Parsed {
         let mut expr = self.primary()?;
-        while self.eat(".") {
+        loop {
+            // CEL spells it `.?`; both are read.
+            let optional = self.eat("?.") || self.eat(".?");
+            if !optional && !self.eat(".") {
+                break;
+            }
             let (name, name_span) = match self.next() {
                 (Token::Name(name), span) => (name, span),
                 (other, span) => {
@@ -280,7 +285,10 @@ impl Parser {
                 }
             };
             let start = expr.span;
-            if self.eat("(") {
+            if optional {
+                let kind = ExprKind::SelectOptional(Box::new(expr), name, name_span);
+                expr = self.node(kind, start.to(name_span))?;
+            } else if self.eat("(") {
                 let (args, close) = self.list_of(")")?;
                 let receiver = Some(Box::new(expr));
                 expr = self.node(

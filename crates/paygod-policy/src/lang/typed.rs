@@ -23,8 +23,6 @@ pub(crate) struct FieldRef {
     /// The depth of the loop whose element it is in; `None` for the document itself.
     pub(crate) variable: Option<usize>,
     pub(crate) slot: usize,
-    /// For a list, how many slots an element takes; else 0.
-    pub(crate) stride: usize,
     /// The path from the document's root.
     pub(crate) path: Arc<str>,
 }
@@ -77,6 +75,15 @@ pub(crate) enum DatePart {
     DayOfWeek,
     Hour,
     Minute,
+    Second,
+}
+
+/// Which balance of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountPart {
+    Posted,
+    Available,
+    Expected,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -102,8 +109,18 @@ pub(crate) enum Kind {
     ToDecimal(Box<Typed>),
     /// Whether the first equals one of the others.
     OneOf(Box<Typed>, Vec<Typed>),
-    /// Whether the first equals an element of a list field.
-    ElementOf(Box<Typed>, FieldRef),
+    /// Whether the first equals an element of a list.
+    ElementOf(Box<Typed>, Box<Typed>),
+    /// A list of the values in brackets.
+    List(Vec<Typed>),
+    /// The element that a loop variable stands for, if that is no object.
+    Variable(usize),
+    /// What reads a field if that is there, else another value.
+    OrValue {
+        field: FieldRef,
+        then: Box<Typed>,
+        otherwise: Box<Typed>,
+    },
     /// Whether the subject is on a named list (index into the pack's lists).
     Listed {
         list: usize,
@@ -112,28 +129,61 @@ pub(crate) enum Kind {
     },
     TextTest(TextTest, Box<Typed>, Box<Typed>),
     TextMap(TextMap, Box<Typed>),
+    /// Whether a pattern is found in a text.
+    Matches(Box<Typed>, Arc<Pattern>),
     /// Characters of a text.
     TextSize(Box<Typed>),
-    /// Elements of a list field.
-    ListSize(FieldRef),
+    /// Elements of a list.
+    ListSize(Box<Typed>),
     MoneyAmount(Box<Typed>),
     MoneyCurrency(Box<Typed>),
-    DatePart(DatePart, Box<Typed>),
+    /// A part of a time, so many seconds east of UTC.
+    DatePart(DatePart, i32, Box<Typed>),
+    /// When the entry is sealed.
+    Now,
+    /// A balance of the account of a call site.
+    Account(usize, AccountPart),
     WindowCount(usize),
     WindowSum(usize),
-    /// A quantifier over a list field; the variable's depth is that of the body.
+    /// A quantifier over a list; the variable's depth is that of the body.
     Quantified {
         quantifier: Quantifier,
-        list: FieldRef,
+        list: Box<Typed>,
         variable: usize,
         body: Box<Typed>,
     },
-    /// The sum, over the elements of a list field, of a value computed from each.
+    /// The elements of a list for which the body holds.
+    Filter {
+        list: Box<Typed>,
+        variable: usize,
+        body: Box<Typed>,
+    },
+    /// The body's value for each element of a list.
+    Map {
+        list: Box<Typed>,
+        variable: usize,
+        body: Box<Typed>,
+    },
+    /// The sum, over the elements of a list, of a value computed from each, and of what it begins with.
     Sum {
-        list: FieldRef,
+        list: Box<Typed>,
         variable: usize,
         body: Box<Typed>,
+        start: Box<Typed>,
     },
+}
+
+/// A regular expression, compiled when the pack is loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pub(crate) text: String,
+    pub(crate) regex: regex::Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 /// One `velocity` call site.
@@ -180,26 +230,48 @@ impl Kind {
             | Self::Duration(_)
             | Self::Field(_)
             | Self::Has(_)
-            | Self::ListSize(_)
+            | Self::Variable(_)
+            | Self::Now
+            | Self::Account(..)
             | Self::WindowCount(_)
             | Self::WindowSum(_) => Vec::new(),
             Self::Not(a)
             | Self::Negate(a)
             | Self::ToDecimal(a)
-            | Self::ElementOf(a, _)
+            | Self::ListSize(a)
+            | Self::Matches(a, _)
             | Self::Listed { subject: a, .. }
             | Self::TextMap(_, a)
             | Self::TextSize(a)
             | Self::MoneyAmount(a)
             | Self::MoneyCurrency(a)
-            | Self::DatePart(_, a)
-            | Self::Quantified { body: a, .. }
-            | Self::Sum { body: a, .. } => vec![a],
-            Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) | Self::TextTest(_, a, b) => {
-                vec![a, b]
+            | Self::DatePart(_, _, a) => vec![a],
+            Self::Compare(_, a, b)
+            | Self::Arithmetic(_, a, b)
+            | Self::TextTest(_, a, b)
+            | Self::ElementOf(a, b)
+            | Self::OrValue {
+                then: a,
+                otherwise: b,
+                ..
             }
-            Self::Conditional(a, b, c) => vec![a, b, c],
-            Self::And(items) | Self::Or(items) => items.iter().collect(),
+            | Self::Quantified {
+                list: a, body: b, ..
+            }
+            | Self::Filter {
+                list: a, body: b, ..
+            }
+            | Self::Map {
+                list: a, body: b, ..
+            } => vec![a, b],
+            Self::Conditional(a, b, c)
+            | Self::Sum {
+                list: a,
+                body: b,
+                start: c,
+                ..
+            } => vec![a, b, c],
+            Self::And(items) | Self::Or(items) | Self::List(items) => items.iter().collect(),
             Self::OneOf(a, items) => core::iter::once(&**a).chain(items).collect(),
         }
     }

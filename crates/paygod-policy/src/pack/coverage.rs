@@ -97,7 +97,8 @@ fn branches(part: &Typed, deciding: bool, out: &mut BTreeSet<(usize, usize)>) {
     }
     for (nth, child) in part.kind.children().into_iter().enumerate() {
         let deciding = match &part.kind {
-            Kind::And(_) | Kind::Or(_) | Kind::Quantified { .. } => true,
+            Kind::And(_) | Kind::Or(_) => true,
+            Kind::Quantified { .. } | Kind::Filter { .. } => nth == 1,
             Kind::Conditional(..) => nth == 0,
             _ => false,
         };

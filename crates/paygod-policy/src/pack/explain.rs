@@ -13,17 +13,16 @@ use super::coverage::{Branches, is_literal};
 use super::typed;
 use super::{Pack, cases::Judged};
 use crate::decision::{Decision, RuleInfo, Verdict};
-use crate::document::Slot;
-use crate::eval::program::{Inputs, Machine, Windows};
-use crate::eval::{EvalError, Fuel, Links, compile};
+use crate::eval::program::{Answers, Inputs, Machine};
+use crate::eval::{EvalError, Fuel, Links, Value, compile};
 use crate::lang::Scope;
 use crate::lang::check::Collected;
-use crate::lang::typed::{FieldRef, Kind, Quantifier, Typed};
-use crate::limits::{EXPLAINED_ELEMENTS_MAX, EXPLAINED_STEPS_MAX};
+use crate::lang::typed::{Kind, Quantifier, Typed};
+use crate::limits::{EXPLAINED_BYTES_MAX, EXPLAINED_ELEMENTS_MAX, EXPLAINED_STEPS_MAX};
 use crate::list::List;
-use crate::ruleset::{PrepareError, Prepared, Ruleset, Scratch, Site};
+use crate::ruleset::{AccountSite, PrepareError, Prepared, Ruleset, Scratch, Site};
 use crate::run::judgeable;
-use crate::window::WindowFact;
+use crate::window::{KeptFacts, WindowFact};
 use std::sync::Arc;
 
 /// A decision and how each rule came to its part of it.
@@ -93,6 +92,8 @@ pub struct Step {
 
 /// The value of a part that the decision did not depend on.
 const NOT_LOOKED_AT: &str = "not looked at";
+/// The value of a field that is not there.
+const ABSENT: &str = "absent";
 
 impl Pack {
     /// Judges a document (an array as the `items` of an object) by this pack alone and explains it. There is no history: every window is empty. Lists
@@ -112,8 +113,11 @@ impl Pack {
         let ruleset = self.alone(lists).map_err(unlinked)?;
         let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
         ruleset.prepare(&mut scratch, &judgeable(document), &mut prepared)?;
-        let facts = vec![WindowFact::default(); prepared.windows().len()];
-        let decision = ruleset.decide(&mut scratch, &prepared, &facts);
+        let facts = KeptFacts {
+            windows: vec![WindowFact::default(); prepared.windows().len()],
+            ..KeptFacts::default()
+        };
+        let decision = ruleset.decide(&mut scratch, &prepared, facts.told());
         let judged = Judged {
             ruleset,
             prepared,
@@ -191,25 +195,39 @@ impl Pack {
                 u32::try_from(at).ok()
             })
             .collect();
+        let accounts: Vec<u32> = collected
+            .accounts
+            .into_iter()
+            .filter_map(|id| {
+                let site = AccountSite::new(0, id);
+                let at = ruleset.accounts.iter().position(|known| *known == site)?;
+                u32::try_from(at).ok()
+            })
+            .collect();
         let asked = prepared.asked_sites();
+        let asked_accounts = prepared.asked_accounts();
         let mut explainer = Explainer {
             text: &rule.text,
             ruleset,
             links: Links {
                 lists: &lists,
                 sites: &sites,
+                accounts: &accounts,
                 amount: shape.amount,
             },
             inputs: Inputs {
                 document,
                 lists: &ruleset.contents,
-                windows: Windows::Answered {
+                answers: Answers::Given {
                     sites: &asked,
-                    facts,
+                    windows: &facts.windows,
+                    account_sites: &asked_accounts,
+                    accounts: &facts.accounts,
+                    time: facts.time,
                 },
             },
             machine: Machine::default(),
-            rows: Vec::new(),
+            variables: Vec::new(),
             steps_left: EXPLAINED_STEPS_MAX,
             branches,
         };
@@ -223,8 +241,8 @@ struct Explainer<'a> {
     links: Links<'a>,
     inputs: Inputs<'a>,
     machine: Machine,
-    /// The first slot of the row of each loop variable.
-    rows: Vec<usize>,
+    /// What each loop variable stands for.
+    variables: Vec<Value>,
     steps_left: usize,
     branches: &'a mut Branches,
 }
@@ -236,7 +254,7 @@ impl Explainer<'_> {
         let program = compile(part, self.links);
         self.machine.fuel = Fuel::default();
         self.machine.hits.clear();
-        let shown = self.machine.show(&program, self.inputs, &self.rows);
+        let shown = self.machine.show(&program, self.inputs, &self.variables);
         let notes = self.notes(part);
         let (value, truth) = match shown {
             Ok(shown) => shown,
@@ -244,6 +262,9 @@ impl Explainer<'_> {
         };
         if deciding && let Some(truth) = truth {
             self.branches.saw(part.span, truth);
+        }
+        if self.machine.kept_bytes() > EXPLAINED_BYTES_MAX {
+            self.steps_left = 0;
         }
         let steps = if self.steps_left == 0 {
             Vec::new()
@@ -292,11 +313,33 @@ impl Explainer<'_> {
                 };
                 self.elements(list, *variable, (body, true), stop)
             }
-            Kind::Sum {
+            Kind::Filter {
                 list,
                 variable,
                 body,
+            } => self.elements(list, *variable, (body, true), None),
+            Kind::Map {
+                list,
+                variable,
+                body,
+            }
+            | Kind::Sum {
+                list,
+                variable,
+                body,
+                ..
             } => self.elements(list, *variable, (body, false), None),
+            Kind::OrValue {
+                then, otherwise, ..
+            } => {
+                let then = self.step(then, false);
+                let otherwise = if then.value == ABSENT {
+                    self.step(otherwise, false)
+                } else {
+                    self.unseen(otherwise)
+                };
+                vec![then, otherwise]
+            }
             other => {
                 let parts = other.children();
                 let parts = parts.into_iter().filter(|part| !is_literal(&part.kind));
@@ -335,33 +378,35 @@ impl Explainer<'_> {
     /// and the settling one are shown.
     fn elements(
         &mut self,
-        list: &FieldRef,
+        list: &Typed,
         variable: usize,
         (body, deciding): (&Typed, bool),
         stop: Option<bool>,
     ) -> Vec<Step> {
-        let base = list
-            .variable
-            .and_then(|depth| self.rows.get(depth).copied())
-            .unwrap_or(0);
-        let slot = self.inputs.document.slot(base.saturating_add(list.slot));
-        let Slot::List(first, count) = slot else {
-            return Vec::new();
-        };
-        let first = usize::try_from(first).unwrap_or(usize::MAX);
-        let count = usize::try_from(count).unwrap_or(0);
-        let outer = self.rows.len();
         let mut steps = Vec::new();
+        // A list that is no field is a part of its own.
+        let name = if let Kind::Field(field) = &list.kind {
+            field.path.to_string()
+        } else {
+            steps.push(self.step(list, false));
+            "element".to_owned()
+        };
+        let shown = steps.len();
+        let program = compile(list, self.links);
+        let elements = self
+            .machine
+            .elements(&program, self.inputs, &self.variables)
+            .unwrap_or_default();
+        let outer = self.variables.len();
         let mut left_out = 0_usize;
-        for index in 0..count {
-            self.rows.truncate(variable);
-            let offset = index.saturating_mul(list.stride);
-            self.rows.push(first.saturating_add(offset));
+        for (index, element) in elements.into_iter().enumerate() {
+            self.variables.truncate(variable);
+            self.variables.push(element);
             let step = self.step(body, deciding);
             let settled = stop.is_some() && step.truth == stop;
-            if settled || steps.len() < EXPLAINED_ELEMENTS_MAX {
+            if settled || steps.len() < shown + EXPLAINED_ELEMENTS_MAX {
                 steps.push(Step {
-                    text: format!("{}[{index}]", list.path),
+                    text: format!("{name}[{index}]"),
                     value: step.value.clone(),
                     truth: step.truth,
                     notes: Vec::new(),
@@ -374,7 +419,7 @@ impl Explainer<'_> {
                 break;
             }
         }
-        self.rows.truncate(outer);
+        self.variables.truncate(outer);
         if left_out > 0 {
             steps.push(Step {
                 text: format!("{left_out} more"),
@@ -403,6 +448,16 @@ impl Explainer<'_> {
                     .into_iter()
                     .collect()
             }
+            Kind::Account(site, _) => {
+                let site = self.links.accounts.get(*site).copied();
+                let known = site.and_then(|site| {
+                    self.ruleset.accounts.get(usize::try_from(site).ok()?)
+                });
+                known
+                    .map(|site| format!("of the account that `{}` names", site.label))
+                    .into_iter()
+                    .collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -425,7 +480,7 @@ impl Explainer<'_> {
         let known = usize::try_from(site)
             .ok()
             .and_then(|at| self.ruleset.sites.get(at));
-        let (Some(known), Ok(fact)) = (known, self.inputs.windows.fact(site)) else {
+        let (Some(known), Ok(fact)) = (known, self.inputs.answers.window(site)) else {
             return "no such window was answered".to_owned();
         };
         let mut note = format!(
@@ -446,7 +501,7 @@ impl Explainer<'_> {
 /// An error as a value of its part.
 fn told(error: EvalError) -> String {
     match error {
-        EvalError::Absent => "absent".to_owned(),
+        EvalError::Absent => ABSENT.to_owned(),
         other => format!("error: {other}"),
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use paygod_types::{Digest, Name};
 
-use super::windows::Site;
+use super::windows::{AccountSite, Site};
 use super::{LinkedPack, LinkedRule, Named, Ruleset, RulesetError, own_reason};
 use crate::eval::{Links, compile};
 use crate::json::{Json, write_string};
 use crate::lang::Scope;
 use crate::lang::check::Collected;
-use crate::lang::typed::Typed;
+use crate::lang::typed::{Kind, Typed};
 use crate::list::List;
 use crate::pack::{Pack, typed};
 use crate::schema::{self, Attachment, Shape};
@@ -78,6 +78,7 @@ impl RulesetBuilder {
             rules: Vec::new(),
             shapes: Vec::new(),
             sites: Vec::new(),
+            accounts: Vec::new(),
             contents: self.lists,
             exhausted: own("fuel-exhausted", "the decision needs more fuel than it has")?,
             no_policy: own(
@@ -214,23 +215,30 @@ impl Ruleset {
         let sites: Vec<u32> = collected
             .sites
             .into_iter()
-            .map(|site| self.link_site(Site::new(shape_index, shape, site)))
+            .map(|site| join_site(&mut self.sites, Site::new(shape_index, shape, site)))
+            .collect();
+        let accounts: Vec<u32> = collected
+            .accounts
+            .into_iter()
+            .map(|id| join_site(&mut self.accounts, AccountSite::new(shape_index, id)))
             .collect();
         let links = Links {
             lists: &lists,
             sites: &sites,
+            accounts: &accounts,
             amount: shape.amount,
         };
         for (rule, typed) in contents.rules.iter().zip(conditions) {
             let program = compile(&typed, links);
-            let mut used = Vec::new();
-            windows_of(&typed, &sites, &mut used);
+            let mut used = Used::default();
+            used.collect(&typed, links);
             let info = Arc::clone(&rule.info);
             self.rules.push(LinkedRule {
                 info,
                 pack: pack_index,
                 program,
-                sites: used,
+                sites: used.sites,
+                accounts: used.accounts,
             });
         }
         let Named { name, version, .. } = pack.named();
@@ -268,29 +276,41 @@ impl Ruleset {
         };
         names.iter().map(find).collect()
     }
-
-    fn link_site(&mut self, site: Site) -> u32 {
-        let at = self
-            .sites
-            .iter()
-            .position(|known| *known == site)
-            .unwrap_or_else(|| {
-                self.sites.push(site);
-                self.sites.len() - 1
-            });
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
 }
 
-fn windows_of(typed: &Typed, sites: &[u32], used: &mut Vec<u32>) {
-    use crate::lang::typed::Kind;
-    if let Kind::WindowCount(site) | Kind::WindowSum(site) = typed.kind
-        && let Some(site) = sites.get(site)
-        && !used.contains(site)
-    {
-        used.push(*site);
-    }
-    for child in typed.kind.children() {
-        windows_of(child, sites, used);
+/// The place of a call site, equal ones joined.
+fn join_site<S: PartialEq>(sites: &mut Vec<S>, site: S) -> u32 {
+    let known = sites.iter().position(|known| *known == site);
+    let at = known.unwrap_or_else(|| {
+        sites.push(site);
+        sites.len() - 1
+    });
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The call sites that a rule can read.
+#[derive(Debug, Default)]
+struct Used {
+    sites: Vec<u32>,
+    accounts: Vec<u32>,
+}
+
+impl Used {
+    fn collect(&mut self, typed: &Typed, links: Links<'_>) {
+        let (used, site) = match typed.kind {
+            Kind::WindowCount(site) | Kind::WindowSum(site) => {
+                (&mut self.sites, links.sites.get(site))
+            }
+            Kind::Account(site, _) => (&mut self.accounts, links.accounts.get(site)),
+            _ => (&mut self.sites, None),
+        };
+        if let Some(site) = site
+            && !used.contains(site)
+        {
+            used.push(*site);
+        }
+        for child in typed.kind.children() {
+            self.collect(child, links);
+        }
     }
 }

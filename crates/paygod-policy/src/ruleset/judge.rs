@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::{LinkedRule, PrepareError, Ruleset};
 use crate::decision::{Decision, Reason, RuleInfo, Verdict};
 use crate::document::{Document, Invalid};
-use crate::eval::program::{HitNote, Inputs, Machine, Windows};
+use crate::eval::program::{Answers, HitNote, Inputs, Machine};
 use crate::eval::{EvalError, Fuel};
-use crate::window::{WindowFact, WindowQuery};
+use crate::window::{AccountQuery, Facts, WindowQuery};
 
 /// Buffers of one worker, reused from transfer to transfer so that judging does not allocate.
 #[derive(Debug, Default)]
 pub struct Scratch {
     machine: Machine,
     sites: Vec<u32>,
+    account_sites: Vec<u32>,
 }
 
 /// What became of a rule.
@@ -35,6 +36,14 @@ struct Asked {
     asked: bool,
 }
 
+/// An account of a prepared transfer.
+#[derive(Clone, Copy, Debug)]
+struct AskedAccount {
+    site: u32,
+    id: (usize, usize),
+    asked: bool,
+}
+
 /// One transfer, parsed and judged as far as possible without history. Owns its data; reuse it.
 #[derive(Debug, Default)]
 pub struct Prepared {
@@ -43,10 +52,12 @@ pub struct Prepared {
     invalid: Vec<Option<Invalid>>,
     outcomes: Vec<Outcome>,
     hits: Vec<HitNote>,
-    /// Rules put off until their windows are answered.
+    /// Rules put off until their facts are there.
     pending: Vec<usize>,
     windows: Vec<Asked>,
     keys: Vec<u8>,
+    accounts: Vec<AskedAccount>,
+    ids: String,
     fuel: Fuel,
     exhausted: bool,
 }
@@ -75,6 +86,20 @@ impl Prepared {
         self.windows.iter().map(|asked| asked.site).collect()
     }
 
+    /// The accounts, as indexes into [`Ruleset::accounts`], in the order of [`Prepared::accounts`].
+    pub(crate) fn asked_accounts(&self) -> Vec<u32> {
+        self.accounts.iter().map(|asked| asked.site).collect()
+    }
+
+    /// The accounts whose balances this transfer asks for, in the order in which [`Ruleset::decide`] takes
+    /// answers.
+    pub fn accounts(&self) -> impl ExactSizeIterator<Item = AccountQuery<'_>> {
+        self.accounts.iter().map(|asked| AccountQuery {
+            id: self.ids.get(asked.id.0..asked.id.1).unwrap_or_default(),
+            asked: asked.asked,
+        })
+    }
+
     fn clear(&mut self, shapes: usize) {
         self.documents.resize_with(shapes, Document::default);
         self.invalid.clear();
@@ -83,6 +108,8 @@ impl Prepared {
         self.pending.clear();
         self.windows.clear();
         self.keys.clear();
+        self.accounts.clear();
+        self.ids.clear();
         self.fuel = Fuel::default();
         self.exhausted = false;
     }
@@ -126,11 +153,24 @@ impl Ruleset {
                 });
             }
         }
+        for (site_index, site) in (0_u32..).zip(&self.accounts) {
+            let sound = out.invalid.get(site.shape).is_some_and(Option::is_none);
+            let document = out.documents.get(site.shape).filter(|_| sound);
+            if let Some(id) = document.and_then(|document| site.id(document)) {
+                let start = out.ids.len();
+                out.ids.push_str(id);
+                out.accounts.push(AskedAccount {
+                    site: site_index,
+                    id: (start, out.ids.len()),
+                    asked: false,
+                });
+            }
+        }
         self.evaluate_unasked(scratch, out);
         Ok(())
     }
 
-    /// Evaluates every rule, putting off those that read a window.
+    /// Evaluates every rule, putting off those that read a fact.
     fn evaluate_unasked(&self, scratch: &mut Scratch, out: &mut Prepared) {
         let machine = &mut scratch.machine;
         machine.fuel = Fuel::default();
@@ -143,7 +183,7 @@ impl Ruleset {
             let inputs = Inputs {
                 document,
                 lists: &self.contents,
-                windows: Windows::Pending,
+                answers: Answers::Pending,
             };
             let result = machine.run(&rule.program, inputs);
             match result {
@@ -161,6 +201,9 @@ impl Ruleset {
                     out.pending.push(index);
                     for asked in &mut out.windows {
                         asked.asked |= rule.sites.contains(&asked.site);
+                    }
+                    for asked in &mut out.accounts {
+                        asked.asked |= rule.accounts.contains(&asked.site);
                     }
                 }
                 Err(EvalError::FuelExhausted) => {
@@ -202,15 +245,10 @@ impl Ruleset {
             })
     }
 
-    /// Step 3, after the sequencer has answered [`Prepared::windows`], one fact each in order.
-    /// A missing fact denies.
+    /// Step 3, after the sequencer has answered [`Prepared::windows`] and [`Prepared::accounts`], one fact each
+    /// in order. A missing fact denies.
     #[must_use]
-    pub fn decide(
-        &self,
-        scratch: &mut Scratch,
-        prepared: &Prepared,
-        facts: &[WindowFact],
-    ) -> Decision {
+    pub fn decide(&self, scratch: &mut Scratch, prepared: &Prepared, facts: Facts<'_>) -> Decision {
         let mut decision = Decision {
             verdict: Verdict::Deny,
             fuel: 0,
@@ -227,11 +265,17 @@ impl Ruleset {
         &self,
         scratch: &mut Scratch,
         prepared: &Prepared,
-        facts: &[WindowFact],
+        facts: Facts<'_>,
         decision: &mut Decision,
     ) {
         decision.reasons.clear();
-        let Scratch { machine, sites } = scratch;
+        let Scratch {
+            machine,
+            sites,
+            account_sites,
+        } = scratch;
+        account_sites.clear();
+        account_sites.extend(prepared.accounts.iter().map(|asked| asked.site));
         sites.clear();
         sites.extend(prepared.windows.iter().map(|asked| asked.site));
         machine.fuel = prepared.fuel;
@@ -259,8 +303,14 @@ impl Ruleset {
                     if exhausted {
                         continue;
                     }
-                    let windows = Windows::Answered { sites, facts };
-                    let outcome = self.evaluate_asked(machine, prepared, index, windows);
+                    let answers = Answers::Given {
+                        sites,
+                        windows: facts.windows,
+                        account_sites,
+                        accounts: facts.accounts,
+                        time: facts.time,
+                    };
+                    let outcome = self.evaluate_asked(machine, prepared, index, answers);
                     exhausted |= matches!(
                         outcome,
                         Some(Outcome {
@@ -286,6 +336,7 @@ impl Ruleset {
                     prepared,
                     machine,
                     sites,
+                    account_sites,
                     facts,
                 },
             );
@@ -307,7 +358,7 @@ impl Ruleset {
         machine: &mut Machine,
         prepared: &Prepared,
         index: usize,
-        windows: Windows<'_>,
+        answers: Answers<'_>,
     ) -> Option<Outcome> {
         let rule = self.rules.get(index)?;
         let document = self.sound_document(rule, prepared)?;
@@ -315,7 +366,7 @@ impl Ruleset {
         let inputs = Inputs {
             document,
             lists: &self.contents,
-            windows,
+            answers,
         };
         let result = match machine.run(&rule.program, inputs) {
             Ok(false) => return None,
@@ -339,7 +390,8 @@ struct Notes<'a> {
     prepared: &'a Prepared,
     machine: &'a Machine,
     sites: &'a [u32],
-    facts: &'a [WindowFact],
+    account_sites: &'a [u32],
+    facts: Facts<'a>,
 }
 
 /// The decision being put together, pack by pack.
@@ -447,7 +499,7 @@ impl Tally<'_> {
         notes: Notes<'_>,
     ) -> Vec<(String, String)> {
         let (start, end) = outcome.hits;
-        if start == end && rule.sites.is_empty() {
+        if start == end && rule.sites.is_empty() && rule.accounts.is_empty() {
             return Vec::new();
         }
         let mut facts = Vec::new();
@@ -478,7 +530,7 @@ impl Tally<'_> {
                 .sites
                 .iter()
                 .position(|s| s == site)
-                .and_then(|at| notes.facts.get(at));
+                .and_then(|at| notes.facts.windows.get(at));
             let known = usize::try_from(*site)
                 .ok()
                 .and_then(|at| self.ruleset.sites.get(at));
@@ -494,6 +546,29 @@ impl Tally<'_> {
             }
             if site.sum_used {
                 put("window_sum_minor", fact.sum.minor().to_string());
+            }
+        }
+        for (nth, site) in rule.accounts.iter().enumerate() {
+            let fact = notes
+                .account_sites
+                .iter()
+                .position(|s| s == site)
+                .and_then(|at| notes.facts.accounts.get(at).copied().flatten());
+            let known = usize::try_from(*site)
+                .ok()
+                .and_then(|at| self.ruleset.accounts.get(at));
+            let (Some(fact), Some(site)) = (fact, known) else {
+                continue;
+            };
+            let mut put = |key: &str, value: String| facts.push((numbered(key, nth), value));
+            put("account", site.label.clone());
+            put("account_currency", fact.currency.code().to_owned());
+            for (key, amount) in [
+                ("account_available_minor", fact.available),
+                ("account_expected_minor", fact.expected),
+                ("account_posted_minor", fact.posted),
+            ] {
+                put(key, amount.minor().to_string());
             }
         }
         facts.sort();

@@ -23,7 +23,7 @@ use crate::schema::Shape;
 
 pub use build::RulesetBuilder;
 pub use judge::{Prepared, Scratch};
-pub(crate) use windows::Site;
+pub(crate) use windows::{AccountSite, Site};
 
 /// A pack or list as an activation names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,8 @@ pub(crate) struct LinkedRule {
     pub(crate) program: Program,
     /// The windows it can read, as indexes into [`Ruleset::sites`].
     pub(crate) sites: Vec<u32>,
+    /// The accounts it can read, as indexes into [`Ruleset::accounts`].
+    pub(crate) accounts: Vec<u32>,
 }
 
 /// A pack, linked.
@@ -126,6 +128,7 @@ pub struct Ruleset {
     pub(crate) rules: Vec<LinkedRule>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) sites: Vec<Site>,
+    pub(crate) accounts: Vec<AccountSite>,
     pub(crate) contents: Vec<Arc<List>>,
     exhausted: Arc<RuleInfo>,
     no_policy: Arc<RuleInfo>,

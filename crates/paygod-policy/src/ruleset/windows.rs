@@ -1,4 +1,4 @@
-//! Window call sites, linked, and their key bytes.
+//! Call sites of `velocity` and `account`, linked, and the key bytes of windows.
 //!
 //! Key bytes are `prefix ‖ (length u32 ‖ kind u8 ‖ value)…`: the prefix is the first 16 bytes of a SHA-256
 //! over a domain, the paths of the keys in the document and whether sums are kept; so call sites of any pack
@@ -31,6 +31,37 @@ pub(crate) struct Site {
     pub(crate) label: String,
     /// The window as written, for reasons.
     pub(crate) window_label: String,
+}
+
+/// An account whose balances are read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AccountSite {
+    /// Index of the layout it reads.
+    pub(crate) shape: usize,
+    id: SiteKey,
+    /// The field, or the id as written, for reasons.
+    pub(crate) label: String,
+}
+
+impl AccountSite {
+    pub(crate) fn new(shape: usize, id: WindowKey) -> Self {
+        let (id, label) = match id {
+            WindowKey::Field(field) => (SiteKey::Slot(field.slot), field.path.to_string()),
+            WindowKey::Text(text) => (SiteKey::Text(Arc::clone(&text)), text.to_string()),
+        };
+        Self { shape, id, label }
+    }
+
+    /// The account's id in a document; `None` if its field is absent.
+    pub(crate) fn id<'d>(&'d self, document: &'d Document) -> Option<&'d str> {
+        match &self.id {
+            SiteKey::Text(text) => Some(text),
+            SiteKey::Slot(slot) => match document.slot(*slot) {
+                Slot::Text(start, end) => Some(document.text(start, end)),
+                _ => None,
+            },
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -123,7 +154,7 @@ fn write_slot(document: &Document, slot: Slot, out: &mut Vec<u8>) -> bool {
             frame(out, b'n', &value.coefficient().to_be_bytes());
             frame(out, b'e', &[value.scale()]);
         }
-        Slot::Absent | Slot::Present | Slot::List(..) => return false,
+        Slot::Absent | Slot::Present | Slot::List(_) => return false,
     }
     true
 }

@@ -4,12 +4,13 @@
 use paygod_core::command::PolicySet;
 use paygod_core::engine::{self, Context};
 use paygod_core::entry::{Decision, Entry};
+use paygod_core::history::AsOf;
 use paygod_core::{
-    Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict, WindowFact,
-    WindowLookup, Workspace,
+    AccountFact, Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict,
+    WindowFact, WindowLookup, Workspace,
 };
 use paygod_policy::{Reason, Scratch};
-use paygod_types::{RequestId, Seq};
+use paygod_types::{AccountId, RequestId, Seq};
 
 use super::error::LedgerError;
 use super::history::{count, policy_key};
@@ -133,8 +134,10 @@ impl Ledger {
             history: &history,
             now: entry.time,
         };
-        let again =
-            engine::consult(&mut context, &prepared, entry.time).map_err(SubmitError::from)?;
+        let again = engine::consult(&mut context, &prepared, entry.time, &|id| {
+            self.balances_before(id, entry.seq)
+        })
+        .map_err(SubmitError::from)?;
         let Some(again) = again else {
             return Ok(Replay::NotPossible("there was nothing to judge"));
         };
@@ -156,6 +159,27 @@ impl Ledger {
         } else {
             Replay::Differs(Box::new(again))
         })
+    }
+}
+
+impl Ledger {
+    /// What an account held before an entry, as packs read it.
+    fn balances_before(&self, id: &str, seq: Seq) -> Result<Option<AccountFact>, HistoryError> {
+        let (Ok(id), Some(before)) = (AccountId::parse(id), seq.get().checked_sub(1)) else {
+            return Ok(None);
+        };
+        let info = match self.account(&id) {
+            Ok(account) => account.info,
+            Err(LedgerError::NoAccount { .. }) => return Ok(None),
+            Err(error) => return Err(HistoryError::new(error)),
+        };
+        if info.opened.get() > before {
+            return Ok(None);
+        }
+        let balances = self
+            .balances_at(&id, AsOf::Seq(Seq(before)))
+            .map_err(HistoryError::new)?;
+        Ok(engine::account_fact(info.currency, &balances))
     }
 }
 

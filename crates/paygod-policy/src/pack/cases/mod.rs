@@ -1,7 +1,7 @@
 //! `tests/cases.yaml`: what a pack decides on given inputs, and running it.
 //!
-//! A case gives the inputs by name, stand-ins for the lists, and the transfers that came before (each so long
-//! ago); it expects a decision and, if it says so, exactly which rules gave it and what fields of the decision
+//! A case gives the inputs by name, stand-ins for the lists, the transfers that came before (each so long
+//! ago), the balances of accounts and the time; it expects a decision and, if it says so, exactly which rules gave it and what fields of the decision
 //! are. Every run is also explained, so that the report tells which parts of which condition were ever true
 //! and ever false.
 
@@ -11,7 +11,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use paygod_types::{Amount, Name, Seq};
+use paygod_types::{Amount, Name, Seq, Timestamp};
 
 use super::Pack;
 use super::coverage::{BranchCoverage, Branches};
@@ -20,7 +20,7 @@ use crate::decision::{Decision, Verdict};
 use crate::json::Json;
 use crate::list::{List, ListBuilder};
 use crate::ruleset::{Prepared, Ruleset, Scratch};
-use crate::window::WindowFact;
+use crate::window::{AccountFact, KeptFacts, WindowFact};
 
 pub(super) use read::{Around, read};
 
@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) input: BTreeMap<String, Json>,
     pub(crate) lists: BTreeMap<String, Arc<List>>,
     pub(crate) history: Vec<(i64, BTreeMap<String, Json>)>,
+    accounts: BTreeMap<String, AccountFact>,
+    time: Option<Timestamp>,
     pub(crate) decision: Verdict,
     rules: Option<BTreeSet<String>>,
     output: Vec<matching::Expected>,
@@ -125,7 +127,7 @@ impl Covered {
 pub(super) struct Judged {
     pub(super) ruleset: Ruleset,
     pub(super) prepared: Prepared,
-    pub(super) facts: Vec<WindowFact>,
+    pub(super) facts: KeptFacts,
     pub(super) decision: Decision,
 }
 
@@ -208,7 +210,7 @@ impl Pack {
         ruleset
             .prepare(&mut scratch, &document, &mut prepared)
             .map_err(|e| e.to_string())?;
-        let mut facts = Vec::new();
+        let mut windows = Vec::new();
         for query in prepared.windows() {
             let mut fact = WindowFact::default();
             for (seq, (ago, amount, keys)) in (1_u64..).zip(&past) {
@@ -222,9 +224,16 @@ impl Pack {
                     fact.last_seq = Some(Seq(seq));
                 }
             }
-            facts.push(fact);
+            windows.push(fact);
         }
-        let decision = ruleset.decide(&mut scratch, &prepared, &facts);
+        let accounts = prepared.accounts();
+        let accounts = accounts.map(|query| case.accounts.get(query.id).copied());
+        let facts = KeptFacts {
+            accounts: accounts.collect(),
+            windows,
+            time: case.time,
+        };
+        let decision = ruleset.decide(&mut scratch, &prepared, facts.told());
         Ok(Judged {
             ruleset,
             prepared,

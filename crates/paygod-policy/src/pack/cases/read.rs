@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use paygod_types::Name;
+use paygod_types::{Currency, Money, Name, Timestamp};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -16,6 +16,7 @@ use crate::limits::{CASE_HISTORY_MAX, CASES_MAX};
 use crate::list::{List, ListBuilder};
 use crate::pack::problem::PackProblem;
 use crate::pack::{Rule, place, yaml};
+use crate::window::AccountFact;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +41,12 @@ struct RawCase {
     lists: BTreeMap<String, RawList>,
     #[serde(default)]
     history: Vec<RawPast>,
+    /// Balances before this transfer, by account id.
+    #[serde(default)]
+    accounts: BTreeMap<String, RawAccount>,
+    /// What `now()` is.
+    #[serde(default)]
+    time: Option<Spanned<String>>,
     expect: RawExpect,
 }
 
@@ -65,6 +72,19 @@ struct RawPast {
     #[serde(default)]
     times: Option<Spanned<usize>>,
     input: BTreeMap<String, Json>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAccount {
+    currency: Spanned<String>,
+    posted: Spanned<String>,
+    /// As `posted`, unless told.
+    #[serde(default)]
+    available: Option<Spanned<String>>,
+    /// As `posted`, unless told.
+    #[serde(default)]
+    expected: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,6 +228,19 @@ impl Reader<'_> {
                 Err(message) => self.fail(&raw.name, message),
             }
         }
+        let mut accounts = BTreeMap::new();
+        for (id, account) in raw.accounts {
+            if let Some(fact) = self.account(&account) {
+                accounts.insert(id, fact);
+            }
+        }
+        let time = raw.time.as_ref().and_then(|given| {
+            let time = Timestamp::parse_rfc3339(&given.value);
+            if let Err(error) = &time {
+                self.fail(given, error.to_string());
+            }
+            time.ok()
+        });
         let mut output = Vec::new();
         for (field, matchers) in raw.expect.output {
             match Expected::read(field, matchers) {
@@ -225,9 +258,39 @@ impl Reader<'_> {
             input,
             lists,
             history,
+            accounts,
+            time,
             decision: decision?,
             rules,
             output,
+        })
+    }
+
+    fn account(&mut self, given: &RawAccount) -> Option<AccountFact> {
+        let currency = match Currency::parse(&given.currency.value) {
+            Ok(currency) => currency,
+            Err(error) => {
+                self.fail(&given.currency, error.to_string());
+                return None;
+            }
+        };
+        let mut amount = |given: &Spanned<String>| match Money::parse(&given.value, currency) {
+            Ok(money) => Some(money.amount),
+            Err(error) => {
+                self.fail(given, error.to_string());
+                None
+            }
+        };
+        let posted = amount(&given.posted)?;
+        let mut or_posted = |given: &Option<Spanned<String>>| match given {
+            Some(given) => amount(given),
+            None => Some(posted),
+        };
+        Some(AccountFact {
+            currency,
+            posted,
+            available: or_posted(&given.available)?,
+            expected: or_posted(&given.expected)?,
         })
     }
 

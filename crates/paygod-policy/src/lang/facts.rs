@@ -1,0 +1,164 @@
+//! Facts that come from the ledger: windows over sealed history, and balances of accounts.
+
+use super::ast::{Expr, ExprKind, Span};
+use super::check::{Checked, Checker};
+use super::functions::{plain, usage};
+use super::ty::Type;
+use super::typed::{AccountPart, Kind, WindowKey, WindowSite};
+use crate::limits::{ACCOUNTS_PER_PACK_MAX, WINDOW_KEYS_MAX, WINDOW_NS_MAX, WINDOWS_PER_PACK_MAX};
+
+impl Checker<'_> {
+    /// `account(id).available` and its like.
+    pub(super) fn account(
+        &mut self,
+        span: Span,
+        args: &[Expr],
+        (part, part_span): (&str, Span),
+    ) -> Checked {
+        let [id] = args else {
+            return self.fail(
+                span,
+                format!("`account` is written {}", usage("account", false)),
+            );
+        };
+        if !self.variables.is_empty() {
+            return self.fail(
+                span,
+                "an account cannot be read inside a loop; read it outside",
+            );
+        }
+        let balance = match part {
+            "posted" => AccountPart::Posted,
+            "available" => AccountPart::Available,
+            "expected" => AccountPart::Expected,
+            _ => {
+                let message =
+                    format!("an account has `.posted`, `.available` and `.expected`, no `{part}`");
+                return self.fail(part_span, message);
+            }
+        };
+        let typed = self.value(id)?;
+        let key = match (typed.kind, typed.ty) {
+            (Kind::Field(field), Type::Text) => WindowKey::Field(field),
+            (Kind::Text(text), _) if paygod_types::AccountId::parse(&text).is_ok() => {
+                WindowKey::Text(text)
+            }
+            _ => {
+                let message = "`account` takes a string field or an account's id in quotes, as in \
+                               `account(payment.debit)`";
+                return self.fail(id.span, message);
+            }
+        };
+        let accounts = &mut self.collected.accounts;
+        let known = accounts.iter().position(|known| *known == key);
+        let index = known.unwrap_or_else(|| {
+            accounts.push(key);
+            accounts.len() - 1
+        });
+        if index >= ACCOUNTS_PER_PACK_MAX {
+            let message = format!("a pack reads at most {ACCOUNTS_PER_PACK_MAX} accounts");
+            return self.fail(span, message);
+        }
+        plain(Kind::Account(index, balance), Type::Money, span)
+    }
+
+    /// `velocity([keys…], duration("24h")).count` or `.sum`.
+    pub(super) fn velocity(
+        &mut self,
+        span: Span,
+        args: &[Expr],
+        (part, part_span): (&str, Span),
+    ) -> Checked {
+        let [keys, window] = args else {
+            return self.fail(
+                span,
+                format!("`velocity` is written {}", usage("velocity", false)),
+            );
+        };
+        let ExprKind::List(keys_given) = &keys.kind else {
+            let message =
+                "the keys of `velocity` stand in brackets, as in `[details.creditor.account]`";
+            return self.fail(keys.span, message);
+        };
+        if keys_given.is_empty() || keys_given.len() > WINDOW_KEYS_MAX {
+            let message = format!("`velocity` takes 1 to {WINDOW_KEYS_MAX} keys");
+            return self.fail(keys.span, message);
+        }
+        if !self.variables.is_empty() {
+            return self.fail(
+                span,
+                "a window cannot be read inside a loop; read it outside",
+            );
+        }
+        let keys: Vec<Option<WindowKey>> = keys_given.iter().map(|k| self.window_key(k)).collect();
+        let window_ns = self.window_length(window)?;
+        let keys: Vec<WindowKey> = keys.into_iter().collect::<Option<_>>()?;
+        let sum_used = match part {
+            "count" => false,
+            "sum" => true,
+            _ => {
+                let message = format!("a window has `.count` and `.sum`, no `{part}`");
+                return self.fail(part_span, message);
+            }
+        };
+        if sum_used && self.scope.shape.amount.is_none() {
+            let message = "`.sum` adds up the transfers' amounts, but no input describes the required money \
+                           field `amount` of the source `transfer`; describe it";
+            return self.fail(span, message);
+        }
+        let site = WindowSite {
+            keys,
+            window_ns,
+            sum_used,
+        };
+        let sites = &mut self.collected.sites;
+        let index = sites
+            .iter()
+            .position(|known| *known == site)
+            .unwrap_or_else(|| {
+                sites.push(site);
+                sites.len() - 1
+            });
+        if index >= WINDOWS_PER_PACK_MAX {
+            let message = format!("a pack reads at most {WINDOWS_PER_PACK_MAX} windows; join some");
+            return self.fail(span, message);
+        }
+        if sum_used {
+            plain(Kind::WindowSum(index), Type::Money, span)
+        } else {
+            plain(Kind::WindowCount(index), Type::Int, span)
+        }
+    }
+
+    fn window_key(&mut self, expr: &Expr) -> Option<WindowKey> {
+        let typed = self.value(expr)?;
+        match (typed.kind, typed.ty.scalar()) {
+            (Kind::Field(field), true) => Some(WindowKey::Field(field)),
+            (Kind::Text(text), _) => Some(WindowKey::Text(text)),
+            _ => self.fail(
+                expr.span,
+                "a key of `velocity` is a field or a text, not a computed value",
+            ),
+        }
+    }
+
+    fn window_length(&mut self, expr: &Expr) -> Option<i64> {
+        let ns = match &expr.kind {
+            ExprKind::Text(_) => self.duration_literal(expr)?,
+            _ => match self.value(expr)?.kind {
+                Kind::Duration(ns) => ns,
+                _ => {
+                    let message = "the window is a fixed duration, as in `duration(\"24h\")`";
+                    return self.fail(expr.span, message);
+                }
+            },
+        };
+        if (1..=WINDOW_NS_MAX).contains(&ns) {
+            return Some(ns);
+        }
+        self.fail(
+            expr.span,
+            "a window is longer than nothing and at most 366 days",
+        )
+    }
+}
