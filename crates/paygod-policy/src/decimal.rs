@@ -17,14 +17,40 @@ pub(crate) struct Decimal {
     scale: u8,
 }
 
+/// Powers of ten that fit.
+const POWERS: [i128; 39] = powers();
+
+const fn powers() -> [i128; 39] {
+    let mut powers = [1_i128; 39];
+    let mut at = 1;
+    while at < 39 {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a place below 39 of a table of 39, checked when compiled"
+        )]
+        {
+            powers[at] = powers[at - 1] * 10;
+        }
+        at += 1;
+    }
+    powers
+}
+
+#[inline]
 fn pow10(exponent: u8) -> Option<i128> {
-    10_i128.checked_pow(u32::from(exponent))
+    POWERS.get(usize::from(exponent)).copied()
 }
 
 impl Decimal {
     /// `coefficient / 10^scale`, in lowest terms; `None` beyond 38 digits.
     #[must_use]
     pub(crate) fn new(coefficient: i128, scale: u8) -> Option<Self> {
+        // Most numbers are small, and 128-bit division is slow.
+        if let Ok(small) = i64::try_from(coefficient)
+            && scale <= DIGITS_MAX
+        {
+            return Some(Self::small(small, scale));
+        }
         let (mut coefficient, mut scale) = (coefficient, scale);
         while scale > 0 && coefficient % 10 == 0 {
             coefficient /= 10;
@@ -33,6 +59,39 @@ impl Decimal {
         let fits =
             scale <= DIGITS_MAX && coefficient.unsigned_abs() <= COEFFICIENT_MAX.unsigned_abs();
         fits.then_some(Self { coefficient, scale })
+    }
+
+    /// `coefficient / 10^scale`, in lowest terms.
+    #[inline]
+    pub(crate) fn small(coefficient: i64, scale: u8) -> Self {
+        let (mut coefficient, mut scale) = (coefficient, scale);
+        while scale > 0 && coefficient % 10 == 0 {
+            coefficient /= 10;
+            scale -= 1;
+        }
+        Self {
+            coefficient: i128::from(coefficient),
+            scale,
+        }
+    }
+
+    /// Both coefficients on the larger of both scales, if both are small.
+    #[inline]
+    fn aligned_small(self, other: Self) -> Option<(i128, i128)> {
+        const SMALL: core::ops::RangeInclusive<i128> = -(1 << 62)..=1 << 62;
+        if !SMALL.contains(&self.coefficient) || !SMALL.contains(&other.coefficient) {
+            return None;
+        }
+        let scale = self.scale.max(other.scale);
+        let lift = |d: Self| {
+            let up = scale - d.scale;
+            // Below 2^62 times 10^19: below 2^126.
+            if up > 19 {
+                return None;
+            }
+            pow10(up).map(|unit| d.coefficient.wrapping_mul(unit))
+        };
+        lift(self).zip(lift(other))
     }
 
     /// A whole number.
@@ -140,6 +199,9 @@ impl Decimal {
 
     fn aligned(self, other: Self) -> Option<(i128, i128, u8)> {
         let scale = self.scale.max(other.scale);
+        if let Some((left, right)) = self.aligned_small(other) {
+            return Some((left, right, scale));
+        }
         let left = self.coefficient.checked_mul(pow10(scale - self.scale)?)?;
         let right = other.coefficient.checked_mul(pow10(scale - other.scale)?)?;
         Some((left, right, scale))
@@ -183,6 +245,9 @@ impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
         if self.scale == other.scale {
             return self.coefficient.cmp(&other.coefficient);
+        }
+        if let Some((left, right)) = self.aligned_small(*other) {
+            return left.cmp(&right);
         }
         // Whole parts first: aligning the coefficients themselves could overflow.
         let parts = |d: &Self| match pow10(d.scale) {

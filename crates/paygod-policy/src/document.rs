@@ -139,6 +139,11 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    #[inline]
+    fn is_absent(&self, at: usize) -> bool {
+        matches!(self.document.slots.get(at), None | Some(Slot::Absent))
+    }
+
     fn object(
         &mut self,
         spec: &ObjectSpec,
@@ -185,7 +190,7 @@ impl<'a> Reader<'a, '_> {
         match found {
             Some(field) => {
                 let at = base + field.node.slot;
-                if self.document.slot(at) != Slot::Absent {
+                if !self.is_absent(at) {
                     let offset = raw.start;
                     return Err(Stop::Json(JsonError {
                         offset,
@@ -203,16 +208,15 @@ impl<'a> Reader<'a, '_> {
     #[inline]
     fn settle(&mut self, field: &Field, base: usize) -> Result<(), Stop> {
         let at = base + field.node.slot;
-        let slot = self.document.slot(at);
-        if slot == Slot::Absent {
+        if self.is_absent(at) {
             return if field.required {
                 invalid(&field.node.path, "is missing")
             } else {
                 Ok(())
             };
         }
-        if let (NodeShape::Leaf(LeafType::MoneyBeside(beside), _), Slot::Text(start, end)) =
-            (&field.node.shape, slot)
+        if let NodeShape::Leaf(LeafType::MoneyBeside(beside), _) = &field.node.shape
+            && let Slot::Text(start, end) = self.document.slot(at)
         {
             let currency = match self.document.slot(base + beside) {
                 Slot::Text(start, end) => Currency::parse(self.document.text(start, end)).ok(),
@@ -249,18 +253,64 @@ impl<'a> Reader<'a, '_> {
                 element,
                 stride,
                 elements_max,
+                nested,
             } => {
                 if next != Some(b'[') {
                     return invalid(&node.path, "is not a list");
                 }
-                let list = self.list(node, element, *stride, *elements_max, depth)?;
+                let list = if *nested {
+                    self.nested_list(node, element, *stride, *elements_max, depth)?
+                } else {
+                    self.list(node, element, *stride, *elements_max, depth)?
+                };
                 self.set(at, list);
                 Ok(())
             }
         }
     }
 
+    /// A list whose elements hold no lists: their rows follow each other by themselves.
     fn list(
+        &mut self,
+        node: &Node,
+        element: &Node,
+        stride: usize,
+        elements_max: usize,
+        depth: usize,
+    ) -> Result<Slot, Stop> {
+        self.cursor.expect(b'[', "an array is expected")?;
+        let first = self.document.slots.len();
+        let mut count = 0;
+        if !self.cursor.eat(b']') {
+            loop {
+                let base = self.document.slots.len();
+                if count == elements_max || base.saturating_add(stride) > ROWS_SLOTS_MAX {
+                    return invalid(&node.path, "has too many elements");
+                }
+                self.document.slots.resize(base + stride, Slot::Absent);
+                self.element(element, base, depth)?;
+                count += 1;
+                if self.cursor.eat(b',') {
+                    continue;
+                }
+                self.cursor
+                    .expect(b']', "a comma or a closing bracket is expected")?;
+                break;
+            }
+        }
+        list_slot(node, first, count, stride)
+    }
+
+    fn element(&mut self, element: &Node, base: usize, depth: usize) -> Result<(), Stop> {
+        let at = base + element.slot;
+        self.value(element, at, base, depth + 1)?;
+        if self.is_absent(at) {
+            return invalid(&element.path, "is null");
+        }
+        Ok(())
+    }
+
+    fn nested_list(
         &mut self,
         node: &Node,
         element: &Node,
@@ -283,25 +333,14 @@ impl<'a> Reader<'a, '_> {
         self.document.slots.resize(first + rows, Slot::Absent);
         for index in 0..count {
             let base = first + index * stride;
-            self.value(element, base + element.slot, base, depth + 1)?;
-            if self.document.slot(base + element.slot) == Slot::Absent {
-                return invalid(&element.path, "is null");
-            }
+            self.element(element, base, depth)?;
             if index + 1 < count {
                 self.cursor.expect(b',', "a comma is expected")?;
             }
         }
         self.cursor
             .expect(b']', "a comma or a closing bracket is expected")?;
-        let narrow = u32::try_from;
-        match (narrow(first), narrow(count), narrow(stride)) {
-            (Ok(first), Ok(count), Ok(stride)) => Ok(Slot::List(Rows {
-                first,
-                count,
-                stride,
-            })),
-            _ => invalid(&node.path, "has too many elements"),
-        }
+        list_slot(node, first, count, stride)
     }
 
     fn count_elements(&self, depth: usize) -> Result<usize, Stop> {
@@ -338,9 +377,12 @@ impl<'a> Reader<'a, '_> {
                 if !matches!(next, Some(b'-' | b'0'..=b'9')) {
                     return invalid(path, "is not a number");
                 }
-                let text = self.cursor.number()?;
-                let Some(value) = Decimal::parse(text) else {
-                    return invalid(path, "has too many digits");
+                let value = match self.cursor.small_number() {
+                    Some(value) => value,
+                    None => match Decimal::parse(self.cursor.number()?) {
+                        Some(value) => value,
+                        None => return invalid(path, "has too many digits"),
+                    },
                 };
                 in_range(path, checks, value)?;
                 if *leaf == LeafType::Number {
@@ -446,6 +488,18 @@ impl<'a> Reader<'a, '_> {
             Some(money) => Ok(Slot::Money(money)),
             None => invalid(path, "is not an amount with a currency"),
         }
+    }
+}
+
+fn list_slot(node: &Node, first: usize, count: usize, stride: usize) -> Result<Slot, Stop> {
+    let narrow = u32::try_from;
+    match (narrow(first), narrow(count), narrow(stride)) {
+        (Ok(first), Ok(count), Ok(stride)) => Ok(Slot::List(Rows {
+            first,
+            count,
+            stride,
+        })),
+        _ => invalid(&node.path, "has too many elements"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX). The tree refuses duplicate keys and keeps numbers as
 //! text, so that nothing is rounded. Writing is limited to canonical strings (RFC 8785 section 3.2.2.2).
 
+use crate::decimal::Decimal;
 use crate::limits::JSON_DEPTH_MAX;
 
 /// What is wrong with a JSON text, and where.
@@ -96,6 +97,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
+            self.at += plain_bytes(self.bytes, self.at);
             match self.bytes.get(self.at) {
                 Some(b'"') => {
                     let raw = RawString {
@@ -150,6 +152,57 @@ impl<'a> Cursor<'a> {
         }
         out.push_str(rest);
         Ok(())
+    }
+
+    /// Reads a number of at most 18 digits without an exponent; `None`, with nothing consumed, if the next
+    /// value is no such number.
+    #[inline]
+    pub(crate) fn small_number(&mut self) -> Option<Decimal> {
+        let start = self.at;
+        let found = self.small_number_here();
+        if found.is_none() {
+            self.at = start;
+        }
+        found
+    }
+
+    #[inline]
+    fn small_number_here(&mut self) -> Option<Decimal> {
+        let negative = self.bytes.get(self.at) == Some(&b'-');
+        self.at += usize::from(negative);
+        let first = self.at;
+        let mut value = 0_i64;
+        self.digits(&mut value);
+        let whole = self.at - first;
+        if whole == 0 || whole > 1 && self.bytes.get(first) == Some(&b'0') {
+            return None;
+        }
+        let mut scale = 0;
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            let point = self.at;
+            self.digits(&mut value);
+            scale = self.at - point;
+            if scale == 0 {
+                return None;
+            }
+        }
+        if whole + scale > 18 || matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
+            return None;
+        }
+        let scale = u8::try_from(scale).ok()?;
+        Some(Decimal::small(if negative { -value } else { value }, scale))
+    }
+
+    /// Reads digits onto a value, which wraps beyond 18 of them.
+    #[inline]
+    fn digits(&mut self, value: &mut i64) {
+        while let Some(digit) = self.bytes.get(self.at).map(|b| b.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            *value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            self.at += 1;
+        }
     }
 
     /// Reads a number's text.
@@ -228,6 +281,28 @@ impl<'a> Cursor<'a> {
             _ => self.number().map(|_| ()),
         }
     }
+}
+
+/// How many bytes from `at` on are neither quote, backslash nor control character, as far as whole words of 8
+/// tell.
+#[inline]
+fn plain_bytes(bytes: &[u8], at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut passed = 0;
+    while let Some(chunk) = bytes.get(at + passed..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        // A byte is zero where the subtraction borrows into its high bit and that bit was not set before.
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let found = control | zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c));
+        if found != 0 {
+            // The lowest mark is true; a borrow can set only those above it.
+            return passed + usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+        }
+        passed += 8;
+    }
+    passed
 }
 
 /// Decodes `uXXXX` (and a following low surrogate), telling the bytes used.

@@ -61,6 +61,8 @@ pub(crate) enum NodeShape {
         element: Box<Node>,
         stride: usize,
         elements_max: usize,
+        /// Whether an element holds a list of its own.
+        nested: bool,
     },
 }
 
@@ -508,10 +510,20 @@ impl<'a> Compiler<'a> {
             )));
         }
         Ok(NodeShape::List {
-            element: Box::new(element),
+            nested: holds_list(&element),
             stride,
             elements_max,
+            element: Box::new(element),
         })
+    }
+}
+
+/// Whether a list lies in what an element holds.
+fn holds_list(node: &Node) -> bool {
+    match &node.shape {
+        NodeShape::Leaf(..) => false,
+        NodeShape::List { .. } => true,
+        NodeShape::Object(spec) => spec.fields.iter().any(|field| holds_list(&field.node)),
     }
 }
 

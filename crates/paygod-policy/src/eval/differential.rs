@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use paygod_types::{Amount, Currency, Name, Seq, Timestamp};
 
+use super::Answers;
 use super::grammar::{Grammar, SCHEMA};
-use super::program::{Answers, Inputs, Machine, Program};
+use super::program::{Inputs, Machine, Program};
 use super::reference::Reference;
 use super::{EvalError, Fuel, Links, compile};
 use crate::document::Document;
@@ -201,7 +202,7 @@ fn program_and_reference_agree() {
             }
         }
         let done = (nth + 1) * DOCUMENTS;
-        if pairs >= 1_000_000 && done % 500_000 == 0 {
+        if pairs >= 1_000_000 && done.is_multiple_of(500_000) {
             let mut out = std::io::stderr().lock();
             writeln!(out, "{done} of {pairs} pairs agree (seed {seed}): {truths} hold, {errors} err, {exhausted} run out of fuel").unwrap();
         }

@@ -11,6 +11,7 @@
 //! (texts, lists) is bounded by [`MADE_BYTES_MAX`](crate::limits::MADE_BYTES_MAX), freed or not.
 //! INVARIANT(fuel): the count depends on the condition, the document and the facts alone.
 
+mod answers;
 mod compile;
 #[cfg(test)]
 mod differential;
@@ -19,6 +20,7 @@ mod grammar;
 pub(crate) mod program;
 #[cfg(test)]
 mod reference;
+mod show;
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -30,6 +32,7 @@ use crate::document::Rows;
 use crate::lang::typed::{Arithmetic, Comparison, DatePart};
 use crate::limits::{FUEL_MAX, FUEL_PATTERN_BYTES, FUEL_STRING_BYTES, MADE_BYTES_MAX};
 
+pub(crate) use answers::Answers;
 pub(crate) use compile::{Links, compile};
 
 /// Where a text lies.

@@ -8,8 +8,7 @@
 use core::cmp::Ordering;
 use std::sync::Arc;
 
-use paygod_types::Timestamp;
-
+use super::answers::Answers;
 use super::{
     EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, compare_text,
     date_part, holds, money_amount, money_currency, negate, to_decimal,
@@ -18,9 +17,8 @@ use crate::document::{Document, Rows, Slot};
 use crate::lang::typed::{
     AccountPart, Arithmetic, Comparison, DatePart, Pattern, Quantifier, TextMap, TextTest,
 };
-use crate::limits::{EXPLAINED_ELEMENTS_MAX, LOOKUP_BYTES_MAX, MADE_ELEMENT_BYTES};
+use crate::limits::{LOOKUP_BYTES_MAX, MADE_ELEMENT_BYTES};
 use crate::list::{Hit, List, Matching, Normaliser};
-use crate::window::{AccountFact, WindowFact};
 
 /// The place of an operation in a program.
 pub(crate) type Id = u32;
@@ -118,63 +116,6 @@ pub(crate) struct HitNote {
     pub(crate) path: u32,
 }
 
-/// Answers to what a prepared transfer asked: the sites' indexes in the ruleset, and the facts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Answers<'a> {
-    /// Not asked yet: a rule that reads one is put off.
-    Pending,
-    Given {
-        sites: &'a [u32],
-        windows: &'a [WindowFact],
-        account_sites: &'a [u32],
-        accounts: &'a [Option<AccountFact>],
-        time: Option<Timestamp>,
-    },
-}
-
-impl Answers<'_> {
-    #[inline]
-    pub(crate) fn window(&self, site: u32) -> Evaluated<WindowFact> {
-        match self {
-            Self::Pending => Err(EvalError::Pending),
-            Self::Given { sites, windows, .. } => {
-                let at = sites.iter().position(|s| *s == site);
-                at.and_then(|at| windows.get(at))
-                    .copied()
-                    .ok_or(EvalError::WindowMissing)
-            }
-        }
-    }
-
-    pub(crate) fn account(&self, site: u32, part: AccountPart) -> Evaluated<Value> {
-        match self {
-            Self::Pending => Err(EvalError::Pending),
-            Self::Given {
-                account_sites,
-                accounts,
-                ..
-            } => {
-                let at = account_sites.iter().position(|s| *s == site);
-                let fact = at.and_then(|at| accounts.get(at)).copied().flatten();
-                let fact = fact.ok_or(EvalError::AccountMissing)?;
-                let amount = match part {
-                    AccountPart::Posted => fact.posted,
-                    AccountPart::Available => fact.available,
-                    AccountPart::Expected => fact.expected,
-                };
-                Ok(Value::Money(amount.of(fact.currency)))
-            }
-        }
-    }
-
-    pub(crate) fn now(&self) -> Evaluated<Value> {
-        match self {
-            Self::Pending => Err(EvalError::Pending),
-            Self::Given { time, .. } => time.map(Value::Time).ok_or(EvalError::TimeMissing),
-        }
-    }
-}
-
 /// What an evaluation reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inputs<'a> {
@@ -190,11 +131,11 @@ pub(crate) struct Machine {
     pub(crate) normaliser: Normaliser,
     pub(crate) hits: Vec<HitNote>,
     /// Texts made by `lowerAscii` and its kind.
-    made: String,
+    pub(super) made: String,
     /// Elements of lists made by `filter`, `map` and brackets.
-    elements: Vec<Value>,
+    pub(super) elements: Vec<Value>,
     /// What each loop variable stands for, outermost first.
-    variables: Vec<Value>,
+    pub(super) variables: Vec<Value>,
 }
 
 impl Machine {
@@ -219,81 +160,15 @@ impl Machine {
     }
 }
 
-/// A value as conditions spell it, and whether it is true, if it is a bool.
-pub(crate) type Shown = (String, Option<bool>);
-
-impl Machine {
-    /// Evaluates a part of a condition, inside the loops whose variables are given. What was made before stays,
-    /// so that elements of lists can be looked at. For explanations: what judges is [`Machine::run`].
-    pub(crate) fn show(
-        &mut self,
-        program: &Program,
-        inputs: Inputs<'_>,
-        variables: &[Value],
-    ) -> Evaluated<Shown> {
-        let value = self.part(program, inputs, variables)?;
-        let mut run = Run {
-            machine: self,
-            program,
-            inputs,
-        };
-        let truth = match value {
-            Value::Bool(truth) => Some(truth),
-            _ => None,
-        };
-        Ok((run.spelt(&value), truth))
-    }
-
-    /// The elements of a list that a part of a condition gives.
-    pub(crate) fn elements(
-        &mut self,
-        program: &Program,
-        inputs: Inputs<'_>,
-        variables: &[Value],
-    ) -> Evaluated<Vec<Value>> {
-        let Value::List(list) = self.part(program, inputs, variables)? else {
-            return Err(EvalError::Type);
-        };
-        let run = Run {
-            machine: self,
-            program,
-            inputs,
-        };
-        (0..count(list)).map(|at| run.element(list, at)).collect()
-    }
-
-    /// Bytes that evaluations made and that are kept.
-    pub(crate) const fn kept_bytes(&self) -> usize {
-        self.made.len() + self.elements.len() * MADE_ELEMENT_BYTES
-    }
-
-    fn part(
-        &mut self,
-        program: &Program,
-        inputs: Inputs<'_>,
-        variables: &[Value],
-    ) -> Evaluated<Value> {
-        self.fuel.made = 0;
-        self.variables.clear();
-        self.variables.extend_from_slice(variables);
-        let mut run = Run {
-            machine: self,
-            program,
-            inputs,
-        };
-        run.value(program.root)
-    }
-}
-
-struct Run<'m, 'p> {
-    machine: &'m mut Machine,
-    program: &'p Program,
-    inputs: Inputs<'p>,
+pub(super) struct Run<'m, 'p> {
+    pub(super) machine: &'m mut Machine,
+    pub(super) program: &'p Program,
+    pub(super) inputs: Inputs<'p>,
 }
 
 /// Counts of this crate are far below 2^32, which INVARIANT(word-size) says fit.
 #[inline]
-fn wide(n: u32) -> usize {
+pub(super) fn wide(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
@@ -326,7 +201,7 @@ impl<'p> Run<'_, 'p> {
     }
 
     #[inline]
-    fn text(&self, text: TextRef) -> &str {
+    pub(super) fn text(&self, text: TextRef) -> &str {
         match text {
             TextRef::Document(start, end) => self.inputs.document.text(start, end),
             TextRef::Constant(at) => constant(self.program, at),
@@ -437,32 +312,7 @@ impl<'p> Run<'_, 'p> {
         }
     }
 
-    /// A value as conditions spell it; of a list the first elements.
-    fn spelt(&mut self, value: &Value) -> String {
-        match value {
-            Value::Bool(value) => value.to_string(),
-            Value::Int(value) => value.to_string(),
-            Value::Decimal(value) => value.to_string(),
-            Value::Text(text) => format!("{:?}", self.text(*text)),
-            Value::Money(value) => value.to_string(),
-            Value::Time(value) => value.to_string(),
-            Value::Duration(ns) => crate::lang::ty::duration_text(*ns),
-            Value::Row(_) => "an object".to_owned(),
-            Value::List(list) => {
-                let mut spelt: Vec<String> = (0..count(*list))
-                    .take(EXPLAINED_ELEMENTS_MAX)
-                    .filter_map(|at| self.element(*list, at).ok())
-                    .map(|element| self.spelt(&element))
-                    .collect();
-                if wide(count(*list)) > spelt.len() {
-                    spelt.push("…".to_owned());
-                }
-                format!("[{}]", spelt.join(", "))
-            }
-        }
-    }
-
-    fn value(&mut self, id: Id) -> Evaluated<Value> {
+    pub(super) fn value(&mut self, id: Id) -> Evaluated<Value> {
         match self.op(id)? {
             Op::Constant(value) => {
                 self.charge(1)?;
@@ -680,7 +530,7 @@ impl<'p> Run<'_, 'p> {
 
     /// The element at a place of a list.
     #[inline]
-    fn element(&self, list: ListRef, index: u32) -> Evaluated<Value> {
+    pub(super) fn element(&self, list: ListRef, index: u32) -> Evaluated<Value> {
         match list {
             ListRef::Rows(Rows { first, stride, .. }) => {
                 let base = first.saturating_add(index.saturating_mul(stride));
@@ -876,7 +726,7 @@ fn made_text(start: usize, end: usize) -> Evaluated<Value> {
 }
 
 #[inline]
-fn count(list: ListRef) -> u32 {
+pub(super) fn count(list: ListRef) -> u32 {
     match list {
         ListRef::Rows(rows) => rows.count,
         ListRef::Made(start, end) => end.saturating_sub(start),

@@ -12,10 +12,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::program::{Answers, field};
+use super::program::field;
 use super::{
-    EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, date_part,
-    holds, money_amount, money_currency, negate, to_decimal,
+    Answers, EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain,
+    date_part, holds, money_amount, money_currency, negate, to_decimal,
 };
 use crate::document::{Document, Slot};
 use crate::lang::ty::Type;

@@ -13,8 +13,8 @@ use super::coverage::{Branches, is_literal};
 use super::typed;
 use super::{Pack, cases::Judged};
 use crate::decision::{Decision, RuleInfo, Verdict};
-use crate::eval::program::{Answers, Inputs, Machine};
-use crate::eval::{EvalError, Fuel, Links, Value, compile};
+use crate::eval::program::{Inputs, Machine};
+use crate::eval::{Answers, EvalError, Fuel, Links, Value, compile};
 use crate::lang::Scope;
 use crate::lang::check::Collected;
 use crate::lang::typed::{Kind, Quantifier, Typed};
@@ -450,9 +450,8 @@ impl Explainer<'_> {
             }
             Kind::Account(site, _) => {
                 let site = self.links.accounts.get(*site).copied();
-                let known = site.and_then(|site| {
-                    self.ruleset.accounts.get(usize::try_from(site).ok()?)
-                });
+                let known =
+                    site.and_then(|site| self.ruleset.accounts.get(usize::try_from(site).ok()?));
                 known
                     .map(|site| format!("of the account that `{}` names", site.label))
                     .into_iter()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{LinkedRule, PrepareError, Ruleset};
 use crate::decision::{Decision, Reason, RuleInfo, Verdict};
 use crate::document::{Document, Invalid};
-use crate::eval::program::{Answers, HitNote, Inputs, Machine};
-use crate::eval::{EvalError, Fuel};
+use crate::eval::program::{HitNote, Inputs, Machine};
+use crate::eval::{Answers, EvalError, Fuel};
 use crate::window::{AccountQuery, Facts, WindowQuery};
 
 /// Buffers of one worker, reused from transfer to transfer so that judging does not allocate.
