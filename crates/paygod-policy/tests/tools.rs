@@ -171,11 +171,11 @@ fn an_explanation_agrees_with_the_decision() {
 
 #[test]
 fn a_document_that_the_schema_refuses_explains_no_rule() {
-    let told = load(&[]).explain_document(b"{}", &[]).unwrap();
+    let told = load(&[]).explain_document(b"{}", &[], None).unwrap();
     assert_eq!(told.decision.verdict, Verdict::Deny);
     let mut rules = told.rules.iter();
     assert!(rules.all(|rule| rule.outcome == RuleOutcome::NotRun));
-    assert!(load(&[]).explain_document(b"3", &[]).is_err());
+    assert!(load(&[]).explain_document(b"3", &[], None).is_err());
 }
 
 #[test]
@@ -273,4 +273,78 @@ fn a_pack_judges_transfers_or_documents_not_both() {
         error.contains("transfers or documents, not both"),
         "{error}"
     );
+}
+
+const FACTS: &str = r#"
+api_version: paygod/v1
+kind: Pack
+metadata: { name: facts, version: 1.0.0, description: d, maintainer: m }
+spec:
+  inputs:
+    - { name: payment, type: object, source: transfer, schema: 'paygod:payment.v1' }
+  policy:
+    rules:
+      - name: too-little
+        condition: account(payment.debit).available < payment.amount
+        decision: deny
+        reason: the account has too little
+      - name: at-night
+        condition: now().getHours("UTC") < 6
+        decision: review
+        reason: it is night
+      - name: else
+        condition: '["EUR", "CHF"].filter(c, c != "CHF").exists(c, c == payment.currency)'
+        decision: allow
+        reason: the currency is known
+"#;
+
+const FACT_CASES: &str = r#"
+cases:
+  - name: enough-by-day
+    input: { payment: { amount: "10.00", credit: a, currency: EUR, debit: main } }
+    accounts: { main: { currency: EUR, posted: "10.00" } }
+    time: "2026-11-25T08:00:00Z"
+    expect: { decision: allow, rules: [else] }
+  - name: reserved-money-is-not-there
+    input: { payment: { amount: "10.00", credit: a, currency: EUR, debit: main } }
+    accounts: { main: { currency: EUR, posted: "10.00", available: "9.99" } }
+    time: "2026-11-25T08:00:00Z"
+    expect: { decision: deny, rules: [too-little, else] }
+  - name: night
+    input: { payment: { amount: "10.00", credit: a, currency: EUR, debit: main } }
+    accounts: { main: { currency: EUR, posted: "10.00" } }
+    time: "2026-11-25T05:59:59Z"
+    expect: { decision: review, rules: [at-night, else] }
+  - name: no-such-account-denies
+    input: { payment: { amount: "10.00", credit: a, currency: EUR, debit: main } }
+    time: "2026-11-25T08:00:00Z"
+    expect: { decision: deny, output: { rules.too-little.facts.error: { equals: account-missing } } }
+"#;
+
+fn facts() -> Pack {
+    let files = BTreeMap::from([
+        ("pack.yaml".to_owned(), FACTS.to_owned()),
+        ("tests/cases.yaml".to_owned(), FACT_CASES.to_owned()),
+    ]);
+    Pack::from_files(&files).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn a_case_supplies_balances_and_the_time() {
+    let report = facts().run_cases(&[]);
+    for case in &report.cases {
+        assert_eq!(case.failure, None, "{}", case.name);
+    }
+}
+
+#[test]
+fn an_explanation_shows_balances_times_and_made_lists() {
+    let told = facts().explain_case("enough-by-day", &[]).unwrap().unwrap();
+    let balance = told.rules[0].condition.as_ref().unwrap();
+    let available = find(balance, "account(payment.debit).available");
+    assert_eq!(available.value, "10.00 EUR");
+    let hour = told.rules[1].condition.as_ref().unwrap();
+    assert_eq!(find(hour, "now().getHours(\"UTC\")").value, "8");
+    let list = told.rules[2].condition.as_ref().unwrap();
+    assert_eq!(find(list, "c == payment.currency").value, "true");
 }

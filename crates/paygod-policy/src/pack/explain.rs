@@ -9,6 +9,8 @@
 
 use core::fmt::Write as _;
 
+use paygod_types::Timestamp;
+
 use super::coverage::{Branches, is_literal};
 use super::typed;
 use super::{Pack, cases::Judged};
@@ -96,8 +98,9 @@ const NOT_LOOKED_AT: &str = "not looked at";
 const ABSENT: &str = "absent";
 
 impl Pack {
-    /// Judges a document (an array as the `items` of an object) by this pack alone and explains it. There is no history: every window is empty. Lists
-    /// that are not given are empty.
+    /// Judges a document (an array as the `items` of an object) by this pack alone and explains it. There is no
+    /// history: every window is empty. There is no book: no account has a balance. Lists that are not given are
+    /// empty; `time` is `now()`.
     ///
     /// # Errors
     /// The document is neither a JSON object nor an array.
@@ -105,6 +108,7 @@ impl Pack {
         &self,
         document: &[u8],
         lists: &[Arc<List>],
+        time: Option<Timestamp>,
     ) -> Result<Explanation, PrepareError> {
         let unlinked = |_| PrepareError::Malformed {
             offset: 0,
@@ -115,7 +119,8 @@ impl Pack {
         ruleset.prepare(&mut scratch, &judgeable(document), &mut prepared)?;
         let facts = KeptFacts {
             windows: vec![WindowFact::default(); prepared.windows().len()],
-            ..KeptFacts::default()
+            accounts: vec![None; prepared.accounts().len()],
+            time,
         };
         let decision = ruleset.decide(&mut scratch, &prepared, facts.told());
         let judged = Judged {

@@ -118,6 +118,10 @@ pub(crate) struct PackExplain {
     #[arg(long, value_name = "FILE")]
     pub(crate) list: Vec<PathBuf>,
 
+    /// The time that `now()` is for a document, in place of now
+    #[arg(long, env = "PAYGOD_CLOCK", value_name = "RFC3339")]
+    pub(crate) clock: Option<String>,
+
     /// Show only the rules that fired or erred
     #[arg(long)]
     pub(crate) fired: bool,

@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Asked, console: &mut Console) -> Outcome {
 }
 
 /// The time the caller names, else now.
-fn clock(given: Option<&str>) -> Result<Timestamp, Fault> {
+pub(crate) fn clock(given: Option<&str>) -> Result<Timestamp, Fault> {
     if let Some(text) = given {
         return Timestamp::parse_rfc3339(text).map_err(|error| {
             Fault::of(code::CLI_ARGUMENT, &error)

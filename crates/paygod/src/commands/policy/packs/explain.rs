@@ -2,6 +2,7 @@
 
 use super::{find, named_value};
 use crate::cli::PackExplain;
+use crate::commands::run::clock;
 use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
@@ -30,7 +31,7 @@ pub(super) fn run(options: &PackExplain, console: &mut Console) -> Outcome {
         },
         (None, Some(path)) => {
             let bytes = files::read(path, DOCUMENT_BYTES_MAX)?;
-            pack.explain_document(&bytes, &lists)?
+            pack.explain_document(&bytes, &lists, Some(clock(options.clock.as_deref())?))?
         }
         (None, None) => {
             return Err(Fault::new(
