@@ -137,11 +137,13 @@ pub enum Action {
     Snapshot,
     /// Replaces the checkpoint key.
     KeyRotate,
+    /// Revokes a checkpoint key.
+    KeyRevoke,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AccountOpen,
         Self::AccountClose,
         Self::Transfer,
@@ -158,6 +160,7 @@ impl Action {
         Self::Expire,
         Self::Snapshot,
         Self::KeyRotate,
+        Self::KeyRevoke,
     ];
 
     /// The word used in entries and requests.
@@ -180,6 +183,7 @@ impl Action {
             Self::Expire => "expire",
             Self::Snapshot => "snapshot",
             Self::KeyRotate => "key_rotate",
+            Self::KeyRevoke => "key_revoke",
         }
     }
 
@@ -198,7 +202,7 @@ impl Action {
     pub const fn is_system(self) -> bool {
         matches!(
             self,
-            Self::Genesis | Self::Expire | Self::Snapshot | Self::KeyRotate
+            Self::Genesis | Self::Expire | Self::Snapshot | Self::KeyRotate | Self::KeyRevoke
         )
     }
 }

@@ -21,7 +21,9 @@ use crate::accounts::Balances;
 
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
-use crate::entry::{Body, Entry, EntryRef, Genesis, KeyRotation, RequestRef, SnapshotClaim};
+use crate::entry::{
+    Body, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef, SnapshotClaim,
+};
 use crate::fold_error::Check;
 use crate::judge::Judge;
 use crate::ports::{History, SealedRequest};
@@ -62,6 +64,8 @@ pub enum SystemCommand {
     Genesis(Genesis),
     /// Replaces the checkpoint key.
     KeyRotate(KeyRotation),
+    /// Revokes a checkpoint key and replaces it.
+    KeyRevoke(KeyRevocation),
     /// Commits to an earlier state.
     Snapshot(SnapshotClaim),
 }
@@ -167,6 +171,7 @@ pub fn execute_system(
             });
         }
         SystemCommand::KeyRotate(rotation) => Body::KeyRotate(rotation),
+        SystemCommand::KeyRevoke(revocation) => Body::KeyRevoke(revocation),
         SystemCommand::Snapshot(claim) => Body::Snapshot(claim),
     };
     let time = match body {
@@ -233,6 +238,11 @@ fn seal_system(
     };
     seal(state, &entry, out).map_err(|error| match error {
         // Keys come from outside, so a bad one is a refusal and no broken invariant.
+        CommandError::Invariant(fault) if fault.check == Check::Revocation => {
+            CommandError::Revocation {
+                reason: fault.to_string().into(),
+            }
+        }
         CommandError::Invariant(fault) if matches!(fault.check, Check::Key | Check::Genesis) => {
             CommandError::Key {
                 reason: fault.to_string().into(),

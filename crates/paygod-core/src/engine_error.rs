@@ -180,6 +180,12 @@ pub enum CommandError {
         /// Why.
         reason: Box<str>,
     },
+    /// A revocation or its signatures are refused.
+    #[error("the key revocation is refused: {reason}; gather the signatures of enough root keys")]
+    Revocation {
+        /// Why.
+        reason: Box<str>,
+    },
     /// The entry would be too long.
     #[error("the entry would have {found} bytes, more than an entry may; split the request")]
     EntryTooLarge {
@@ -228,6 +234,7 @@ impl CommandError {
             Self::NotCommitted => code::REQUEST_NOT_COMMITTED,
             Self::Overdue { .. } => code::PENDING_OVERDUE,
             Self::Key { .. } => code::KEY_ROTATION,
+            Self::Revocation { .. } => code::KEY_REVOCATION,
             Self::EntryTooLarge { .. } => code::ENTRY_TOO_LARGE,
             Self::Exhausted => code::BOOK_EXHAUSTED,
             Self::History(error) => error.code(),

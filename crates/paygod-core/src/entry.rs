@@ -112,6 +112,8 @@ pub enum Body {
     },
     /// Replaces the checkpoint key.
     KeyRotate(KeyRotation),
+    /// Revokes a checkpoint key.
+    KeyRevoke(KeyRevocation),
     /// Commits to the state after an earlier entry.
     Snapshot(SnapshotClaim),
 }
@@ -136,6 +138,7 @@ impl Body {
             Self::PolicyActivate { .. } => Action::PolicyActivate,
             Self::EvidenceErase { .. } => Action::EvidenceErase,
             Self::KeyRotate(_) => Action::KeyRotate,
+            Self::KeyRevoke(_) => Action::KeyRevoke,
             Self::Snapshot(_) => Action::Snapshot,
         }
     }
@@ -383,6 +386,33 @@ pub struct KeyRotation {
     pub signature_new: [u8; 64],
     /// By the old key.
     pub signature_old: [u8; 64],
+}
+
+/// A stolen checkpoint key, given up by enough root keys.
+///
+/// All signatures are over [`crate::ceremony::RevocationText::to_text`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRevocation {
+    /// The last entry that checkpoints of the stolen key may cover. An index and never a time: the
+    /// thief signs times too.
+    pub last_good: Seq,
+    /// The vkey that signs checkpoints from this entry on.
+    pub new: Arc<str>,
+    /// The vkey that counts no longer.
+    pub revoked: Arc<str>,
+    /// By the new key: whoever asks for it holds it.
+    pub signature_new: [u8; 64],
+    /// By root keys, ascending by key.
+    pub signatures: Vec<RootSignature>,
+}
+
+/// A root key's signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootSignature {
+    /// The root key, as a vkey.
+    pub key: Arc<str>,
+    /// Its signature.
+    pub signature: [u8; 64],
 }
 
 /// A claim about the state after an earlier entry.

@@ -202,6 +202,7 @@ impl Checker<'_> {
             }
             Body::Genesis(genesis) => self.genesis(genesis),
             Body::KeyRotate(rotation) => self.key_rotate(rotation),
+            Body::KeyRevoke(revocation) => self.key_revoke(revocation),
             Body::Snapshot(claim) => self.snapshot(claim),
         }
     }

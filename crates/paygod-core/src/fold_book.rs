@@ -7,89 +7,43 @@ use paygod_types::{Amount, Digest, Seq};
 
 use crate::accounts::AccountInfo;
 use crate::command::{AccountOpen, FreezeScope, PolicySet};
-use crate::entry::{EntryRef, Genesis, KeyRotation, SnapshotClaim};
+use crate::entry::{EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
 use crate::fold::{Change, Checked, Checker, Hold};
-use crate::fold_error::Check;
-use crate::keys;
-use crate::state::{ActivePolicy, Book, KeyPeriod};
+use crate::fold_error::{Check, FoldError};
+use crate::keys::KeyFault;
+use crate::state::{ActivePolicy, Book};
 
 /// Most aliases of one account.
 pub const ALIASES_PER_ACCOUNT_MAX: usize = 16;
-
-/// Most root keys of a book. No more than a ceremony can gather.
-pub const ROOT_KEYS_MAX: usize = 16;
 
 const _: () = assert!(APPROVALS_MAX > 0);
 
 impl Checker<'_> {
     pub(crate) fn genesis(&self, genesis: &Genesis) -> Checked<Change> {
-        let fault = |fault: &keys::KeyFault| {
-            self.fail(
-                Check::Genesis,
-                "an Ed25519 vkey named like the origin",
-                fault.to_string(),
-            )
-        };
-        keys::parse_checkpoint_key(&genesis.checkpoint_key, &genesis.origin)
-            .map_err(|error| fault(&error))?;
-        let ascending = genesis.root_keys.is_sorted_by(|a, b| a < b);
-        if !ascending || genesis.root_keys.len() > ROOT_KEYS_MAX {
-            let expected = format!("at most {ROOT_KEYS_MAX} root keys, ascending, each once");
-            return Err(self.fail(Check::Genesis, expected, "others"));
-        }
-        for key in &genesis.root_keys {
-            keys::parse(key).map_err(|error| fault(&error))?;
-        }
-        let threshold = usize::try_from(genesis.root_threshold).unwrap_or(usize::MAX);
-        let sound = if genesis.root_keys.is_empty() {
-            threshold == 0
-        } else {
-            (1..=genesis.root_keys.len()).contains(&threshold)
-        };
-        if !sound {
-            let expected = format!("a threshold within {} root keys", genesis.root_keys.len());
-            return Err(self.fail(Check::Genesis, expected, threshold.to_string()));
-        }
-        Ok(Change::Book(Arc::new(Book {
-            origin: Arc::clone(&genesis.origin),
-            root_keys: genesis.root_keys.clone(),
-            root_threshold: genesis.root_threshold,
-            checkpoint_keys: vec![KeyPeriod {
-                since: self.entry.seq,
-                vkey: Arc::clone(&genesis.checkpoint_key),
-            }],
-        })))
+        let book = Book::begin(genesis).map_err(|fault| self.key_fault(Check::Genesis, fault))?;
+        Ok(Change::Book(Arc::new(book)))
     }
 
     pub(crate) fn key_rotate(&self, rotation: &KeyRotation) -> Checked<Change> {
-        let Some(book) = self.state.book() else {
-            return Err(self.fail(Check::Key, "a book that has begun", "none"));
-        };
-        let current = book.checkpoint_keys.last().map_or("", |key| &key.vkey);
-        if *rotation.old != *current {
-            return Err(self.fail(Check::Key, format!("old key {current}"), &*rotation.old));
-        }
-        if book
-            .checkpoint_keys
-            .iter()
-            .any(|key| key.vkey == rotation.new)
-        {
-            let found = format!("{}, used before", rotation.new);
-            return Err(self.fail(Check::Key, "a key never used before", found));
-        }
-        keys::check_rotation(rotation, &book.origin, self.entry.seq).map_err(|fault| {
-            self.fail(
-                Check::Key,
-                "signatures by the old and the new key",
-                fault.to_string(),
-            )
-        })?;
-        let mut book = book.clone();
-        book.checkpoint_keys.push(KeyPeriod {
-            since: self.entry.seq,
-            vkey: Arc::clone(&rotation.new),
-        });
+        let rotated = self.book()?.rotate(rotation, self.entry.seq);
+        let book = rotated.map_err(|fault| self.key_fault(Check::Key, fault))?;
         Ok(Change::Book(Arc::new(book)))
+    }
+
+    pub(crate) fn key_revoke(&self, revocation: &KeyRevocation) -> Checked<Change> {
+        let revoked = self.book()?.revoke(revocation, self.entry.seq);
+        let book = revoked.map_err(|fault| self.key_fault(Check::Revocation, fault))?;
+        Ok(Change::Book(Arc::new(book)))
+    }
+
+    fn book(&self) -> Checked<&Book> {
+        let none = || self.fail(Check::Key, "a book that has begun", "none");
+        self.state.book().ok_or_else(none)
+    }
+
+    #[cold]
+    fn key_fault(&self, check: Check, fault: KeyFault) -> FoldError {
+        self.fail(check, fault.expected, fault.found)
     }
 
     pub(crate) fn account_open(&self, open: &AccountOpen) -> Checked<Change> {

@@ -105,6 +105,8 @@ checks! {
     Reference = FOLD_REFERENCE;
     /// A key rotation is signed by the key in force and by the new one.
     Key = FOLD_KEY;
+    /// A key revocation is signed by enough root keys.
+    Revocation = FOLD_REVOCATION;
     /// Snapshot entries speak of states that were.
     Snapshot = FOLD_SNAPSHOT;
 }

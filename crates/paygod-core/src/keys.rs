@@ -1,21 +1,38 @@
-//! Checkpoint keys: which vkeys a book accepts, and what a rotation signs.
+//! The keys of a book: which vkeys it accepts, how they follow each other, and what is signed to change
+//! them. The fold and verifiers that rebuild no state call the same functions.
+//!
+//! Root keys are fixed by genesis and stay offline. Checkpoint keys are online and replaceable: by a
+//! rotation, signed by the old and the new key, or by a revocation, signed by enough root keys.
+
+use std::sync::Arc;
 
 use paygod_tlog::{Ed25519Verifier, NoteVerifier, SignatureType, VerifierKey};
 use paygod_types::Seq;
 
-use crate::entry::KeyRotation;
+use crate::ceremony::{RevocationText, RootsText};
+use crate::entry::{Genesis, KeyRevocation, KeyRotation};
+use crate::state::{Book, KeyPeriod, Revoked};
 
-/// Why a checkpoint key or a rotation is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum KeyFault {
-    /// Not the one spelling of a vkey.
-    Spelling(String),
-    /// Not an Ed25519 key.
-    Kind,
-    /// Named otherwise than the log's origin.
-    Name(String),
-    /// The signature is not the key's.
-    Signature(&'static str),
+/// Most root keys of a book. No more than a ceremony can gather.
+pub const ROOT_KEYS_MAX: usize = 16;
+
+/// Why a key or a change of keys is refused: what was expected and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct KeyFault {
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+impl KeyFault {
+    fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
 }
 
 impl KeyRotation {
@@ -27,52 +44,200 @@ impl KeyRotation {
     }
 }
 
+impl Book {
+    /// What genesis fixes.
+    ///
+    /// # Errors
+    /// A key is not one, or the root keys are not some of distinct owners.
+    pub fn begin(genesis: &Genesis) -> Result<Self, KeyFault> {
+        let checkpoint_key = parse_checkpoint_key(&genesis.checkpoint_key, &genesis.origin)?;
+        let roots = RootsText {
+            origin: Arc::clone(&genesis.origin),
+            keys: genesis.root_keys.clone(),
+            threshold: genesis.root_threshold,
+        };
+        if roots.keys.is_empty() && roots.threshold != 0 {
+            let found = roots.threshold.to_string();
+            return Err(KeyFault::new("a threshold within 0 root keys", found));
+        }
+        if !roots.keys.is_empty() {
+            roots.check()?;
+        }
+        // Online and offline are two things only while no key is both.
+        let public = checkpoint_key.public_key();
+        if roots
+            .verifier_keys()?
+            .iter()
+            .any(|root| root.public_key() == public)
+        {
+            let expected = "root keys that sign no checkpoints";
+            return Err(KeyFault::new(expected, "the checkpoint key among them"));
+        }
+        Ok(Self {
+            origin: Arc::clone(&genesis.origin),
+            root_keys: genesis.root_keys.clone(),
+            root_threshold: genesis.root_threshold,
+            checkpoint_keys: vec![KeyPeriod {
+                since: Seq(0),
+                vkey: Arc::clone(&genesis.checkpoint_key),
+            }],
+            revoked: Vec::new(),
+        })
+    }
+
+    /// The checkpoint key in force.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> &str {
+        self.checkpoint_keys.last().map_or("", |key| &key.vkey)
+    }
+
+    /// The keys after a rotation sealed at `seq`.
+    ///
+    /// # Errors
+    /// It replaces another key than the one in force, brings back a key, or is not signed by both.
+    pub fn rotate(&self, rotation: &KeyRotation, seq: Seq) -> Result<Self, KeyFault> {
+        let current = self.checkpoint_key();
+        if *rotation.old != *current {
+            let expected = format!("old key {current}");
+            return Err(KeyFault::new(expected, &*rotation.old));
+        }
+        self.check_unused(&rotation.new)?;
+        let message = KeyRotation::message(&self.origin, seq, &rotation.old, &rotation.new);
+        let expected = "signatures by the old and the new key";
+        for (which, vkey, signature) in [
+            ("old", &rotation.old, &rotation.signature_old),
+            ("new", &rotation.new, &rotation.signature_new),
+        ] {
+            let key = checkpoint_verifier(vkey, &self.origin)?;
+            if !key.verify(&message, signature) {
+                let found = format!("a signature that is not by the {which} key");
+                return Err(KeyFault::new(expected, found));
+            }
+        }
+        Ok(self.with_key(&rotation.new, seq))
+    }
+
+    /// The keys after a revocation sealed at `seq`.
+    ///
+    /// # Errors
+    /// It names a key that never was in force or was revoked before, an index that is not before it, a
+    /// replacement that was used before, or too few root keys signed.
+    pub fn revoke(&self, revocation: &KeyRevocation, seq: Seq) -> Result<Self, KeyFault> {
+        let known = |period: &KeyPeriod| period.vkey == revocation.revoked;
+        if !self.checkpoint_keys.iter().any(known) {
+            let expected = "a revoked key that has been in force";
+            return Err(KeyFault::new(expected, &*revocation.revoked));
+        }
+        if self.is_revoked(&revocation.revoked) {
+            let found = format!("{}, revoked before", revocation.revoked);
+            return Err(KeyFault::new("a key that still counts", found));
+        }
+        if revocation.last_good >= seq {
+            let expected = format!("a last good entry before entry {seq}");
+            let found = format!("entry {}", revocation.last_good);
+            return Err(KeyFault::new(expected, found));
+        }
+        self.check_unused(&revocation.new)?;
+        let text = RevocationText::of(&self.origin, revocation);
+        let message = text.to_text();
+        let new = checkpoint_verifier(&revocation.new, &self.origin)?;
+        if !new.verify(&message, &revocation.signature_new) {
+            let found = "a signature that is not by the new key";
+            return Err(KeyFault::new("a signature by the new key", found));
+        }
+        let ascending = revocation.signatures.is_sorted_by(|a, b| a.key < b.key);
+        if !ascending {
+            let expected = "signatures of root keys, ascending by key, each once";
+            return Err(KeyFault::new(expected, "others"));
+        }
+        for signed in &revocation.signatures {
+            if !self.root_keys.contains(&signed.key) {
+                return Err(KeyFault::new("signatures by root keys", &*signed.key));
+            }
+            if !ed25519(&signed.key)?.verify(&message, &signed.signature) {
+                let found = format!("one that is not by {}", signed.key);
+                return Err(KeyFault::new("signatures by root keys", found));
+            }
+        }
+        let found = u32::try_from(revocation.signatures.len()).unwrap_or(u32::MAX);
+        if self.root_threshold == 0 || found < self.root_threshold {
+            let all = self.root_keys.len();
+            let expected = format!("signatures by {} of {all} root keys", self.root_threshold);
+            return Err(KeyFault::new(expected, format!("{found}")));
+        }
+        let mut book = self.with_key(&revocation.new, seq);
+        book.revoked.push(Revoked {
+            at: seq,
+            vkey: Arc::clone(&revocation.revoked),
+            last_good: revocation.last_good,
+        });
+        Ok(book)
+    }
+
+    /// Whether a key has been revoked.
+    #[must_use]
+    pub fn is_revoked(&self, vkey: &str) -> bool {
+        self.revoked.iter().any(|revoked| *revoked.vkey == *vkey)
+    }
+
+    /// A key once given up never comes back, under whatever name.
+    fn check_unused(&self, new: &Arc<str>) -> Result<(), KeyFault> {
+        let public = parse_checkpoint_key(new, &self.origin)?;
+        let periods = self.checkpoint_keys.iter().map(|key| &key.vkey);
+        for used in periods.chain(&self.root_keys) {
+            if parse(used)?.public_key() == public.public_key() {
+                let found = format!("{new}, used before");
+                return Err(KeyFault::new("a key never used before", found));
+            }
+        }
+        Ok(())
+    }
+
+    fn with_key(&self, new: &Arc<str>, since: Seq) -> Self {
+        let mut book = self.clone();
+        book.checkpoint_keys.push(KeyPeriod {
+            since,
+            vkey: Arc::clone(new),
+        });
+        book
+    }
+}
+
 /// Reads an Ed25519 vkey, refusing any but its one spelling.
 pub(crate) fn parse(text: &str) -> Result<VerifierKey, KeyFault> {
-    let key = VerifierKey::parse(text).map_err(|error| KeyFault::Spelling(error.to_string()))?;
+    let expected = "an Ed25519 vkey in its one spelling";
+    let key =
+        VerifierKey::parse(text).map_err(|error| KeyFault::new(expected, error.to_string()))?;
     if key.to_string() != text {
-        return Err(KeyFault::Spelling("another spelling of the key".to_owned()));
+        return Err(KeyFault::new(expected, "another spelling of the key"));
     }
     if key.kind() != SignatureType::Ed25519 {
-        return Err(KeyFault::Kind);
+        return Err(KeyFault::new(expected, "a key of another kind"));
     }
     Ok(key)
 }
 
 /// Reads a checkpoint key, which is named like the origin.
-pub(crate) fn parse_checkpoint_key(text: &str, origin: &str) -> Result<Ed25519Verifier, KeyFault> {
+fn parse_checkpoint_key(text: &str, origin: &str) -> Result<VerifierKey, KeyFault> {
     let key = parse(text)?;
     if key.name().as_str() != origin {
-        return Err(KeyFault::Name(key.name().as_str().to_owned()));
+        let found = format!("a key named `{}`", key.name());
+        return Err(KeyFault::new("a key named like the origin", found));
     }
-    Ed25519Verifier::new(&key).map_err(|error| KeyFault::Spelling(error.to_string()))
+    verifier(&key)?;
+    Ok(key)
 }
 
-/// Checks both signatures of a rotation sealed at `seq`.
-pub(crate) fn check_rotation(
-    rotation: &KeyRotation,
-    origin: &str,
-    seq: Seq,
-) -> Result<(), KeyFault> {
-    let message = KeyRotation::message(origin, seq, &rotation.old, &rotation.new);
-    let old = parse_checkpoint_key(&rotation.old, origin)?;
-    let new = parse_checkpoint_key(&rotation.new, origin)?;
-    if !old.verify(&message, &rotation.signature_old) {
-        return Err(KeyFault::Signature("old"));
-    }
-    if !new.verify(&message, &rotation.signature_new) {
-        return Err(KeyFault::Signature("new"));
-    }
-    Ok(())
+fn checkpoint_verifier(text: &str, origin: &str) -> Result<Ed25519Verifier, KeyFault> {
+    verifier(&parse_checkpoint_key(text, origin)?)
 }
 
-impl core::fmt::Display for KeyFault {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Spelling(reason) => f.write_str(reason),
-            Self::Kind => f.write_str("a key of another kind"),
-            Self::Name(name) => write!(f, "a key named `{name}`"),
-            Self::Signature(which) => write!(f, "a signature that is not by the {which} key"),
-        }
-    }
+/// The verifier of an Ed25519 vkey.
+pub(crate) fn ed25519(text: &str) -> Result<Ed25519Verifier, KeyFault> {
+    verifier(&parse(text)?)
+}
+
+fn verifier(key: &VerifierKey) -> Result<Ed25519Verifier, KeyFault> {
+    Ed25519Verifier::new(key)
+        .map_err(|error| KeyFault::new("a usable Ed25519 key", error.to_string()))
 }

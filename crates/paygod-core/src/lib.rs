@@ -5,11 +5,13 @@
 //! - [`State`]: the fold over entries; [`State::apply`] checks everything a verifier checks.
 //! - [`ports`]: what the engine asks of history; [`judge`]: who judges.
 //! - [`snapshot`], [`history`]: the state as bytes; balances as they were.
+//! - [`ceremony`]: the documents that holders of root keys sign.
 //!
 //! Pure: no I/O, clock, randomness or threads. INVARIANT(fold): the engine seals nothing that the fold
 //! refuses, and the fold is the one that verifiers run.
 
 mod accounts;
+pub mod ceremony;
 pub mod command;
 mod effects;
 pub mod engine;
@@ -46,16 +48,17 @@ pub use engine::{Context, Outcome, SystemCommand};
 pub use engine_error::CommandError;
 pub use entry::{Body, Entry, EntryRef, Layer, RequestRef, Side};
 pub use entry_json::{ENTRY_VERSION, EntryError, EntryHead, EntrySlot};
-pub use fold_book::{ALIASES_PER_ACCOUNT_MAX, ROOT_KEYS_MAX};
+pub use fold_book::ALIASES_PER_ACCOUNT_MAX;
 pub use fold_error::{Check, FoldError};
 pub use judge::Judge;
+pub use keys::{KeyFault, ROOT_KEYS_MAX};
 pub use payment::{PAYMENT_TEXT_BYTES_MAX, Party, Payment, PaymentDetails};
 pub use pendings::{Leg, Pending, Stage};
 pub use ports::{CommitmentKey, History, HistoryError, SealedRequest, WindowKey, WindowLookup};
 pub use prepare::{Prepared, Preparer, Workspace};
 pub use request_error::RequestError;
 pub use snapshot::SnapshotError;
-pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};
+pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, Revoked, State};
 
 // Adapters depend on this crate alone for what the ports speak of.
 pub use paygod_policy::{AccountFact, Named, Verdict, WindowFact, WindowToken};

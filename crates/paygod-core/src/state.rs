@@ -45,6 +45,19 @@ pub struct Book {
     pub root_threshold: u32,
     /// The checkpoint keys, oldest first; the last is in force.
     pub checkpoint_keys: Vec<KeyPeriod>,
+    /// The checkpoint keys that were revoked, in the order of the entries that did it.
+    pub revoked: Vec<Revoked>,
+}
+
+/// A checkpoint key that root keys have revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// The entry that revoked it.
+    pub at: Seq,
+    /// The key, as a vkey.
+    pub vkey: Arc<str>,
+    /// Its checkpoints count only up to this entry: those of trees larger by more than one do not.
+    pub last_good: Seq,
 }
 
 /// A checkpoint key and where its time began.

@@ -12,6 +12,7 @@ pub(crate) fn name(body: &Body, seq: Seq) -> Option<String> {
         Body::Expire { pending } => Some(format!("expire:{}", pending.seq)),
         Body::Snapshot(_) => Some(format!("snapshot:{seq}")),
         Body::KeyRotate(_) => Some(format!("key_rotate:{seq}")),
+        Body::KeyRevoke(_) => Some(format!("key_revoke:{seq}")),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole: rules as tables, the codecs, and a random walk against a model.
 
 mod book;
+mod ceremony;
 mod entries;
 mod forgeries;
 mod idempotency;

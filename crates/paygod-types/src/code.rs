@@ -277,6 +277,7 @@ codes! {
     LEDGER_CLOSED = "ledger.closed", Unavailable, "the ledger is closing and takes no more requests", "open the book again";
     LEDGER_BUSY = "ledger.busy", Busy, "too many requests are in flight", "send the request again in a moment";
     LEDGER_REQUEST_TOO_LARGE = "ledger.request-too-large", TooLarge, "the request document is longer than its limit", "split the request";
+    LEDGER_UNSIGNED = "ledger.unsigned", Unavailable, "too many entries wait for a signed checkpoint", "bring the signer back, then send the request again";
     LEDGER_KEY_FILE = "ledger.key-file", System, "a key file of the book cannot be used", "restore the key file; the ledger cannot go on without it";
     LEDGER_KEY_MISMATCH = "ledger.key-mismatch", System, "the signer holds another key than the one the ledger names", "give the key that the last rotation names";
     LEDGER_STATE_MISMATCH = "ledger.state-mismatch", Failed, "the state rebuilt from the entries is not the one that was sealed", "restore a backup";
@@ -353,6 +354,7 @@ codes! {
     POLICY_DUPLICATE = "policy.duplicate", Input, "a pack or list stands twice in one policy", "name one version of each";
     POLICY_LIST_MISSING = "policy.list-missing", Input, "a pack reads a list that the policy lacks", "activate the list together with the pack";
     POLICY_DOCUMENT = "policy.document", Input, "the document to judge is not JSON", "send a JSON object";
+    KEY_REVOCATION = "key.revocation", Refused, "the key revocation does not hold", "gather the signatures of enough root keys";
     KEY_ROTATION = "key.rotation", Refused, "the key rotation does not hold", "sign it again with the old and the new key";
     ENTRY_TOO_LARGE = "entry.too-large", TooLarge, "the entry would be longer than allowed", "split the request";
     ENTRY_FORM = "entry.form", Failed, "the bytes are not an entry", "take the log as damaged and compare it with a backup";
@@ -381,6 +383,7 @@ codes! {
     FOLD_TIMEOUT = "fold.timeout", Failed, "a timeout is not kept", "take the log as changed";
     FOLD_REFERENCE = "fold.reference", Failed, "a reference does not point back", "take the log as changed";
     FOLD_KEY = "fold.key", Failed, "a key rotation is not signed by the key in force and the new one", "take the log as changed";
+    FOLD_REVOCATION = "fold.revocation", Failed, "a key revocation is not signed by enough root keys", "take the log as changed";
     FOLD_SNAPSHOT = "fold.snapshot", Failed, "a snapshot entry speaks of a state that never was", "take the log as changed";
 
     // pack, list, policy: what judges.
@@ -391,6 +394,20 @@ codes! {
     LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
     LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";
     LIST_ENTRY = "list.entry", Input, "an entry cannot stand in a list", "correct or leave out the entry named";
+
+    // keys: ceremonies, key files and the providers that hold keys.
+    KEYS_DOCUMENT = "keys.document", Input, "the file is not the document that this step of the ceremony needs", "use the file that the step before made";
+    KEYS_REFUSED = "keys.refused", Refused, "the keys of the document do not hold together", "begin the step before anew";
+    KEYS_SIGNATURES = "keys.signatures", Failed, "signatures are missing or do not hold", "gather what is missing";
+    KEYS_FILE = "keys.file", Input, "a key file cannot be used", "check the path and the file's permissions";
+    KEYS_PASSPHRASE = "keys.passphrase", Input, "the passphrase is missing, too short or wrong", "set PAYGOD_PASSPHRASE_FILE, or type it on a terminal";
+    KEYS_PROVIDER = "keys.provider", Unavailable, "the provider of keys does not answer", "see that it is up; what waits for it goes on by itself";
+    KEYS_PROVIDER_FAULT = "keys.provider-fault", System, "the provider of keys refused or answered wrongly", "check its configuration and its log";
+    KEYS_PIN = "keys.pin", System, "the PIN of a hardware module is refused or cannot be read", "correct the file that holds it; a PIN that was refused is not tried again";
+    KEYS_CONFIG = "keys.config", Input, "the address of the keys is not one", "correct it as the message says";
+    KEYS_NO_TURN = "keys.no-turn", Unavailable, "the log moves faster than its keys sign", "try again when it is calmer";
+    KEYS_PRODUCTION = "keys.production", Refused, "the book is not fit for production", "make a book with root keys, and with keys in hardware or a key service";
+    KEYS_NOT_A_HOLDER = "keys.not-a-holder", Refused, "the document does not name the key", "use the key that the document names";
 
     // verify: what an auditor's check of an export finds.
     VERIFY_SOURCE = "verify.source", System, "a file of the export cannot be read", "check the disk and the permissions";
@@ -405,6 +422,7 @@ codes! {
     VERIFY_ORDER = "verify.order", Failed, "published checkpoints do not only grow", "take the log as rolled back";
     VERIFY_FORK = "verify.fork", Failed, "there are two checkpoints of one size", "take the log as forked; both notes are the evidence";
     VERIFY_SIGNATURE = "verify.signature", Failed, "a checkpoint is not signed by the key in force", "take the checkpoint as forged";
+    VERIFY_REVOKED = "verify.revoked", Failed, "a checkpoint is signed by a key that was revoked before", "take the checkpoint as the thief's";
     VERIFY_ROOT = "verify.root", Failed, "the entries are not those that a checkpoint signed", "take the export as changed before that checkpoint";
     VERIFY_KEPT = "verify.kept", Failed, "the log is not the one that the auditor kept something of", "take history as rewritten";
     VERIFY_DUPLICATE_ID = "verify.duplicate-id", Failed, "an id is used twice", "take the later entry as forged or replayed";

@@ -1,6 +1,7 @@
 //! The work that needs order: the tree grows, the state is rebuilt, and each checkpoint is checked when
 //! the tree has its size. One thread at a time does it.
 
+use paygod_core::Body;
 use paygod_tlog::limits::TILE_HEIGHT;
 use paygod_tlog::{
     CheckpointError, Hash, NoteError, NoteVerifier, Rows, SignedCheckpoint, TlogProof, TreeHead,
@@ -17,6 +18,7 @@ use crate::limits::ENTRIES_PER_RUN;
 use crate::options::{Depth, Options};
 use crate::rebuild::Rebuild;
 use crate::report::Report;
+use crate::revocations::Revocations;
 
 /// Everything known about the log up to some entry.
 pub(crate) struct Audit<'a> {
@@ -30,6 +32,7 @@ pub(crate) struct Audit<'a> {
     /// The auditor's proofs, the highest index first.
     proofs: Vec<TlogProof>,
     keys: Keys,
+    revocations: Revocations,
     rebuild: Option<Rebuild>,
     genesis: Option<Hash>,
     /// Size of the last checkpoint that stands, of any, and of those the auditor kept. One that the
@@ -61,6 +64,7 @@ impl<'a> Audit<'a> {
             checkpoints,
             proofs,
             keys: Keys::default(),
+            revocations: Revocations::default(),
             rebuild: (options.depth == Depth::Whole).then(|| Rebuild::new(options)),
             genesis: None,
             stands: 0,
@@ -143,6 +147,13 @@ impl<'a> Audit<'a> {
                 && let Err(failure) = self.keys.apply(entry, read.index)
             {
                 self.failures.push(failure);
+            }
+            if let Some(Body::KeyRotate(rotation)) = read.entry.as_ref().map(|entry| &entry.body) {
+                self.revocations.rotated(&rotation.old, read.index);
+            }
+            if read.index == 0 {
+                self.revocations = Revocations::read(self.options.kept.revocations, &self.keys)?;
+                self.kept_checked = self.kept_checked.saturating_add(self.revocations.len());
             }
         }
         Ok(())
@@ -228,6 +239,7 @@ impl<'a> Audit<'a> {
             self.failures
                 .push(Failure::new(Check::Signature, place, expected, found));
         }
+        self.revocations.check(&due.signed);
         let found = *due.signed.head();
         match due.origin {
             Origin::Published => self.checkpoints_checked += 1,
@@ -259,6 +271,7 @@ impl<'a> Audit<'a> {
     /// Checks what is left when all entries were taken, and reports.
     pub(crate) fn finish(mut self) -> Result<Report, VerifyError> {
         let head = self.tree.head();
+        self.revocations.finish(&self.keys, &mut self.failures);
         if head.size == self.reader.size {
             self.levels.finish(self.reader.source, &mut self.failures)?;
             self.check_past_the_end(head)?;
@@ -274,6 +287,7 @@ impl<'a> Audit<'a> {
             genesis_pinned: self.options.genesis.is_some(),
             head: Some(head),
             keys: self.keys.changes(),
+            revoked: self.keys.revoked().to_vec(),
             checkpoints: self.checkpoints_checked,
             kept: self.kept_checked,
             accounts: 0,

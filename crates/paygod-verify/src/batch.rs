@@ -16,8 +16,9 @@ use crate::limits::{BUNDLES_PER_BATCH, FAILURES_KEPT_MIN, STATES_TOLD_MAX};
 use crate::options::Depth;
 use crate::source::{Source, SourceError, Whole, read_whole};
 
-/// Canonical bytes of entries that change the key begin like this: `action` is their first key.
-const ROTATION_PREFIX: &[u8] = b"{\"action\":\"key_rotate\"";
+/// Canonical bytes of entries that change the key (`key_rotate`, `key_revoke`) begin like this: `action`
+/// is their first key.
+const KEY_CHANGE_PREFIX: &[u8] = b"{\"action\":\"key_r";
 
 /// A run of bundles, read and hashed.
 #[derive(Debug, Default)]
@@ -191,7 +192,7 @@ impl Reader<'_> {
     }
 
     fn read_entry(&self, index: u64, bytes: &[u8], out: &mut Bundle, failures: &mut Vec<Failure>) {
-        if self.depth == Depth::Sealed && index > 0 && !bytes.starts_with(ROTATION_PREFIX) {
+        if self.depth == Depth::Sealed && index > 0 && !bytes.starts_with(KEY_CHANGE_PREFIX) {
             if let Err(error) = canonical::check(bytes, &Limits::ENTRY) {
                 note(failures, || not_an_entry(index, error.to_string()));
             }

@@ -101,6 +101,8 @@ checks! {
     Fork = VERIFY_FORK;
     /// Every checkpoint is of this log and signed by the key in force at its size.
     Signature = VERIFY_SIGNATURE;
+    /// No checkpoint is by a key that was revoked, past its last good entry.
+    Revoked = VERIFY_REVOKED;
     /// Every checkpoint's root is that of the entries before it.
     Root = VERIFY_ROOT;
     /// What the auditor kept still stands.

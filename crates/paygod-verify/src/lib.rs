@@ -32,6 +32,7 @@ mod options;
 mod pipeline;
 mod rebuild;
 mod report;
+mod revocations;
 mod snapshots;
 mod source;
 mod spill;

@@ -36,6 +36,9 @@ pub struct Kept<'a> {
     pub checkpoints: &'a [Vec<u8>],
     /// tlog-proof files: a change of the entry that one proves is named exactly.
     pub proofs: &'a [Vec<u8>],
+    /// Revocations of this log's checkpoint keys, as notes: every checkpoint that a revoked key signed
+    /// past its last good entry is refused, even in a log that hides the revocation.
+    pub revocations: &'a [Vec<u8>],
     /// An earlier export, or only its `checkpoint` and `tile/0`: the first changed entry is named.
     pub export: Option<&'a dyn Source>,
 }

@@ -255,9 +255,13 @@ fn read_kept(
     options: &Options<'_>,
 ) -> Result<(Vec<SignedCheckpoint>, Vec<TlogProof>), VerifyError> {
     let kept = &options.kept;
-    let count = kept.checkpoints.len().saturating_add(kept.proofs.len());
+    let count = kept
+        .checkpoints
+        .len()
+        .saturating_add(kept.proofs.len())
+        .saturating_add(kept.revocations.len());
     if count > KEPT_MAX {
-        let what = "checkpoints and proofs".to_owned();
+        let what = "checkpoints, proofs and revocations".to_owned();
         return Err(VerifyError::Kept {
             what,
             reason: format!("{count} of at most {KEPT_MAX}"),
@@ -294,6 +298,7 @@ fn without_checkpoint(options: &Options<'_>, failures: Failures) -> Report {
         genesis_pinned: options.genesis.is_some(),
         head: None,
         keys: 0,
+        revoked: Vec::new(),
         checkpoints: 0,
         kept: 0,
         accounts: 0,

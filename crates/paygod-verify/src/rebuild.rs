@@ -84,9 +84,9 @@ impl Rebuild {
         }
         self.snapshots.observe(&self.state);
         match &entry.body {
-            Body::Genesis(_) | Body::KeyRotate(_) => {
-                if let (Some(book), Some(key)) = (self.state.book(), self.state.checkpoint_key()) {
-                    keys.set(&book.origin, &key.vkey);
+            Body::Genesis(_) | Body::KeyRotate(_) | Body::KeyRevoke(_) => {
+                if let Some(book) = self.state.book() {
+                    keys.set(book.clone());
                 }
             }
             Body::Snapshot(claim) => {

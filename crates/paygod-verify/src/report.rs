@@ -1,6 +1,6 @@
 //! What verifying found, for people and for machines.
 
-use paygod_core::CurrencyTotals;
+use paygod_core::{CurrencyTotals, Revoked};
 use paygod_tlog::{Hash, TreeHead};
 use paygod_types::Money;
 use paygod_types::canonical::Writer;
@@ -23,6 +23,8 @@ pub struct Report {
     pub head: Option<TreeHead>,
     /// Checkpoint keys that have been in force.
     pub keys: u64,
+    /// Checkpoint keys that have been revoked, and the entries that their checkpoints count up to.
+    pub revoked: Vec<Revoked>,
     /// Published checkpoints checked.
     pub checkpoints: u64,
     /// The auditor's own checkpoints and proofs checked.
@@ -80,6 +82,19 @@ impl Report {
         writer.u64(self.keys);
         writer.key("origin");
         writer.string(&self.origin);
+        writer.key("revoked");
+        writer.begin_array();
+        for key in &self.revoked {
+            writer.begin_object();
+            writer.key("at");
+            writer.u64(key.at.get());
+            writer.key("key");
+            writer.string(&key.vkey);
+            writer.key("last_good");
+            writer.u64(key.last_good.get());
+            writer.end_object();
+        }
+        writer.end_array();
         if let Some(head) = &self.head {
             writer.key("root");
             writer.hex(head.root.as_bytes());

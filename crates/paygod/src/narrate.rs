@@ -94,6 +94,12 @@ pub(crate) fn entry(entry: &Entry) -> String {
         }
         Body::EvidenceErase { request } => format!("input of {} erased", named(request)),
         Body::KeyRotate(_) => "checkpoint key replaced".to_owned(),
+        Body::KeyRevoke(revocation) => {
+            format!(
+                "checkpoint key revoked: good up to entry {}",
+                revocation.last_good
+            )
+        }
         Body::Snapshot(claim) => format!("state after #{} committed to", claim.of),
     }
 }

@@ -16,8 +16,9 @@ use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
 use crate::entry::{
-    AllowingRule, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRotation, Layer,
-    Posting, RequestRef, Side, SnapshotClaim, TransferBody, Window,
+    AllowingRule, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation,
+    KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim, TransferBody,
+    Window,
 };
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
@@ -262,6 +263,7 @@ impl<'a> From<'a> {
                 signature_new: self.signature("signature_new")?,
                 signature_old: self.signature("signature_old")?,
             }),
+            Action::KeyRevoke => Body::KeyRevoke(self.key_revoke()?),
             Action::Snapshot => Body::Snapshot(SnapshotClaim {
                 accounts: self.number("accounts")?,
                 digest: self.digest("digest")?,
@@ -606,6 +608,30 @@ impl<'a> From<'a> {
             checkpoint_key,
             root_keys,
             root_threshold,
+        })
+    }
+
+    fn key_revoke(&mut self) -> Read<KeyRevocation> {
+        let last_good = Seq(self.number("last_good")?);
+        let new = self.text("new")?;
+        let revoked = self.text("revoked")?;
+        let signature_new = self.signature("signature_new")?;
+        self.key("signatures")?;
+        self.0.array_begin()?;
+        let mut signatures = Vec::new();
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            let key = self.text("key")?;
+            let signature = self.signature("signature")?;
+            self.end()?;
+            signatures.push(RootSignature { key, signature });
+        }
+        Ok(KeyRevocation {
+            last_good,
+            new,
+            revoked,
+            signature_new,
+            signatures,
         })
     }
 

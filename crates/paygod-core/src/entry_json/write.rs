@@ -10,8 +10,8 @@ use paygod_types::{Amount, Currency, Digest, Money, Timestamp};
 use super::ENTRY_VERSION;
 use crate::command::{AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{
-    Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRotation, Layer, Posting, RequestRef,
-    SnapshotClaim, TransferBody, Window,
+    Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, Layer,
+    Posting, RequestRef, SnapshotClaim, TransferBody, Window,
 };
 
 pub(super) fn entry(entry: &Entry, out: &mut Vec<u8>) {
@@ -93,6 +93,7 @@ fn body(body: &Body, out: &mut Out<'_>) {
         Body::PolicyActivate { set, policy } => policy_activate(set, policy, out),
         Body::Genesis(body) => genesis(body, out),
         Body::KeyRotate(body) => key_rotate(body, out),
+        Body::KeyRevoke(body) => key_revoke(body, out),
         Body::Snapshot(claim) => snapshot(claim, out),
     }
 }
@@ -294,6 +295,30 @@ fn key_rotate(rotation: &KeyRotation, out: &mut Out<'_>) {
     out.lit(",\"signature_old\":");
     out.word(&STANDARD.encode(rotation.signature_old));
     out.lit("}");
+}
+
+fn key_revoke(revocation: &KeyRevocation, out: &mut Out<'_>) {
+    out.lit("{\"last_good\":");
+    out.number(revocation.last_good.get());
+    out.lit(",\"new\":");
+    out.text(&revocation.new);
+    out.lit(",\"revoked\":");
+    out.text(&revocation.revoked);
+    out.lit(",\"signature_new\":");
+    out.word(&STANDARD.encode(revocation.signature_new));
+    out.lit(",\"signatures\":[");
+    for (index, signed) in revocation.signatures.iter().enumerate() {
+        out.lit(if index == 0 {
+            "{\"key\":"
+        } else {
+            ",{\"key\":"
+        });
+        out.text(&signed.key);
+        out.lit(",\"signature\":");
+        out.word(&STANDARD.encode(signed.signature));
+        out.lit("}");
+    }
+    out.lit("]}");
 }
 
 fn snapshot(claim: &SnapshotClaim, out: &mut Out<'_>) {

@@ -136,7 +136,11 @@ impl<'a> From<'a> {
             Action::Freeze => Command::Freeze(self.freeze("`freeze`")?),
             Action::Unfreeze => Command::Unfreeze(self.freeze("`unfreeze`")?),
             Action::PolicyActivate => Command::PolicyActivate(self.policy_set()?),
-            Action::Genesis | Action::Expire | Action::Snapshot | Action::KeyRotate => {
+            Action::Genesis
+            | Action::Expire
+            | Action::Snapshot
+            | Action::KeyRotate
+            | Action::KeyRevoke => {
                 return Err(unknown(action.as_str(), "a request"));
             }
         })

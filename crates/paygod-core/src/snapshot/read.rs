@@ -11,7 +11,7 @@ use super::{MAGIC, SnapshotError};
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx, Balances};
 use crate::command::{Alias, PolicySet};
 use crate::pendings::{Leg, Pending, Stage};
-use crate::state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, State};
+use crate::state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, Revoked, State};
 
 type Read<T> = Result<T, SnapshotError>;
 
@@ -180,7 +180,20 @@ impl<'a> From<'a> {
             root_keys,
             root_threshold,
             checkpoint_keys,
+            revoked: self.revoked()?,
         })
+    }
+
+    fn revoked(&mut self) -> Read<Vec<Revoked>> {
+        let mut revoked = Vec::new();
+        for _ in 0..self.u32()? {
+            revoked.push(Revoked {
+                at: Seq(self.u64()?),
+                vkey: self.text()?.into(),
+                last_good: Seq(self.u64()?),
+            });
+        }
+        Ok(revoked)
     }
 
     fn policy(&mut self) -> Read<ActivePolicy> {

@@ -57,6 +57,12 @@ fn book(book: &Book, out: &mut Vec<u8>) {
         u64(key.since.get(), out);
         text(&key.vkey, out);
     }
+    length(book.revoked.len(), out);
+    for key in &book.revoked {
+        u64(key.at.get(), out);
+        text(&key.vkey, out);
+        u64(key.last_good.get(), out);
+    }
 }
 
 fn named(named: &[Named], out: &mut Vec<u8>) {

@@ -131,9 +131,19 @@ pub(super) fn genesis() -> Genesis {
     Genesis {
         origin: ORIGIN.into(),
         checkpoint_key: vkey(1),
-        root_keys: Vec::new(),
-        root_threshold: 0,
+        root_keys: (1..=3).map(root_vkey).collect(),
+        root_threshold: 2,
     }
+}
+
+/// Root keys are named by their order, so that they ascend.
+pub(super) fn root(number: u8) -> Ed25519Signer {
+    let name = KeyName::parse(&format!("root-{number}.example")).unwrap();
+    Ed25519Signer::new(name, &[100 + number; 32])
+}
+
+pub(super) fn root_vkey(number: u8) -> Arc<str> {
+    root(number).verifier_key().to_string().into()
 }
 
 pub(super) fn packs() -> PolicySet {

@@ -1,7 +1,7 @@
 //! The bytes of entries: canonical, one spelling, and as the vectors in `contracts/` have them.
 
-use super::book::{Book, transfer};
-use super::keys::rotation;
+use super::book::{Book, ORIGIN, transfer};
+use super::keys::{revocation, rotation};
 use crate::entry::{Decision, SnapshotClaim};
 use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand};
 use paygod_types::canonical::{self, Limits};
@@ -70,6 +70,8 @@ pub(super) fn everything() -> Book {
     book.system(SystemCommand::Snapshot(claim)).unwrap();
     let rotation = rotation(book.state.next_seq(), 1, 2);
     book.system(SystemCommand::KeyRotate(rotation)).unwrap();
+    let revocation = revocation(ORIGIN, (2, 9), 3, &[1, 3]);
+    book.system(SystemCommand::KeyRevoke(revocation)).unwrap();
     book
 }
 

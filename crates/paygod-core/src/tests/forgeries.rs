@@ -1,7 +1,7 @@
 //! Every check of the fold, met by an entry that fails it and nothing else.
 
-use super::book::{Book, genesis, packs, transfer};
-use super::keys::rotation;
+use super::book::{Book, ORIGIN, genesis, packs, transfer};
+use super::keys::{revocation, rotation};
 use crate::command::{AccountOpen, FreezeScope};
 use crate::entry::{Body, EntryRef, SnapshotClaim, TransferBody, Window};
 use crate::{Check, Entry, Layer, RequestRef, Side, State};
@@ -381,6 +381,13 @@ fn book() -> Vec<Check> {
             })
         }
     };
+    let revoked = || {
+        scene(|book| {
+            let revocation = revocation(ORIGIN, (1, 3), 2, &[1, 2]);
+            book.system(crate::SystemCommand::KeyRevoke(revocation))
+                .unwrap();
+        })
+    };
     let rotated = || {
         scene(|book| {
             let rotation = rotation(book.state.next_seq(), 1, 2);
@@ -429,6 +436,10 @@ fn book() -> Vec<Check> {
         }),
         rotated().forged(Check::Key, |s| match &mut s.entry.body {
             Body::KeyRotate(rotation) => rotation.signature_old[0] ^= 1,
+            other => panic!("{other:?}"),
+        }),
+        revoked().forged(Check::Revocation, |s| match &mut s.entry.body {
+            Body::KeyRevoke(revocation) => drop(revocation.signatures.pop()),
             other => panic!("{other:?}"),
         }),
         corrected.forged(Check::Reference, |s| match &mut s.entry.body {

@@ -1,7 +1,10 @@
-//! Genesis and key rotation.
+//! Genesis, key rotation, key revocation.
 
-use super::book::{Book, ORIGIN, genesis, signer, vkey};
-use crate::entry::KeyRotation;
+use std::sync::Arc;
+
+use super::book::{Book, ORIGIN, genesis, root, root_vkey, signer, vkey};
+use crate::ceremony::RevocationText;
+use crate::entry::{KeyRevocation, KeyRotation, RootSignature};
 use crate::{CommandError, State, SystemCommand};
 use paygod_types::{Seq, Timestamp};
 
@@ -12,6 +15,168 @@ pub(super) fn rotation(seq: Seq, old: u8, new: u8) -> KeyRotation {
         old: vkey(old),
         signature_new: signer(new).sign_bytes(message.as_bytes()),
         signature_old: signer(old).sign_bytes(message.as_bytes()),
+    }
+}
+
+/// A revocation of key `stolen.0`, last good entry `stolen.1`, in favour of `new`, by these root keys.
+pub(super) fn revocation(origin: &str, stolen: (u8, u64), new: u8, roots: &[u8]) -> KeyRevocation {
+    let text = RevocationText {
+        origin: origin.into(),
+        revoked: vkey(stolen.0),
+        last_good: Seq(stolen.1),
+        new: vkey(new),
+    };
+    let message = text.to_text();
+    let signatures = roots.iter().map(|number| RootSignature {
+        key: root_vkey(*number),
+        signature: root(*number).sign_bytes(message.as_bytes()),
+    });
+    KeyRevocation {
+        last_good: text.last_good,
+        signature_new: signer(new).sign_bytes(message.as_bytes()),
+        signatures: signatures.collect(),
+        new: text.new,
+        revoked: text.revoked,
+    }
+}
+
+#[test]
+fn revocation_by_enough_roots_takes_the_key_out_of_force() {
+    let mut book = Book::ready();
+    let seq = book.state.next_seq();
+    let effects = book
+        .system(SystemCommand::KeyRevoke(revocation(
+            ORIGIN,
+            (1, 3),
+            2,
+            &[1, 3],
+        )))
+        .unwrap();
+    assert_eq!(effects.checkpoint_key, Some(vkey(2)));
+    let keys = book.state.book().unwrap();
+    assert!(keys.is_revoked(&vkey(1)) && !keys.is_revoked(&vkey(2)));
+    assert_eq!(
+        (keys.revoked[0].at, keys.revoked[0].last_good),
+        (seq, Seq(3))
+    );
+    // The thief cannot rotate on with the stolen key, and the stolen key never comes back.
+    let thief = rotation(book.state.next_seq(), 1, 9);
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRotate(thief))),
+        "key.rotation"
+    );
+    let back = rotation(book.state.next_seq(), 2, 1);
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRotate(back))),
+        "key.rotation"
+    );
+}
+
+#[test]
+fn a_key_rotated_out_long_ago_can_still_be_revoked() {
+    let mut book = Book::ready();
+    let seq = book.state.next_seq();
+    book.system(SystemCommand::KeyRotate(rotation(seq, 1, 2)))
+        .unwrap();
+    let old = revocation(ORIGIN, (1, 2), 3, &[2, 3]);
+    book.system(SystemCommand::KeyRevoke(old)).unwrap();
+    assert!(book.state.book().unwrap().is_revoked(&vkey(1)));
+}
+
+#[test]
+fn revocation_is_refused_unless_every_part_holds() {
+    let mut book = Book::ready();
+    let next = book.state.next_seq().get();
+    let good = revocation(ORIGIN, (1, 3), 2, &[1, 2]);
+    let with = |change: fn(&mut KeyRevocation)| {
+        let mut wrong = good.clone();
+        change(&mut wrong);
+        wrong
+    };
+    let named_twice = |revocation: &mut KeyRevocation| {
+        revocation.signatures[1] = revocation.signatures[0].clone();
+    };
+    let by_no_root = |revocation: &mut KeyRevocation| revocation.signatures[0].key = vkey(7);
+    let table: [(&str, KeyRevocation); 11] = [
+        ("too few roots", revocation(ORIGIN, (1, 3), 2, &[2])),
+        ("no root", revocation(ORIGIN, (1, 3), 2, &[])),
+        ("one root twice", with(named_twice)),
+        ("out of order", revocation(ORIGIN, (1, 3), 2, &[3, 1])),
+        ("another signer", with(by_no_root)),
+        ("another log", revocation("elsewhere", (1, 3), 2, &[1, 2])),
+        ("another index", with(|wrong| wrong.last_good = Seq(4))),
+        ("not before it", revocation(ORIGIN, (1, next), 2, &[1, 2])),
+        (
+            "a key never in force",
+            revocation(ORIGIN, (4, 3), 2, &[1, 2]),
+        ),
+        ("the key itself", revocation(ORIGIN, (1, 3), 1, &[1, 2])),
+        (
+            "not held by who asks",
+            with(|wrong| wrong.signature_new = wrong.signatures[0].signature),
+        ),
+    ];
+    for (what, wrong) in table {
+        assert_eq!(
+            code(book.system(SystemCommand::KeyRevoke(wrong))),
+            "key.revocation",
+            "{what}"
+        );
+    }
+    book.system(SystemCommand::KeyRevoke(good.clone())).unwrap();
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRevoke(good))),
+        "key.revocation",
+        "replayed"
+    );
+}
+
+#[test]
+fn without_root_keys_nothing_can_be_revoked() {
+    let mut book = Book::ready();
+    let mut keys = book.state.book().unwrap().clone();
+    keys.root_keys.clear();
+    keys.root_threshold = 0;
+    book.state.book = Some(Arc::new(keys));
+    let asked = revocation(ORIGIN, (1, 3), 2, &[]);
+    assert_eq!(
+        code(book.system(SystemCommand::KeyRevoke(asked))),
+        "key.revocation"
+    );
+}
+
+#[test]
+fn root_keys_are_of_distinct_holders_and_sign_no_checkpoints() {
+    use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
+    let named = |name: &str, seed: u8| -> Arc<str> {
+        Ed25519Signer::new(KeyName::parse(name).unwrap(), &[seed; 32])
+            .verifier_key()
+            .to_string()
+            .into()
+    };
+    let one_holder_twice = vec![named("a.example", 101), named("b.example", 101)];
+    let online = vec![named("a.example", 1), named("b.example", 102)];
+    let descending = vec![root_vkey(2), root_vkey(1)];
+    let pair = || vec![root_vkey(1), root_vkey(2)];
+    let table: [(&str, Vec<Arc<str>>, u32); 6] = [
+        ("one key under two names", one_holder_twice, 2),
+        ("the checkpoint key", online, 2),
+        ("out of order", descending, 2),
+        ("more than there are", pair(), 3),
+        ("none needed", pair(), 0),
+        ("a threshold of nobody", Vec::new(), 1),
+    ];
+    for (what, keys, threshold) in table {
+        let mut wrong = genesis();
+        wrong.root_keys = keys;
+        wrong.root_threshold = threshold;
+        let result = crate::engine::execute_system(
+            &mut State::new(),
+            SystemCommand::Genesis(wrong),
+            Timestamp::EPOCH,
+            &mut Vec::new(),
+        );
+        assert_eq!(code(result), "key.rotation", "{what}");
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use paygod_core::ceremony::RevocationText;
 use paygod_core::command::{AccountOpen, PolicySet};
 use paygod_core::entry::{
     Decision, Genesis, KeyRotation, Layer, Posting, Side, SnapshotClaim, TransferBody,
@@ -22,8 +23,8 @@ use paygod_core::entry::{
 use paygod_core::{Body, Entry, RequestRef, State, Verdict};
 use paygod_policy::{ListBuilder, Pack};
 use paygod_tlog::{
-    Checkpoint, Ed25519Signer, Hash, KeyName, NoteSigner, Rows, SignedCheckpoint, Tile, TileKind,
-    TreeHead, TreeWriter, bundle, leaf_hash,
+    Checkpoint, Ed25519Signer, Hash, KeyName, NoteSigner, Rows, SignedCheckpoint, SignedNote, Tile,
+    TileKind, TreeHead, TreeWriter, bundle, leaf_hash,
 };
 use paygod_types::{AccountId, Amount, Currency, Digest, Money, Name, RequestId, Seq, Timestamp};
 use paygod_verify::{Options, Report, Source, SourceError, verify};
@@ -97,6 +98,16 @@ pub fn signer(seed: u8) -> Ed25519Signer {
     Ed25519Signer::new(KeyName::parse(ORIGIN).unwrap(), &[seed; 32])
 }
 
+/// Root keys are named by their order, so that they ascend.
+pub fn root(number: u8) -> Ed25519Signer {
+    let name = KeyName::parse(&format!("root-{number}.example")).unwrap();
+    Ed25519Signer::new(name, &[100 + number; 32])
+}
+
+pub fn root_vkey(number: u8) -> Arc<str> {
+    root(number).verifier_key().to_string().into()
+}
+
 /// A book under construction: entries, published checkpoints and blobs.
 #[derive(Clone)]
 pub struct Book {
@@ -127,8 +138,8 @@ impl Book {
             Body::Genesis(Genesis {
                 origin: ORIGIN.into(),
                 checkpoint_key: vkey.into(),
-                root_keys: Vec::new(),
-                root_threshold: 0,
+                root_keys: vec![root_vkey(1), root_vkey(2), root_vkey(3)],
+                root_threshold: 2,
             }),
         );
         book
@@ -336,6 +347,43 @@ impl Book {
 
     pub fn rotate(&mut self, new: u8) -> u64 {
         let entry = self.rotate_entry(new);
+        self.key = new;
+        self.seal(&entry)
+    }
+
+    /// The text of a revocation of the key in force.
+    pub fn revocation_text(&self, last_good: u64, new: u8) -> RevocationText {
+        RevocationText {
+            origin: ORIGIN.into(),
+            revoked: signer(self.key).verifier_key().to_string().into(),
+            last_good: Seq(last_good),
+            new: signer(new).verifier_key().to_string().into(),
+        }
+    }
+
+    /// The note that auditors are given, signed by these root keys and the new key.
+    pub fn revocation_note(&self, last_good: u64, new: u8, roots: &[u8]) -> Vec<u8> {
+        let text = self.revocation_text(last_good, new).to_text();
+        let signers: Vec<Ed25519Signer> = roots.iter().map(|number| root(*number)).collect();
+        let new = signer(new);
+        let mut all: Vec<&dyn NoteSigner> = vec![&new];
+        for root in &signers {
+            all.push(root);
+        }
+        SignedNote::sign(&text, &all).unwrap().to_bytes()
+    }
+
+    /// An entry that revokes the key in force, by these root keys.
+    pub fn revoke_entry(&self, last_good: u64, new: u8, roots: &[u8]) -> Entry {
+        let note = self.revocation_note(last_good, new, roots);
+        let body = RevocationText::signed(&[note], self.state.book().unwrap()).unwrap();
+        let seq = self.next_seq();
+        let id = RequestId::system(&format!("key_revoke:{seq}")).unwrap();
+        self.entry(id, None, Body::KeyRevoke(body))
+    }
+
+    pub fn revoke(&mut self, last_good: u64, new: u8, roots: &[u8]) -> u64 {
+        let entry = self.revoke_entry(last_good, new, roots);
         self.key = new;
         self.seal(&entry)
     }

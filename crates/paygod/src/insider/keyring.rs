@@ -72,6 +72,7 @@ impl Keyring {
             match &entry.body {
                 Body::Genesis(genesis) => vkey = Some(&genesis.checkpoint_key),
                 Body::KeyRotate(rotation) => vkey = Some(&rotation.new),
+                Body::KeyRevoke(revocation) => vkey = Some(&revocation.new),
                 _ => {}
             }
         }

@@ -72,6 +72,7 @@ fn system_id(entry: &Entry) -> Option<RequestId> {
         Body::Expire { pending } => format!("expire:{}", pending.seq),
         Body::Snapshot(_) => format!("snapshot:{}", entry.seq),
         Body::KeyRotate(_) => format!("key_rotate:{}", entry.seq),
+        Body::KeyRevoke(_) => format!("key_revoke:{}", entry.seq),
         _ => return None,
     };
     RequestId::system(&name).ok()
