@@ -1,6 +1,6 @@
 //! The dependency arrows: which crate of the workspace may depend on which.
 //!
-//! The table is the one in ARCHITECTURE.md. Adapters (`store`, and later `keys` and `anchor`) never
+//! The table is the one in ARCHITECTURE.md. Adapters (`store`, `keys`, and later `anchor`) never
 //! name each other; only `service` and the binary wire them together.
 
 use crate::Faults;
@@ -13,6 +13,7 @@ const POLICY: &str = "paygod-policy";
 const CORE: &str = "paygod-core";
 const VERIFY: &str = "paygod-verify";
 const STORE: &str = "paygod-store";
+const KEYS: &str = "paygod-keys";
 const SERVICE: &str = "paygod-service";
 
 /// A crate and the crates of the workspace it may depend on.
@@ -23,10 +24,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (CORE, &[TYPES, TLOG, POLICY]),
     (VERIFY, &[CORE, TYPES, TLOG, POLICY]),
     (STORE, &[CORE, TYPES, TLOG]),
-    (SERVICE, &[CORE, TYPES, TLOG, POLICY, STORE, VERIFY]),
+    (KEYS, &[CORE, TYPES, TLOG]),
+    (SERVICE, &[CORE, TYPES, TLOG, POLICY, STORE, KEYS, VERIFY]),
     (
         "paygod",
-        &[CORE, TYPES, TLOG, POLICY, STORE, VERIFY, SERVICE],
+        &[CORE, TYPES, TLOG, POLICY, STORE, KEYS, VERIFY, SERVICE],
     ),
     ("xtask", &[]),
 ];

@@ -1,0 +1,246 @@
+//! A key file under a passphrase: PKCS#8, encrypted by PBES2 with scrypt and AES-256 (RFC 5958, RFC 8018,
+//! RFC 7914), in PEM. `openssl pkey -in FILE` reads it too.
+//!
+//! For root keys, which sign a few times in the life of a book on a machine without a network. Nothing
+//! here is kept open: the private key is decrypted, used, and wiped.
+//!
+//! INVARIANT(bounded-parser): a file says itself how much work its passphrase takes; more than
+//! [`COST_MAX`] is refused, not done.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use paygod_tlog::{Ed25519Signer, KeyName};
+use paygod_types::{Code, code};
+use pkcs8::der::pem::{LineEnding, PemLabel as _};
+use pkcs8::pkcs5::{pbes2, scrypt};
+use pkcs8::{EncryptedPrivateKeyInfoOwned, PrivateKeyInfoRef, SecretDocument};
+use zeroize::Zeroizing;
+
+/// Shortest passphrase, in characters.
+pub const PASSPHRASE_CHARS_MIN: usize = 12;
+
+/// Longest passphrase, in bytes.
+pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
+
+/// Longest key file worth reading, in bytes.
+const FILE_BYTES_MAX: u64 = 4_096;
+
+/// scrypt: 16 MiB, which OpenSSL still reads, five times over, which makes up for the little memory.
+const SCRYPT_LOG_N: u8 = 14;
+const SCRYPT_R: u32 = 8;
+const SCRYPT_P: u32 = 5;
+
+/// Most work that a file may ask for: N · r · p of scrypt. About 2 GiB·s of memory and time.
+pub const COST_MAX: u64 = 1 << 24;
+
+/// An Ed25519 private key in PKCS#8 (RFC 8410, section 7) up to the 32 bytes of its seed.
+const ED25519_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// A key file could not be made or opened. Never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// The operating system refused something.
+    #[error("the key file `{}`: {source}; check the path", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Others than its owner may read it.
+    #[error("the key file `{}` may be read by others (mode {mode:03o}); run `chmod 600` on it", path.display())]
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is not an encrypted private key.
+    #[error("`{}` is no encrypted Ed25519 key: {reason}; use a file that `keys ceremony new` made", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The passphrase is too short or too long to be one.
+    #[error(
+        "a passphrase has {PASSPHRASE_CHARS_MIN} characters or more and at most {PASSPHRASE_BYTES_MAX} bytes; choose another"
+    )]
+    Passphrase,
+    /// The passphrase is another.
+    #[error("the passphrase does not open the key file `{}`; type it again", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness for a new key; try again")]
+    Randomness,
+    /// The key could not be encrypted.
+    #[error("the new key could not be encrypted; report this as a fault")]
+    Encrypt,
+}
+
+impl KeyFileError {
+    /// The permanent code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Io { .. } | Self::Readable { .. } | Self::Form { .. } | Self::Encrypt => {
+                code::KEYS_FILE
+            }
+            Self::Passphrase | Self::Wrong { .. } => code::KEYS_PASSPHRASE,
+            Self::Randomness => code::VAULT_RANDOMNESS,
+        }
+    }
+}
+
+/// Makes a new key and its file, durably, for its owner alone. Never replaces a file.
+///
+/// # Errors
+/// The passphrase is too short, the file exists or cannot be written.
+pub fn create(
+    path: &Path,
+    name: KeyName,
+    passphrase: &[u8],
+) -> Result<Ed25519Signer, KeyFileError> {
+    check_passphrase(passphrase)?;
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|_| KeyFileError::Randomness)?;
+    let pem = encrypt(&seed, passphrase)?;
+    write(path, pem.as_bytes()).map_err(|source| KeyFileError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok(Ed25519Signer::new(name, &seed))
+}
+
+/// Opens a key file.
+///
+/// # Errors
+/// It cannot be read, others may read it, it is none, or the passphrase is another.
+pub fn open(path: &Path, name: KeyName, passphrase: &[u8]) -> Result<Ed25519Signer, KeyFileError> {
+    let (pem, mode) = read(path).map_err(|source| KeyFileError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Readable {
+            path: path.to_path_buf(),
+            mode: mode & 0o777,
+        });
+    }
+    let seed = decrypt(&pem, passphrase).map_err(|fault| match fault {
+        Fault::Form(reason) => KeyFileError::Form {
+            path: path.to_path_buf(),
+            reason,
+        },
+        Fault::Wrong => KeyFileError::Wrong {
+            path: path.to_path_buf(),
+        },
+    })?;
+    Ok(Ed25519Signer::new(name, &seed))
+}
+
+/// Whether a passphrase is long enough to protect a key.
+///
+/// # Errors
+/// It is too short, or too long to be one.
+pub fn check_passphrase(passphrase: &[u8]) -> Result<(), KeyFileError> {
+    let chars = String::from_utf8_lossy(passphrase).chars().count();
+    if chars < PASSPHRASE_CHARS_MIN || passphrase.len() > PASSPHRASE_BYTES_MAX {
+        return Err(KeyFileError::Passphrase);
+    }
+    Ok(())
+}
+
+enum Fault {
+    Form(&'static str),
+    Wrong,
+}
+
+fn encrypt(seed: &[u8; 32], passphrase: &[u8]) -> Result<Zeroizing<String>, KeyFileError> {
+    let mut drawn = [0_u8; 32];
+    getrandom::fill(&mut drawn).map_err(|_| KeyFileError::Randomness)?;
+    let (salt, iv) = drawn.split_at(16);
+    let iv: [u8; 16] = iv.try_into().map_err(|_| KeyFileError::Encrypt)?;
+    let cost =
+        scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P).map_err(|_| KeyFileError::Encrypt)?;
+    let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost, salt, iv)
+        .map_err(|_| KeyFileError::Encrypt)?;
+    let mut der = Zeroizing::new(ED25519_PREFIX.to_vec());
+    der.extend_from_slice(seed);
+    let key = PrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| KeyFileError::Encrypt)?;
+    let encrypted = key
+        .encrypt_with_params(scheme, passphrase)
+        .map_err(|_| KeyFileError::Encrypt)?;
+    encrypted
+        .to_pem(EncryptedPrivateKeyInfoOwned::PEM_LABEL, LineEnding::LF)
+        .map_err(|_| KeyFileError::Encrypt)
+}
+
+fn decrypt(pem: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
+    let (label, der) =
+        SecretDocument::from_pem(pem).map_err(|_| Fault::Form("it is not in PEM"))?;
+    if label != EncryptedPrivateKeyInfoOwned::PEM_LABEL {
+        return Err(Fault::Form("it is not encrypted"));
+    }
+    let encrypted = EncryptedPrivateKeyInfoOwned::try_from(der.as_bytes())
+        .map_err(|_| Fault::Form("it is not PKCS#8"))?;
+    let scheme = encrypted.encryption_algorithm.pbes2();
+    let work = scheme.and_then(|scheme| scheme.kdf.scrypt()).map(|scrypt| {
+        scrypt
+            .cost_parameter
+            .saturating_mul(u64::from(scrypt.block_size))
+            .saturating_mul(u64::from(scrypt.parallelization))
+    });
+    match work {
+        None => return Err(Fault::Form("its passphrase is not stretched by scrypt")),
+        Some(work) if work > COST_MAX => {
+            return Err(Fault::Form(
+                "its passphrase takes more work than any should",
+            ));
+        }
+        Some(_) => {}
+    }
+    // A wrong passphrase leaves garbage, which the padding or the structure gives away.
+    let plain = encrypted.decrypt(passphrase).map_err(|_| Fault::Wrong)?;
+    let rest = plain.as_bytes().strip_prefix(&ED25519_PREFIX);
+    let seed = rest.and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+    seed.map(Zeroizing::new)
+        .ok_or(Fault::Form("what it holds is not an Ed25519 key"))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    fs::File::open(folder)?.sync_all()
+}
+
+fn read(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
+    let file = fs::File::open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    let mut text = Zeroizing::new(String::new());
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok((text, mode))
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

@@ -1,0 +1,17 @@
+//! Keys that sign for a book, and the providers that hold them.
+//!
+//! A [`Signer`] is one key, wherever it is; a [`Provider`] makes, finds and retires them. [`NoteKey`] is a
+//! signer under a log's name, as checkpoints need it: every signature that a provider returns is verified
+//! before it is used, so that a provider which signs something else is one that failed.
+//!
+//! - [`file`]: a key encrypted under a passphrase (PKCS#8, PBES2): root keys.
+//! - [`pkcs11`]: keys in a hardware module. [`uri`]: which one, in one line.
+//!
+//! It does not decide which key is in force: the ledger's entries do.
+
+pub mod file;
+pub mod pkcs11;
+mod signer;
+pub mod uri;
+
+pub use signer::{Algorithm, NoteKey, Provider, ProviderError, PublicKey, Signer};

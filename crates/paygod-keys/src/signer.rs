@@ -1,0 +1,163 @@
+//! What a key is to the rest of the product.
+
+use std::fmt;
+use std::sync::Arc;
+
+use paygod_tlog::{
+    Ed25519Verifier, KeyName, NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
+};
+use paygod_types::{Code, code};
+
+/// A kind of signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032), over the message itself. What checkpoints need.
+    Ed25519,
+}
+
+/// A public key: its kind and its bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PublicKey {
+    /// The kind.
+    pub algorithm: Algorithm,
+    /// Ed25519: the 32 bytes of RFC 8032.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut hex = Vec::new();
+        paygod_types::write_hex(&self.bytes, &mut hex);
+        write!(f, "{:?}:{}", self.algorithm, String::from_utf8_lossy(&hex))
+    }
+}
+
+/// A provider could not do what was asked. Never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the keys in {provider}: {reason}")]
+pub struct ProviderError {
+    /// Which provider, as an operator knows it.
+    pub provider: String,
+    /// What happened, and what to do about it.
+    pub reason: String,
+    /// The permanent code.
+    pub code: Code,
+    /// Whether the same call can succeed later without anybody's doing.
+    pub retry: bool,
+}
+
+/// One private key, wherever it is.
+pub trait Signer: Send + Sync + fmt::Debug {
+    /// The provider's own name of the key, its version included.
+    fn key_id(&self) -> &str;
+
+    /// The public half.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Signs a message. Ed25519: 64 bytes.
+    ///
+    /// # Errors
+    /// The provider refused or could not be reached.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError>;
+}
+
+/// What holds keys: a folder, a hardware module, a key service.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// Finds the one private key of a public key.
+    ///
+    /// # Errors
+    /// There is none, there are several, or the provider could not be reached.
+    fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError>;
+
+    /// Makes a new key, whose private half never leaves the provider.
+    ///
+    /// # Errors
+    /// The provider refused or could not be reached.
+    fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError>;
+
+    /// Makes a key that was replaced unable to sign ever again. A key that is gone already is fine.
+    ///
+    /// # Errors
+    /// The provider refused or could not be reached.
+    fn retire(&self, public: &PublicKey) -> Result<(), ProviderError>;
+
+    /// Whether keys are out of reach of whoever reads this machine's disk.
+    fn is_for_production(&self) -> bool;
+}
+
+/// A signer under a log's name: signs its checkpoints and key changes.
+#[derive(Debug)]
+pub struct NoteKey {
+    signer: Arc<dyn Signer>,
+    verifier_key: VerifierKey,
+    verifier: Ed25519Verifier,
+}
+
+impl NoteKey {
+    /// Gives a key a name.
+    ///
+    /// # Errors
+    /// The provider's public key is none.
+    pub fn new(name: KeyName, signer: Arc<dyn Signer>) -> Result<Self, ProviderError> {
+        let refuse = |error: paygod_tlog::KeyError| ProviderError {
+            provider: signer.key_id().to_owned(),
+            reason: format!("the public key is not usable: {error}"),
+            code: code::KEYS_PROVIDER_FAULT,
+            retry: false,
+        };
+        let public = signer.public_key();
+        let Algorithm::Ed25519 = public.algorithm;
+        let verifier_key =
+            VerifierKey::new(name, SignatureType::Ed25519, &public.bytes).map_err(refuse)?;
+        let verifier = Ed25519Verifier::new(&verifier_key).map_err(refuse)?;
+        Ok(Self {
+            signer,
+            verifier_key,
+            verifier,
+        })
+    }
+
+    /// The public key of a vkey, to find its signer by.
+    ///
+    /// # Errors
+    /// It is no Ed25519 vkey.
+    pub fn public_key_of(vkey: &str) -> Result<PublicKey, paygod_tlog::KeyError> {
+        let key = VerifierKey::parse(vkey)?;
+        Ed25519Verifier::new(&key)?;
+        Ok(PublicKey {
+            algorithm: Algorithm::Ed25519,
+            bytes: key.public_key().to_vec(),
+        })
+    }
+
+    /// The provider's own name of the key.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.signer.key_id()
+    }
+}
+
+impl NoteSigner for NoteKey {
+    fn verifier_key(&self) -> &VerifierKey {
+        &self.verifier_key
+    }
+
+    fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+        let fault = |reason: String| SignerError {
+            name: self.verifier_key.name().clone(),
+            reason,
+        };
+        let signature = self
+            .signer
+            .sign(text.as_bytes())
+            .map_err(|error| fault(error.to_string()))?;
+        if self.verifier.verify(text, &signature) {
+            return Ok(signature);
+        }
+        let key = self.signer.key_id();
+        Err(fault(format!(
+            "`{key}` returned a signature that is not its own over what it was given"
+        )))
+    }
+}
