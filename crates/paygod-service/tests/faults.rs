@@ -39,6 +39,8 @@ fn new_book(dir: &Path) -> FaultDisk {
     let disk = FaultDisk::new();
     let book = BookOptions {
         origin: "ledger.example.com/faults".to_owned(),
+        roots: None,
+        keys: None,
     };
     Ledger::create_with(dir, &book, options(&disk)).unwrap();
     let ledger = Ledger::open(dir, options(&disk)).unwrap();
@@ -157,6 +159,8 @@ fn a_folder_that_may_not_be_written_is_a_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let book = BookOptions {
         origin: "ledger.example.com/faults".to_owned(),
+        roots: None,
+        keys: None,
     };
     let path = dir.path().join("file").join("book");
     std::fs::write(dir.path().join("file"), b"not a folder").unwrap();

@@ -13,8 +13,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use paygod_service::ledger::{Clock, KeyFile, Ledger, OpenOptions};
@@ -136,4 +136,61 @@ fn times_rise_though_the_clock_goes_back() {
         .map(|seq| ledger.entry(Seq(seq)).unwrap().entry.time)
         .collect();
     assert!(times.is_sorted_by(|earlier, later| earlier < later));
+}
+
+/// The book's own key behind a provider that answers only while its gate is open.
+struct Gated {
+    key: Arc<Moody>,
+    open: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gated {
+    fn set(&self, open: bool) {
+        *self.open.lock().unwrap() = open;
+        self.changed.notify_all();
+    }
+}
+
+impl NoteSigner for Gated {
+    fn verifier_key(&self) -> &VerifierKey {
+        self.key.verifier_key()
+    }
+
+    fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+        let mut open = self.open.lock().unwrap();
+        while !*open {
+            open = self.changed.wait(open).unwrap();
+        }
+        self.key.sign(text)
+    }
+}
+
+#[test]
+fn a_signer_that_never_answers_holds_up_no_request_however_many_groups_follow() {
+    let book = TestBook::new();
+    let signer = Arc::new(Gated {
+        key: moody(&book),
+        open: Mutex::new(true),
+        changed: Condvar::new(),
+    });
+    let options = OpenOptions {
+        signer: Some(Arc::clone(&signer) as _),
+        publish_every: Duration::from_millis(1),
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    ledger.wait_signed().unwrap();
+    let signed = ledger.signed();
+    signer.set(false);
+    // Each answer means one more group: many times what may wait to be integrated.
+    for number in 0..200 {
+        let answers = ledger.submit(vec![open_account(&format!("gated-{number}"), "EUR")]);
+        assert!(answers[0].is_ok());
+    }
+    assert!(ledger.signed() <= signed + 1);
+    signer.set(true);
+    ledger.wait_signed().unwrap();
+    assert_eq!(ledger.signed(), signed + 200);
+    ledger.close().unwrap();
 }

@@ -8,6 +8,7 @@ use paygod_service::ledger::{
 };
 use paygod_types::code;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 faults_from!(BookError, LedgerError, SubmitError);
 
@@ -19,12 +20,20 @@ pub(crate) fn folder(global: &Global) -> Result<&Path, Fault> {
         .ok_or_else(|| Fault::new(code::CLI_NO_BOOK, "no book is named"))
 }
 
+/// How a book is opened.
+pub(crate) fn options(global: &Global) -> OpenOptions {
+    OpenOptions {
+        production: global.production,
+        ..OpenOptions::default()
+    }
+}
+
 /// Opens the book, hands it to `work`, and closes it whatever came of that.
 pub(crate) fn with<T>(
     global: &Global,
     work: impl FnOnce(&Ledger) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let ledger = Ledger::open(folder(global)?, OpenOptions::default())?;
+    let ledger = Ledger::open(folder(global)?, options(global))?;
     let outcome = work(&ledger);
     let cause = ledger.fault().map(str::to_owned);
     let closed = ledger.close().map_err(Fault::from);
@@ -34,6 +43,28 @@ pub(crate) fn with<T>(
         Some(cause) => done.map_err(|fault| fault.because(&cause)),
         None => done,
     }
+}
+
+/// How long a signer that fails is given to recover, and how often it is looked at.
+const SIGNER_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Waits until a signed checkpoint covers everything; gives up when the signer stays away.
+pub(crate) fn wait_signed(ledger: &Ledger) -> Result<(), Fault> {
+    let size = ledger.size();
+    let began = Instant::now();
+    while ledger.signed() < size {
+        if let Some(reason) = ledger.signer_fault()
+            && began.elapsed() >= SIGNER_PATIENCE
+        {
+            return Err(Fault::new(code::TLOG_SIGNER, reason));
+        }
+        if let Some(fault) = ledger.fault() {
+            return Err(Fault::new(code::LEDGER_POISONED, fault));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 /// Submits one request and waits for its outcome.

@@ -5,6 +5,7 @@
 //! are seen by everyone who can list processes.
 
 mod book;
+mod keys;
 mod pack;
 mod policy;
 mod proof;
@@ -13,6 +14,10 @@ mod run;
 mod tools;
 
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
+pub(crate) use keys::{
+    CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysRotate, KeysSign,
+    RevokeCommand, RevokeDraft, RevokeSeal,
+};
 pub(crate) use pack::{
     PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackNew, PackPaths, PackTest,
 };
@@ -64,6 +69,10 @@ pub(crate) struct Global {
     /// The book's folder
     #[arg(long, global = true, env = "PAYGOD_BOOK", value_name = "DIR")]
     pub(crate) book: Option<PathBuf>,
+
+    /// Refuse keys in files, and a book without root keys
+    #[arg(long, global = true, env = "PAYGOD_PRODUCTION", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) production: bool,
 
     /// Print JSON for programs in place of text for people
     #[arg(long, global = true)]
@@ -155,6 +164,8 @@ Examples:
     Unfreeze(Freeze),
     Correct(Correct),
     Erase(Erase),
+    #[command(subcommand)]
+    Keys(KeysCommand),
     Checkpoint(CheckpointShow),
     Prove(Prove),
     Export(Export),
@@ -184,6 +195,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Policy", &["pack", "list", "run"]),
+    ("Keys", &["keys"]),
     ("Proof", &["checkpoint", "prove", "export", "verify"]),
     ("This command", &["completions", "man"]),
 ];

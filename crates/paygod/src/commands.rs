@@ -4,6 +4,7 @@ pub(crate) mod account;
 mod ask;
 mod book;
 mod entries;
+pub(crate) mod keys;
 mod policy;
 mod proof;
 pub(crate) mod receipt;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Unfreeze(options) => requests::freeze(&options, Asked::Unfreeze, global, console),
         Command::Correct(options) => requests::correct(&options, global, console),
         Command::Erase(options) => requests::erase(&options, global, console),
+        Command::Keys(command) => keys::run(&command, global, console),
         Command::Checkpoint(_) => book::checkpoint(global, console),
         Command::Prove(options) => proof::run(&options, global, console),
         Command::Export(options) => book::export(&options, global, console),

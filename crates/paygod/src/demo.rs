@@ -100,6 +100,8 @@ fn new_book(places: &Places, story: &mut Story<'_>) -> Result<Created, Fault> {
         &places.book,
         &BookOptions {
             origin: ORIGIN.to_owned(),
+            roots: None,
+            keys: None,
         },
     )?;
     story.step("A new book")?;

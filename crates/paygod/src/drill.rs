@@ -16,6 +16,7 @@ mod money;
 mod policy;
 mod proofs;
 mod report;
+mod revocation;
 mod rotation;
 mod scene;
 mod stage;
@@ -41,6 +42,7 @@ const TARGETS: &[(&str, &[Attack])] = &[
     ("tree", tree::ATTACKS),
     ("checkpoints", checkpoints::ATTACKS),
     ("keys", keys::ATTACKS),
+    ("root keys", revocation::ATTACKS),
     ("decisions", policy::ATTACKS),
     ("money", money::ATTACKS),
     ("state", state::ATTACKS),

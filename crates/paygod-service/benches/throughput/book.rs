@@ -16,6 +16,8 @@ pub(crate) fn create(path: &Path, options: &Options) -> Ledger {
         path,
         &BookOptions {
             origin: "ledger.example.com/bench".to_owned(),
+            roots: None,
+            keys: None,
         },
     )
     .expect("a new book");

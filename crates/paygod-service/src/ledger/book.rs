@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use paygod_core::ceremony::RootsText;
 use paygod_core::engine;
 use paygod_core::entry::Genesis;
 use paygod_core::{State, SystemCommand};
 use paygod_store::{Book, FileKek, Group, Options};
-use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
+use paygod_tlog::KeyName;
 use paygod_types::Seq;
 
 use super::error::BookError;
-use super::keys::{self, KeyFile};
+use super::keys::{self, BookKeyError, BookKeys, KeyFile};
 use super::open::{Ledger, OpenOptions};
 
 /// What a new book is to be.
@@ -19,6 +20,12 @@ use super::open::{Ledger, OpenOptions};
 pub struct BookOptions {
     /// The log's origin, the first line of its checkpoints: a host name and a path, without a scheme.
     pub origin: String,
+    /// The root of trust that its holders have signed. `None`: a book for development, in which a
+    /// stolen checkpoint key can never be revoked.
+    pub roots: Option<RootsText>,
+    /// Where its checkpoint keys are made and stay: an address as in [`paygod_keys::uri`]. `None`: in key
+    /// files of the folder.
+    pub keys: Option<String>,
 }
 
 /// A book that was made.
@@ -30,17 +37,20 @@ pub struct Created {
     pub fingerprint: String,
     /// The checkpoint key, as a vkey.
     pub checkpoint_key: String,
-    /// The root keys, as vkeys.
+    /// The root keys, as vkeys; none in a book for development.
     pub root_keys: Vec<String>,
+    /// How many of them must sign together.
+    pub root_threshold: u32,
 }
 
 impl Ledger {
-    /// Makes a book in a new or empty folder: keys in files, genesis sealed, first checkpoint published.
+    /// Makes a book in a new or empty folder: its keys, genesis sealed, first checkpoint published.
     ///
-    /// The keys are development keys: whoever reads the folder has them.
+    /// Keys that no provider holds are in files: whoever reads the folder has them.
     ///
     /// # Errors
-    /// The folder is occupied or cannot be written, or the origin cannot name a log.
+    /// The folder is occupied or cannot be written, the origin cannot name a log, or the root of trust
+    /// is another log's.
     pub fn create(dir: &Path, options: &BookOptions) -> Result<Created, BookError> {
         Self::create_with(dir, options, OpenOptions::default())
     }
@@ -58,6 +68,19 @@ impl Ledger {
             origin: options.origin.clone(),
             reason: error.to_string(),
         })?;
+        if let Some(roots) = &options.roots
+            && *roots.origin != *options.origin
+        {
+            return Err(BookError::Roots {
+                origin: options.origin.clone(),
+                found: roots.origin.to_string(),
+            });
+        }
+        let mut open = open;
+        if let Some(uri) = &options.keys {
+            open.provider = Some(paygod_keys::uri::open(uri).map_err(BookKeyError::from)?);
+        }
+        open.check_production(options.roots.is_some())?;
         let kek = keys::draw()?;
         let store = Options {
             disk: Arc::clone(&open.disk),
@@ -67,12 +90,22 @@ impl Ledger {
             ..Options::default()
         };
         let book = Book::create(dir, &store)?;
-        let genesis = make_keys(dir, &name, &kek)?;
+        let book_keys = BookKeys {
+            dir: dir.to_path_buf(),
+            name,
+            provider: open.provider.clone(),
+            given: open.signer.clone(),
+        };
+        let genesis = make_keys(&book_keys, options.roots.as_ref(), &kek)?;
+        if let Some(uri) = &options.keys {
+            keys::write_provider(dir, uri)?;
+        }
         let created = Created {
             origin: options.origin.clone(),
             fingerprint: String::new(),
             checkpoint_key: genesis.checkpoint_key.to_string(),
             root_keys: genesis.root_keys.iter().map(ToString::to_string).collect(),
+            root_threshold: genesis.root_threshold,
         };
         seal_genesis(book, genesis, &open)?;
         // The rest is what opening any book does: index, tree, first checkpoint.
@@ -87,23 +120,23 @@ impl Ledger {
     }
 }
 
-/// Draws the book's keys, writes their files, and names the public ones.
-fn make_keys(dir: &Path, name: &KeyName, kek: &[u8; 32]) -> Result<Genesis, BookError> {
-    keys::write_new(dir, KeyFile::Vault, kek)?;
-    keys::create(dir, KeyFile::Window)?;
-    let checkpoint = keys::create(dir, KeyFile::Checkpoint)?;
-    let root = keys::create(dir, KeyFile::Root)?;
-    let vkey = |seed: &[u8; 32]| -> Arc<str> {
-        Ed25519Signer::new(name.clone(), seed)
-            .verifier_key()
-            .to_string()
-            .into()
+/// Makes the book's own keys, and names the public ones.
+fn make_keys(
+    book: &BookKeys,
+    roots: Option<&RootsText>,
+    kek: &[u8; 32],
+) -> Result<Genesis, BookError> {
+    keys::write_new(&book.dir, KeyFile::Vault, kek)?;
+    keys::create(&book.dir, KeyFile::Window)?;
+    let checkpoint = match &book.given {
+        Some(given) => Arc::clone(given),
+        None => book.create()?,
     };
     Ok(Genesis {
-        origin: name.as_str().into(),
-        checkpoint_key: vkey(&checkpoint),
-        root_keys: vec![vkey(&root)],
-        root_threshold: 1,
+        origin: book.name.as_str().into(),
+        checkpoint_key: checkpoint.verifier_key().to_string().into(),
+        root_keys: roots.map(|roots| roots.keys.clone()).unwrap_or_default(),
+        root_threshold: roots.map_or(0, |roots| roots.threshold),
     })
 }
 

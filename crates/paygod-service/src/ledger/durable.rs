@@ -48,6 +48,12 @@ impl Progress {
         self.lock().signed
     }
 
+    /// How many entries wait for a signed checkpoint.
+    pub(super) fn unsigned(&self) -> u64 {
+        let sizes = self.lock();
+        sizes.durable.saturating_sub(sizes.signed)
+    }
+
     pub(super) fn set_durable(&self, size: u64) {
         self.lock().durable = size;
         self.grown.notify_all();

@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use paygod_core::{State, SystemCommand};
+use paygod_types::Seq;
 
 use super::outcome::SubmitError;
 
@@ -17,4 +18,21 @@ pub(super) enum Errand {
         /// Where to say so.
         reply: SyncSender<Result<u64, SubmitError>>,
     },
+    /// Seal an entry of the ledger's own as the entry of a number; instead of one that waits.
+    SealAt(Appointment),
+    /// Seal what waits no more.
+    Cancel {
+        /// Where to say that it is off.
+        reply: SyncSender<()>,
+    },
+}
+
+/// An entry that is to have a certain number.
+pub(super) struct Appointment {
+    /// The number.
+    pub(super) seq: Seq,
+    /// The entry.
+    pub(super) command: SystemCommand,
+    /// How many entries there are once it is sealed; `None` if the log is past the number.
+    pub(super) reply: SyncSender<Result<Option<u64>, SubmitError>>,
 }

@@ -11,7 +11,7 @@ use paygod_store::{
 use paygod_types::{Code, Digest, Seq, code};
 
 use super::commit::EraseError;
-use super::keys::KeyFileError;
+use super::keys::{BookKeyError, KeyFileError};
 use super::outcome::SubmitError;
 use super::rulesets::PolicyError;
 
@@ -99,6 +99,25 @@ pub enum BookError {
         /// Rebuilt.
         found: Digest,
     },
+    /// The root of trust is another log's.
+    #[error(
+        "the root of trust is of the log `{found}`, and the book would be `{origin}`; give the book that origin, or hold the ceremony for this one"
+    )]
+    Roots {
+        /// The book's.
+        origin: String,
+        /// The root of trust's.
+        found: String,
+    },
+    /// The book is not fit for production.
+    #[error("in production a book has {lacks}")]
+    Production {
+        /// What it lacks, and what to do about it.
+        lacks: &'static str,
+    },
+    /// A checkpoint key could not be made or found.
+    #[error(transparent)]
+    Keys(#[from] BookKeyError),
     /// The signer holds another key.
     #[error(
         "the signer holds the key `{found}`, and the ledger names `{expected}`; give the key that the last rotation names"
@@ -156,6 +175,9 @@ impl BookError {
             Self::Snapshot(error) => error.code(),
             Self::NoGenesis { .. } => code::BOOK_NOT_READY,
             Self::State { .. } => code::LEDGER_STATE_MISMATCH,
+            Self::Roots { .. } => code::KEYS_REFUSED,
+            Self::Production { .. } => code::KEYS_PRODUCTION,
+            Self::Keys(error) => error.code(),
             Self::Signer { .. } => code::LEDGER_KEY_MISMATCH,
             Self::Copy(error) => error.code(),
             Self::Erase(error) => error.code(),

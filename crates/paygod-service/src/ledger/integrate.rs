@@ -1,73 +1,55 @@
-//! Stage 4, behind the answers: leaf hashes, tree files, balance history, then the signed checkpoint.
+//! Stage 4, behind the answers: leaf hashes, tree files, balance history. The tree's head is left for the
+//! publisher, which signs it on a thread of its own.
 //!
 //! INVARIANT(durable-first): it is handed only groups that are durable, so a checkpoint never covers
 //! an entry that a crash could take. All of it is derived: what a crash leaves undone is done again
 //! when the book is opened.
-//!
-//! A signer that is away for a while delays checkpoints, not requests.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
 
-use paygod_core::{Balances, Touched};
+use paygod_core::{Action, Balances, Touched};
 use paygod_store::{BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles};
 use paygod_tlog::{Hash, leaf_hash};
 use paygod_types::Amount;
 
-use super::publish::Publisher;
+use super::publish::{Due, Outbox};
 use super::shared::Shared;
 use super::snapshots::SnapshotJob;
 use super::work::Work;
-
-/// How long the integrator waits at least for a group, so that it never spins.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// The one thread that appends to what is derived.
 pub(super) struct Integrator {
     pub(super) tree: TreeFiles,
     pub(super) balances: HistoryWriter,
-    pub(super) publisher: Publisher,
-    /// How long at least between two checkpoints under load.
-    pub(super) publish_every: Duration,
+    /// The checkpoint key in force at the tree's size.
+    pub(super) vkey: Arc<str>,
+    /// The key before, if it was rotated out since the ledger was opened.
+    pub(super) before: Option<Arc<str>>,
+    pub(super) outbox: Arc<Outbox>,
     pub(super) snapshotter: Snapshotter,
     pub(super) groups: Receiver<Work>,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Integrator {
-    /// Works until the commit stage is gone, then publishes a last checkpoint.
+    /// Works until the commit stage is gone.
     pub(super) fn run(mut self) {
         let mut leaves = Vec::new();
         let mut snapshot = None;
-        self.publish();
-        let mut published = Instant::now();
-        loop {
-            let due = self.publish_every.saturating_sub(published.elapsed());
-            match self.groups.recv_timeout(due.max(SHORTEST_WAIT)) {
-                Ok(work) => match self.integrate(work, &mut leaves) {
-                    Ok(Some(started)) => snapshot = Some(started),
-                    Ok(None) => {}
-                    Err(error) => return self.shared.poison(&error),
-                },
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if published.elapsed() >= self.publish_every {
-                self.publish();
-                published = Instant::now();
+        // However this ends, the publisher is not left waiting.
+        let outbox = Closing(Arc::clone(&self.outbox));
+        while let Ok(work) = self.groups.recv() {
+            match self.integrate(work, &mut leaves) {
+                Ok(Some(started)) => snapshot = Some(started),
+                Ok(None) => {}
+                Err(error) => return self.shared.poison(&error),
             }
         }
-        self.publish();
+        drop(outbox);
         if let Some(snapshot) = snapshot {
             let _ended = JoinHandle::join(snapshot);
-        }
-    }
-
-    fn publish(&mut self) {
-        if let Err(error) = self.publisher.publish(self.tree.head(), &self.shared) {
-            self.shared.poison(&error);
         }
     }
 
@@ -81,7 +63,17 @@ impl Integrator {
         self.tree.append(leaves)?;
         self.balances
             .apply_all(work.changes.iter(work.group.first_seq()))?;
+        for (vkey, is_rotation) in work.keys.drain(..) {
+            let before = std::mem::replace(&mut self.vkey, vkey);
+            // A key that was revoked signs nothing more.
+            self.before = is_rotation.then_some(before);
+        }
         self.shared.progress.set_integrated(self.tree.size());
+        self.outbox.post(Due {
+            head: self.tree.head(),
+            vkey: Arc::clone(&self.vkey),
+            before: self.before.clone(),
+        });
         let snapshot = match work.snapshot.take() {
             Some(job) => {
                 self.balances.seal()?;
@@ -101,6 +93,15 @@ impl Integrator {
         builder
             .spawn(move || job.write(&frontier, &snapshotter, &shared))
             .ok()
+    }
+}
+
+/// Closes the outbox when the integrator ends, by a panic too.
+struct Closing(Arc<Outbox>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -1,10 +1,15 @@
-//! The key files of a development book: one secret each, in `keys/`, readable by its owner alone.
+//! The keys of a book, and the key files of a development book: one secret each, in `keys/`, readable by
+//! its owner alone.
 //!
 //! A key file holds one line, `<kind> <64 lower-case hexadecimal digits>`. Another kind, another
 //! length or a file that others may read is refused: INVARIANT(fail-closed).
 //!
-//! It protects nothing by itself: whoever reads the folder has the keys. Providers that hold keys in
-//! hardware take its place behind [`CheckpointSigner`] and the vault's own trait.
+//! It protects nothing by itself: whoever reads the folder has the keys. A [`Provider`] that holds
+//! checkpoint keys in hardware takes its place, and the vault has a trait of its own. Root keys are never
+//! here: they are made offline, in a ceremony.
+//!
+//! Which checkpoint key is in force the entries say. Keys are looked up by that and by nothing else, so
+//! a crash between making a key, sealing its rotation and retiring the old one leaves no doubt.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +17,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use paygod_keys::{Algorithm, NoteKey, Provider, ProviderError};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
 use paygod_types::{Code, code};
 use zeroize::Zeroizing;
@@ -23,6 +29,9 @@ pub type CheckpointSigner = Arc<dyn NoteSigner + Send + Sync>;
 /// The folder of key files within a book's.
 const FOLDER: &str = "keys";
 
+/// The file within that says which provider holds the checkpoint keys: one line without secrets.
+const PROVIDER: &str = "provider";
+
 /// Longest key file worth reading.
 const KEY_FILE_BYTES_MAX: u64 = 256;
 
@@ -31,8 +40,6 @@ const KEY_FILE_BYTES_MAX: u64 = 256;
 pub enum KeyFile {
     /// Signs checkpoints: an Ed25519 seed.
     Checkpoint,
-    /// The root of trust that genesis names: an Ed25519 seed. Belongs offline.
-    Root,
     /// Encrypts the data keys of the vault: an AES-256 key.
     Vault,
     /// Turns window keys and account aliases into tokens: an HMAC key.
@@ -40,12 +47,12 @@ pub enum KeyFile {
 }
 
 impl KeyFile {
-    const ALL: [Self; 4] = [Self::Checkpoint, Self::Root, Self::Vault, Self::Window];
+    /// Those that every book has.
+    const COMMON: [Self; 2] = [Self::Vault, Self::Window];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint.key",
-            Self::Root => "root-1.key",
             Self::Vault => "vault.key",
             Self::Window => "window.key",
         }
@@ -53,7 +60,7 @@ impl KeyFile {
 
     const fn kind(self) -> &'static str {
         match self {
-            Self::Checkpoint | Self::Root => "paygod-ed25519-seed-v1",
+            Self::Checkpoint => "paygod-ed25519-seed-v1",
             Self::Vault => "paygod-aes-256-v1",
             Self::Window => "paygod-hmac-sha256-v1",
         }
@@ -93,6 +100,14 @@ pub enum KeyFileError {
         /// The kind expected.
         expected: &'static str,
     },
+    /// No file holds the checkpoint key in force.
+    #[error("no key file in `{}` holds the checkpoint key that the ledger names, `{vkey}`; restore it, or name the provider that holds it", path.display())]
+    NotHere {
+        /// The folder of key files.
+        path: PathBuf,
+        /// The key in force.
+        vkey: String,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness for a new key; try again")]
     Randomness,
@@ -104,6 +119,7 @@ impl KeyFileError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Randomness => code::VAULT_RANDOMNESS,
+            Self::NotHere { .. } => code::LEDGER_KEY_MISMATCH,
             Self::Io { .. } | Self::Readable { .. } | Self::Kind { .. } => code::LEDGER_KEY_FILE,
         }
     }
@@ -118,7 +134,10 @@ pub(super) fn draw() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
 
 /// Writes a new key's file, durably, for its owner alone. Never replaces a file.
 pub(super) fn write_new(book: &Path, file: KeyFile, key: &[u8; 32]) -> Result<(), KeyFileError> {
-    let path = file.path(book);
+    write_at(file.path(book), file, key)
+}
+
+fn write_at(path: PathBuf, file: KeyFile, key: &[u8; 32]) -> Result<(), KeyFileError> {
     write(&path, file, key).map_err(|source| KeyFileError::Io { path, source })
 }
 
@@ -130,25 +149,32 @@ pub(super) fn create(book: &Path, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, 
 }
 
 fn write(path: &Path, file: KeyFile, key: &[u8; 32]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     let mut line = Zeroizing::new(format!("{} ", file.kind()).into_bytes());
     paygod_types::write_hex(key, &mut line);
     line.push(b'\n');
+    write_line(path, &line)
+}
+
+fn write_line(path: &Path, line: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     let mut out = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    out.write_all(&line)?;
+    out.write_all(line)?;
     out.sync_all()?;
     fs::File::open(folder)?.sync_all()
 }
 
 /// Reads a key file.
 pub(super) fn read(book: &Path, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
-    let path = file.path(book);
+    read_at(file.path(book), file)
+}
+
+fn read_at(path: PathBuf, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let (text, mode) = match read_text(&path) {
         Ok(found) => found,
         Err(source) => return Err(KeyFileError::Io { path, source }),
@@ -181,26 +207,157 @@ fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
     Ok((text, mode))
 }
 
-/// Copies the key files of a book to another folder, durably. A root key that was taken offline stays so.
+/// Copies the key files of a book to another folder, durably.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), KeyFileError> {
-    for file in KeyFile::ALL {
-        if file == KeyFile::Root && !file.path(from).exists() {
+    for file in KeyFile::COMMON {
+        write_new(to, file, &*read(from, file)?)?;
+    }
+    let provider = from.join(FOLDER).join(PROVIDER);
+    if let Ok(line) = fs::read_to_string(&provider) {
+        write_provider(to, line.trim_end())?;
+    }
+    for path in checkpoint_files(from)? {
+        let Some(name) = path.file_name() else {
             continue;
-        }
-        let key = read(from, file)?;
-        let path = file.path(to);
-        write(&path, file, &key).map_err(|source| KeyFileError::Io { path, source })?;
+        };
+        let key = read_at(path.clone(), KeyFile::Checkpoint)?;
+        write_at(to.join(FOLDER).join(name), KeyFile::Checkpoint, &key)?;
     }
     Ok(())
 }
 
-/// The signer of a book's checkpoint key file.
-pub(super) fn checkpoint_signer(
-    book: &Path,
-    name: KeyName,
-) -> Result<CheckpointSigner, KeyFileError> {
-    let seed = read(book, KeyFile::Checkpoint)?;
-    Ok(Arc::new(Ed25519Signer::new(name, &seed)))
+/// The provider that the book was made with; `None`: key files.
+pub(super) fn provider(book: &Path) -> Result<Option<Arc<dyn Provider>>, BookKeyError> {
+    let path = book.join(FOLDER).join(PROVIDER);
+    let line = match fs::read_to_string(&path) {
+        Ok(line) => line,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(KeyFileError::Io { path, source }.into()),
+    };
+    Ok(Some(paygod_keys::uri::open(line.trim_end())?))
+}
+
+/// Notes which provider holds the book's checkpoint keys.
+pub(super) fn write_provider(book: &Path, uri: &str) -> Result<(), KeyFileError> {
+    let path = book.join(FOLDER).join(PROVIDER);
+    write_line(&path, format!("{uri}\n").as_bytes())
+        .map_err(|source| KeyFileError::Io { path, source })
+}
+
+/// Key files of checkpoint keys: the first, and those that rotations made.
+fn checkpoint_files(book: &Path) -> Result<Vec<PathBuf>, KeyFileError> {
+    let folder = book.join(FOLDER);
+    let refused = |source| KeyFileError::Io {
+        path: folder.clone(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.starts_with("checkpoint") && name.ends_with(".key")) {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// A checkpoint key could not be made, found or retired.
+#[derive(Debug, thiserror::Error)]
+pub enum BookKeyError {
+    /// In a key file.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// In a provider.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The ledger names a key that is none.
+    #[error(transparent)]
+    Key(#[from] paygod_tlog::KeyError),
+}
+
+impl BookKeyError {
+    /// The permanent code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::File(error) => error.code(),
+            Self::Provider(error) => error.code,
+            Self::Key(error) => error.code(),
+        }
+    }
+}
+
+/// Where the checkpoint keys of a book are: in a provider, else in key files.
+#[derive(Clone)]
+pub(super) struct BookKeys {
+    pub(super) dir: PathBuf,
+    pub(super) name: KeyName,
+    pub(super) provider: Option<Arc<dyn Provider>>,
+    /// A signer that was put in: asked first.
+    pub(super) given: Option<CheckpointSigner>,
+}
+
+impl BookKeys {
+    /// The signer of the key that the ledger names.
+    pub(super) fn find(&self, vkey: &str) -> Result<CheckpointSigner, BookKeyError> {
+        if let Some(given) = &self.given
+            && given.verifier_key().to_string() == vkey
+        {
+            return Ok(Arc::clone(given));
+        }
+        if let Some(provider) = &self.provider {
+            let signer = provider.find(&NoteKey::public_key_of(vkey)?)?;
+            return Ok(Arc::new(NoteKey::new(self.name.clone(), signer)?));
+        }
+        for path in checkpoint_files(&self.dir)? {
+            let seed = read_at(path, KeyFile::Checkpoint)?;
+            let signer = Ed25519Signer::new(self.name.clone(), &seed);
+            if signer.verifier_key().to_string() == vkey {
+                return Ok(Arc::new(signer));
+            }
+        }
+        let path = self.dir.join(FOLDER);
+        let vkey = vkey.to_owned();
+        Err(KeyFileError::NotHere { path, vkey }.into())
+    }
+
+    /// Makes a key that was replaced unable to sign ever again.
+    pub(super) fn retire(&self, vkey: &str) -> Result<(), BookKeyError> {
+        let public = NoteKey::public_key_of(vkey)?;
+        if let Some(provider) = &self.provider {
+            return Ok(provider.retire(&public)?);
+        }
+        for path in checkpoint_files(&self.dir)? {
+            let seed = read_at(path.clone(), KeyFile::Checkpoint)?;
+            let signer = Ed25519Signer::new(self.name.clone(), &seed);
+            if signer.verifier_key().to_string() == vkey {
+                // What a file system keeps of it is another matter: keys that count are not in files.
+                fs::remove_file(&path).map_err(|source| KeyFileError::Io { path, source })?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a new checkpoint key where the others are.
+    pub(super) fn create(&self) -> Result<CheckpointSigner, BookKeyError> {
+        if let Some(provider) = &self.provider {
+            let signer = provider.create(Algorithm::Ed25519)?;
+            return Ok(Arc::new(NoteKey::new(self.name.clone(), signer)?));
+        }
+        let seed = draw()?;
+        let signer = Ed25519Signer::new(self.name.clone(), &seed);
+        let first = KeyFile::Checkpoint.path(&self.dir);
+        let path = if first.exists() {
+            first.with_file_name(format!("checkpoint-{}.key", signer.verifier_key().id()))
+        } else {
+            first
+        };
+        write_at(path, KeyFile::Checkpoint, &seed)?;
+        Ok(Arc::new(signer))
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! 1. `prepare`: canonical bytes, packs' first step, encryption; several workers side by side.
 //! 2. `sequence`: idempotency, decision, entry; the workers in turns, each what it prepared.
 //! 3. `commit`, a thread: one write, one flush, then the answers.
-//! 4. `integrate`, a thread: tree, balance history, checkpoint.
+//! 4. `integrate`, a thread: tree, balance history.
+//! 5. `publish`, a thread: the signed checkpoint.
 //!
 //! A [`Ledger`] is one handle for all callers and threads; every method takes `&self`. Reads show only
 //! what is durable: INVARIANT(durable-first). After a failed write nothing goes on until the book is
@@ -35,6 +36,9 @@ mod policy;
 mod prepare;
 mod publish;
 mod read;
+mod revoke;
+mod rotate;
+mod rotation_policy;
 mod rulesets;
 mod sequence;
 mod shared;
@@ -49,11 +53,14 @@ pub use commit::EraseError;
 pub use error::{BookError, LedgerError};
 pub use explain::{Explanation, InputState, Replay};
 pub use intake::{CHUNK_REQUESTS_MAX, REQUESTS_IN_FLIGHT_MAX};
-pub use keys::{CheckpointSigner, KeyFile, KeyFileError};
+pub use keys::{BookKeyError, CheckpointSigner, KeyFile, KeyFileError};
 pub use open::{Ledger, OpenOptions};
 pub use outcome::{Answer, Outcome, Submission, SubmitError};
 pub use policy::ActivationOrder;
 pub use read::{AccountState, Protection, Receipt, SealedEntry, Status};
+pub use revoke::{KeyChangeError, RevocationDraft};
+pub use rotate::Rotated;
+pub use rotation_policy::{KeyUse, RotationPolicy};
 pub use rulesets::{PolicyError, read_pack};
 pub use ticket::Ticket;
 

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
 
-use paygod_core::{State, WindowKey};
+use paygod_core::{EntryHead, State, WindowKey};
+use paygod_keys::Provider;
 use paygod_store::{
-    BalanceHistory, Blobs, Book, BookFiles, BookLock, Checkpoints, Disk, EntryBuf, FileKek, Finder,
-    Kek, OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault,
-    expect_book,
+    BalanceHistory, Blobs, Book, BookFiles, BookLock, Disk, EntryBuf, FileKek, Finder, Kek,
+    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault, expect_book,
 };
-use paygod_tlog::{Ed25519Verifier, KeyError, KeyName, leaf_hash};
-use paygod_types::{Seq, write_hex};
+use paygod_tlog::{KeyName, leaf_hash};
+use paygod_types::{Seq, Timestamp, write_hex};
 
 use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
@@ -21,9 +22,11 @@ use super::error::BookError;
 use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
-use super::keys::{self, CheckpointSigner, KeyFile};
+use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile};
 use super::outcome::{Answer, Submission, SubmitError};
-use super::publish::Publisher;
+use super::publish::{Due, Key, Leaving, Outbox, Publisher};
+use super::rotate::Rotator;
+use super::rotation_policy::{Follower, RotationPolicy};
 use super::rulesets;
 use super::sequence::{Sequencer, Turns};
 use super::shared::Shared;
@@ -40,8 +43,10 @@ const GROUPS_TO_INTEGRATE_MAX: usize = 8;
 pub struct OpenOptions {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Signs checkpoints. `None`: the key file of the book.
+    /// Signs checkpoints. `None`: what `provider` or the key files of the book hold.
     pub signer: Option<CheckpointSigner>,
+    /// Holds the checkpoint keys. `None`: the key files of the book.
+    pub provider: Option<Arc<dyn Provider>>,
     /// Wraps the data keys of the vault. `None`: the key file of the book.
     pub kek: Option<Arc<dyn Kek>>,
     /// Where the files are. (Key files are always the operating system's.)
@@ -56,6 +61,34 @@ pub struct OpenOptions {
     pub snapshot_every: u64,
     /// How long at least between two checkpoints under load.
     pub publish_every: Duration,
+    /// How long a key that was rotated out signs beside the new one, before its provider retires it.
+    /// Opening the book again ends it.
+    pub rotation_overlap: Duration,
+    /// When the checkpoint key is replaced without anybody's asking.
+    pub rotation: RotationPolicy,
+    /// Most entries that may wait for a signed checkpoint: past that requests are refused until the
+    /// signer is back.
+    pub unsigned_max: u64,
+    /// Refuses what only development may do: checkpoint keys that whoever reads the disk has, and a book
+    /// whose keys nobody can revoke.
+    pub production: bool,
+}
+
+impl OpenOptions {
+    /// In production, keys are out of the disk's reach, and root keys stand behind them.
+    pub(super) fn check_production(&self, has_roots: bool) -> Result<(), BookError> {
+        let protected = match (&self.signer, &self.provider) {
+            (Some(_), _) => true,
+            (None, provider) => provider.as_ref().is_some_and(|one| one.is_for_production()),
+        };
+        let lacks = match (protected, has_roots) {
+            _ if !self.production => return Ok(()),
+            (true, true) => return Ok(()),
+            (false, _) => "keys in a hardware module or a key service: make it with `init --keys`",
+            (true, false) => "root keys: make it with `init --roots`",
+        };
+        Err(BookError::Production { lacks })
+    }
 }
 
 impl Default for OpenOptions {
@@ -63,6 +96,7 @@ impl Default for OpenOptions {
         Self {
             clock: Arc::new(SystemClock),
             signer: None,
+            provider: None,
             kek: None,
             disk: Arc::new(RealDisk),
             segment_bytes: SEGMENT_BYTES,
@@ -70,6 +104,10 @@ impl Default for OpenOptions {
             workers: 2,
             snapshot_every: 500_000,
             publish_every: Duration::from_millis(200),
+            rotation_overlap: Duration::from_secs(24 * 3_600),
+            rotation: RotationPolicy::default(),
+            unsigned_max: u64::MAX,
+            production: false,
         }
     }
 }
@@ -87,6 +125,10 @@ pub struct Ledger {
     pub(super) balances: BalanceHistory,
     pub(super) files: BookFiles,
     pub(super) dir: PathBuf,
+    pub(super) keys: BookKeys,
+    pub(super) rotator: Rotator,
+    /// While it is there, the rotation policy is followed.
+    alive: Option<Sender<()>>,
     stages: Stages,
     opening: Opening,
     _lock: BookLock,
@@ -98,30 +140,37 @@ impl Ledger {
     /// # Errors
     /// The folder holds no book, another process has it open, a key is missing, or what is stored
     /// disagrees with what was sealed and published: then nothing is started.
-    pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, BookError> {
+    pub fn open(dir: &Path, mut options: OpenOptions) -> Result<Self, BookError> {
+        if options.provider.is_none() && options.signer.is_none() {
+            options.provider = keys::provider(dir)?;
+        }
         let (book, fold) = open_book(dir, &options)?;
         let genesis = genesis(&book, &fold.state, dir)?;
+        let roots = fold.state.book().map_or(0, |book| book.root_keys.len());
+        options.check_production(roots > 0)?;
         for seq in &fold.erased {
             erase(*seq, &book.reader, &book.vault)?;
         }
         let window_key = WindowKey::new(&*keys::read(dir, KeyFile::Window)?);
         let ruleset = rulesets::build(&book.blobs, &fold.state.policy().set)?;
-        let publisher = publisher(dir, &options, &fold.state, book.checkpoints)?;
+        let outbox = Arc::new(Outbox::default());
+        let (keys, vkey) = book_keys(dir, &options, &fold.state)?;
+        let key = checkpoint_key(&keys, &vkey)?;
+        let leaving = leaving(&fold.state);
+        let since_seq = fold.state.checkpoint_key().map_or(Seq(0), |key| key.since);
         let size = book.reader.size();
-        let signed = publisher
-            .checkpoints
-            .last_head()
-            .map_or(0, |head| head.size);
+        let signed = book.checkpoints.last_head().map_or(0, |head| head.size);
         let shared = Arc::new(Shared::new(
             Arc::clone(&options.clock),
             window_key,
             Arc::clone(&ruleset),
             Progress::new(size, signed),
-            publisher.checkpoints.last().cloned(),
+            book.checkpoints.last().cloned(),
+            options.unsigned_max,
         ));
         let mut ledger = Self {
             shared: Arc::clone(&shared),
-            origin: genesis.origin,
+            origin: Arc::clone(&genesis.origin),
             fingerprint: genesis.fingerprint,
             reader: book.reader.clone(),
             finder: book.index.finder(),
@@ -131,6 +180,14 @@ impl Ledger {
             balances: book.history.reader(),
             files: book.files.clone(),
             dir: dir.to_path_buf(),
+            keys: keys.clone(),
+            rotator: Rotator {
+                origin: genesis.origin,
+                keys: keys.clone(),
+                shared: Arc::clone(&shared),
+                turn: Arc::default(),
+            },
+            alive: None,
             stages: Stages::default(),
             opening: book.opening,
             _lock: book.lock,
@@ -146,16 +203,52 @@ impl Ledger {
             integrate: to_integrate,
             shared: Arc::clone(&shared),
         };
+        let publisher = Publisher {
+            origin: Arc::clone(&ledger.origin),
+            checkpoints: book.checkpoints,
+            keys,
+            key,
+            every: options.publish_every,
+            overlap: options.rotation_overlap,
+            leaving,
+            outbox: Arc::clone(&outbox),
+            shared: Arc::clone(&shared),
+        };
+        let opened = Due {
+            head: book.tree.head(),
+            vkey: Arc::clone(&vkey),
+            before: None,
+        };
         let integrator = Integrator {
             tree: book.tree,
             balances: book.history,
-            publisher,
-            publish_every: options.publish_every,
+            vkey,
+            before: None,
+            outbox,
             snapshotter: book.snapshots,
             groups,
             shared: Arc::clone(&shared),
         };
-        let started = ledger.start(options.workers, sequencer, committer, integrator);
+        let since = ledger.entry_time(since_seq)?;
+        let (alive, until) = mpsc::channel();
+        let follower = Follower {
+            policy: options.rotation,
+            rotator: ledger.rotator.clone(),
+            dir: dir.to_path_buf(),
+            since,
+            since_seq,
+            shared: Arc::clone(&shared),
+            until,
+        };
+        ledger.alive = Some(alive);
+        let started = ledger
+            .stages
+            .start("publish", &shared, move || publisher.run(opened))
+            .and_then(|()| {
+                let stages = &mut ledger.stages;
+                stages.start("rotate", &shared, move || follower.run())
+            })
+            .and_then(|()| ledger.start(options.workers, sequencer, committer, integrator));
         match started {
             Ok(()) => Ok(ledger),
             Err(source) => {
@@ -203,6 +296,9 @@ impl Ledger {
         match self.begin(requests) {
             Ok(ticket) => ticket.wait(),
             Err(SubmitError::Poisoned) => (0..count).map(|_| Err(SubmitError::Poisoned)).collect(),
+            Err(SubmitError::Unsigned { unsigned, allowed }) => (0..count)
+                .map(|_| Err(SubmitError::Unsigned { unsigned, allowed }))
+                .collect(),
             Err(_) => (0..count).map(|_| Err(SubmitError::Closed)).collect(),
         }
     }
@@ -210,9 +306,10 @@ impl Ledger {
     /// Submits requests without waiting for their answers; waits only while too many are in flight.
     ///
     /// # Errors
-    /// The ledger has stopped or is closing; nothing was submitted.
+    /// The ledger has stopped or is closing, or its signer is away for too long; nothing was submitted.
     pub fn begin(&self, requests: Vec<Submission>) -> Result<Ticket, SubmitError> {
         let (ticket, answers) = Answers::awaited(requests.len());
+        self.shared.refuse_unsigned()?;
         self.shared.intake.put(requests, &answers)?;
         Ok(ticket)
     }
@@ -227,6 +324,7 @@ impl Ledger {
         requests: Vec<Submission>,
         answered: impl FnOnce(Vec<Answer>) + Send + 'static,
     ) -> Result<(), SubmitError> {
+        self.shared.refuse_unsigned()?;
         let answers = Answers::called(requests.len(), Box::new(answered));
         self.shared.intake.try_put(requests, &answers)
     }
@@ -250,7 +348,15 @@ impl Ledger {
         }
     }
 
+    fn entry_time(&self, seq: Seq) -> Result<Timestamp, BookError> {
+        let mut buf = EntryBuf::default();
+        let bytes = self.reader.entry(seq, &mut buf)?.bytes;
+        let head = EntryHead::decode(bytes).map_err(|source| BookError::Entry { seq, source })?;
+        Ok(head.time)
+    }
+
     fn end(&mut self) {
+        self.alive = None;
         self.shared.intake.close();
         self.stages.join();
     }
@@ -324,40 +430,61 @@ fn genesis(book: &Book, state: &State, dir: &Path) -> Result<Begun, BookError> {
     })
 }
 
-/// The publisher, if the signer holds the key that the ledger names.
-fn publisher(
+/// Where the book's checkpoint keys are, and which is in force.
+fn book_keys(
     dir: &Path,
     options: &OpenOptions,
     state: &State,
-    checkpoints: Checkpoints,
-) -> Result<Publisher, BookError> {
+) -> Result<(BookKeys, Arc<str>), BookError> {
     let none = || BookError::NoGenesis {
         path: dir.to_path_buf(),
     };
     let origin = Arc::clone(&state.book().ok_or_else(none)?.origin);
-    let named = Arc::clone(&state.checkpoint_key().ok_or_else(none)?.vkey);
-    let unusable = |reason: KeyError| BookError::Origin {
+    let vkey = Arc::clone(&state.checkpoint_key().ok_or_else(none)?.vkey);
+    let name = KeyName::parse(&origin).map_err(|reason| BookError::Origin {
         origin: origin.to_string(),
         reason: reason.to_string(),
+    })?;
+    let keys = BookKeys {
+        dir: dir.to_path_buf(),
+        name,
+        provider: options.provider.clone(),
+        given: options.signer.clone(),
     };
-    let signer = match &options.signer {
-        Some(signer) => Arc::clone(signer),
-        None => keys::checkpoint_signer(dir, KeyName::parse(&origin).map_err(unusable)?)?,
+    Ok((keys, vkey))
+}
+
+/// Keys that were replaced before the book was opened.
+fn leaving(state: &State) -> Vec<Leaving> {
+    let keys = state.book().map_or(&[][..], |book| &book.checkpoint_keys);
+    let before = keys.split_last().map_or(&[][..], |(_, before)| before);
+    let until = Instant::now();
+    before
+        .iter()
+        .map(|period| Leaving {
+            vkey: Arc::clone(&period.vkey),
+            until,
+            key: None,
+        })
+        .collect()
+}
+
+/// The key in force. A provider that does not answer just now delays checkpoints and is no reason not to
+/// open; one that answers and has not got it is.
+fn checkpoint_key(keys: &BookKeys, vkey: &Arc<str>) -> Result<Option<Key>, BookError> {
+    let signer = match (&keys.given, &keys.provider) {
+        (Some(given), None) => Arc::clone(given),
+        _ => match keys.find(vkey) {
+            Ok(signer) => signer,
+            Err(BookKeyError::Provider(error)) if error.retry => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
     };
-    let found = signer.verifier_key().to_string();
-    if found != *named {
-        return Err(BookError::Signer {
-            expected: named.to_string(),
-            found,
-        });
-    }
-    let verifier = Ed25519Verifier::new(signer.verifier_key()).map_err(unusable)?;
-    Ok(Publisher {
-        origin,
-        checkpoints,
-        signer,
-        verifier,
-    })
+    let key = Key::of(vkey, signer).map_err(|found| BookError::Signer {
+        expected: vkey.to_string(),
+        found,
+    })?;
+    Ok(Some(key))
 }
 
 impl std::fmt::Debug for Ledger {

@@ -84,6 +84,16 @@ pub enum SubmitError {
         /// How many.
         in_flight: usize,
     },
+    /// The signer is away, and too many entries wait for it.
+    #[error(
+        "{unsigned} entries wait for a signed checkpoint, and {allowed} may; see `paygod keys status`, and send the request again once the signer is back"
+    )]
+    Unsigned {
+        /// How many wait.
+        unsigned: u64,
+        /// How many may.
+        allowed: u64,
+    },
     /// The ledger is closing.
     #[error("the ledger is closing and takes no more requests; open the book again")]
     Closed,
@@ -127,6 +137,7 @@ impl SubmitError {
             Self::Vault(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::Busy { .. } => code::LEDGER_BUSY,
+            Self::Unsigned { .. } => code::LEDGER_UNSIGNED,
             Self::Closed => code::LEDGER_CLOSED,
             Self::Poisoned => code::LEDGER_POISONED,
             Self::Unreadable { .. } => code::STORE_CORRUPT,

@@ -1,62 +1,248 @@
-//! Signing and publishing checkpoints.
+//! Signing and publishing checkpoints, on a thread of its own.
+//!
+//! The integrator leaves the newest tree head in the [`Outbox`] and goes on; whatever a signer takes, it
+//! delays checkpoints and nothing else. Heads that come while one is being signed are not queued: the
+//! next checkpoint covers them all.
 //!
 //! Every signature is verified under the key that the ledger names before it is published: a signer
 //! that signs something else is a signer that failed. A failing signer is asked again at the next
 //! turn; what was sealed meanwhile waits for its checkpoint.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use paygod_store::{CheckpointError, Checkpoints};
-use paygod_tlog::{Checkpoint, Ed25519Verifier, NoteSigner, SignedCheckpoint, TreeHead};
+use paygod_tlog::{
+    Checkpoint, Ed25519Verifier, NoteError, NoteSigner, NoteVerifier, SignedCheckpoint, SignedNote,
+    TreeHead,
+};
 
-use super::keys::CheckpointSigner;
+use super::keys::{BookKeys, CheckpointSigner};
 use super::shared::Shared;
+
+/// How long the publisher waits at least between two attempts, so that it never spins.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// A tree and the key whose checkpoints of it count.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    pub(super) head: TreeHead,
+    pub(super) vkey: Arc<str>,
+    /// The key before, if it was rotated out since the ledger was opened: it signs beside the new one for
+    /// a while.
+    pub(super) before: Option<Arc<str>>,
+}
+
+/// Between the integrator and the publisher: the newest tree, and nothing older.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    mail: Mutex<Mail>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    due: Option<Due>,
+    closing: bool,
+}
+
+impl Outbox {
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the newest tree.
+    pub(super) fn post(&self, due: Due) {
+        self.lock().due = Some(due);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes the newest tree, not before `earliest` unless nothing more comes; `None` at the end.
+    fn take(&self, earliest: Instant) -> Option<Due> {
+        let mut mail = self.lock();
+        loop {
+            let wait = earliest.saturating_duration_since(Instant::now());
+            if mail.closing || (mail.due.is_some() && wait.is_zero()) {
+                return mail.due.take();
+            }
+            let changed = &self.changed;
+            mail = if mail.due.is_some() {
+                let waited = changed.wait_timeout(mail, wait);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                changed.wait(mail).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+
+    /// Puts back what was not signed, unless something newer has come or nothing more comes: the last
+    /// attempt was the last.
+    fn put_back(&self, due: Due) {
+        let mut mail = self.lock();
+        if !mail.closing {
+            mail.due.get_or_insert(due);
+        }
+    }
+}
+
+/// A signer, and how its signatures are checked.
+pub(super) struct Key {
+    vkey: Arc<str>,
+    signer: CheckpointSigner,
+    verifier: Ed25519Verifier,
+}
+
+impl Key {
+    /// The signer, if it is the one of the key that the ledger names.
+    pub(super) fn of(vkey: &Arc<str>, signer: CheckpointSigner) -> Result<Self, String> {
+        let found = signer.verifier_key();
+        if found.to_string() != **vkey {
+            return Err(found.to_string());
+        }
+        let verifier = Ed25519Verifier::new(found).map_err(|error| error.to_string())?;
+        Ok(Self {
+            vkey: Arc::clone(vkey),
+            signer,
+            verifier,
+        })
+    }
+}
+
+/// A key that was replaced.
+pub(super) struct Leaving {
+    pub(super) vkey: Arc<str>,
+    /// When the provider is to retire it, and since when it is not asked to sign any more.
+    pub(super) until: Instant,
+    pub(super) key: Option<Key>,
+}
 
 /// Signs checkpoints of one log and puts them where readers find them.
 pub(super) struct Publisher {
     pub(super) origin: Arc<str>,
     pub(super) checkpoints: Checkpoints,
-    pub(super) signer: CheckpointSigner,
-    pub(super) verifier: Ed25519Verifier,
+    pub(super) keys: BookKeys,
+    /// The key of the last checkpoint, or of the one that is due.
+    pub(super) key: Option<Key>,
+    /// How long at least between two checkpoints under load.
+    pub(super) every: Duration,
+    /// How long a key that was rotated out signs beside the new one.
+    pub(super) overlap: Duration,
+    /// Keys that were replaced and are not retired yet.
+    pub(super) leaving: Vec<Leaving>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Publisher {
-    /// Publishes a checkpoint of this tree, unless the last one covers it.
-    ///
-    /// # Errors
-    /// The checkpoint could not be written. (A signer's failure is remembered, and is no error here.)
-    pub(super) fn publish(
-        &mut self,
-        head: TreeHead,
-        shared: &Shared,
-    ) -> Result<(), CheckpointError> {
+    /// Publishes the tree as it was at opening, then the newest ones, until nothing more comes.
+    pub(super) fn run(mut self, opened: Due) {
+        let mut due = Some(opened);
+        while let Some(now) = due {
+            let began = Instant::now();
+            match self.publish(&now) {
+                Ok(true) => self.retire(),
+                Ok(false) => self.outbox.put_back(now),
+                Err(error) => return self.shared.poison(&error),
+            }
+            let earliest = began.checked_add(self.every).unwrap_or(began);
+            let shortest = Instant::now().checked_add(SHORTEST_WAIT).unwrap_or(began);
+            due = self.outbox.take(earliest.max(shortest));
+        }
+    }
+
+    /// Publishes a checkpoint of this tree, unless the last one covers it. `false`: it was not signed,
+    /// and why is remembered.
+    fn publish(&mut self, due: &Due) -> Result<bool, CheckpointError> {
         if self
             .checkpoints
             .last_head()
-            .is_some_and(|last| last.size >= head.size)
+            .is_some_and(|last| last.size >= due.head.size)
         {
-            return Ok(());
+            return Ok(true);
         }
-        match self.sign(head) {
+        match self.sign(due) {
             Ok(signed) => {
                 self.checkpoints.publish(signed.clone())?;
-                shared.set_signer_fault(None);
-                shared.set_checkpoint(signed);
-                shared.progress.set_signed(head.size);
+                self.shared.set_signer_fault(None);
+                self.shared.set_checkpoint(signed);
+                self.shared.signatures.fetch_add(1, Ordering::Relaxed);
+                self.shared.progress.set_signed(due.head.size);
+                Ok(true)
             }
-            Err(error) => shared.set_signer_fault(Some(error.to_string())),
+            Err(reason) => {
+                self.shared.set_signer_fault(Some(reason));
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
-    fn sign(&self, head: TreeHead) -> Result<SignedCheckpoint, paygod_tlog::CheckpointError> {
+    /// Retires the keys whose time is up; again at the next turn if the provider does not answer.
+    fn retire(&mut self) {
+        let now = Instant::now();
+        let keys = &self.keys;
+        self.leaving
+            .retain(|leaving| leaving.until > now || keys.retire(&leaving.vkey).is_err());
+    }
+
+    /// Notes that a key was replaced. The last signer of a rotated key goes on beside the new one.
+    fn replaced(&mut self, due: &Due) {
+        let Some(before) = &due.before else { return };
+        if self.leaving.iter().any(|leaving| leaving.vkey == *before) {
+            return;
+        }
+        let now = Instant::now();
+        self.leaving.push(Leaving {
+            vkey: Arc::clone(before),
+            until: now.checked_add(self.overlap).unwrap_or(now),
+            key: self.key.take_if(|key| key.vkey == *before),
+        });
+    }
+
+    fn sign(&mut self, due: &Due) -> Result<SignedCheckpoint, String> {
+        self.replaced(due);
+        let key = match self.key.take() {
+            Some(key) if key.vkey == due.vkey => key,
+            _ => {
+                let signer = self
+                    .keys
+                    .find(&due.vkey)
+                    .map_err(|error| error.to_string())?;
+                Key::of(&due.vkey, signer)?
+            }
+        };
+        let key = self.key.insert(key);
         let checkpoint = Checkpoint {
             origin: self.origin.to_string(),
-            head,
+            head: due.head,
         };
-        let signer: &dyn NoteSigner = &*self.signer;
-        let signed = SignedCheckpoint::sign(checkpoint, &[signer])?;
-        signed.verify(&self.origin, &[&self.verifier])?;
+        let signer: &dyn NoteSigner = &*key.signer;
+        let mut signed =
+            SignedCheckpoint::sign(checkpoint, &[signer]).map_err(|error| error.to_string())?;
+        let verified = signed.verify(&self.origin, &[&key.verifier]);
+        verified.map_err(|error| error.to_string())?;
+        for leaving in self.leaving.iter().filter_map(|one| one.key.as_ref()) {
+            // A courtesy to readers who only know the old key: the checkpoint counts without it.
+            let _kept = add_signature(&mut signed, leaving);
+        }
         Ok(signed)
     }
+}
+
+/// Adds the signature of a key that is leaving, if it is sound.
+fn add_signature(signed: &mut SignedCheckpoint, leaving: &Key) -> Result<(), NoteError> {
+    let text = signed.note().text().to_owned();
+    let signer: &dyn NoteSigner = &*leaving.signer;
+    for signature in SignedNote::sign(&text, &[signer])?.signatures() {
+        if leaving.verifier.verify(&text, &signature.signature) {
+            signed.note_mut().add_signature(signature.clone())?;
+        }
+    }
+    Ok(())
 }

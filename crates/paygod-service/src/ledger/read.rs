@@ -102,6 +102,8 @@ pub struct Status {
     pub checkpoint_keys: Vec<KeyPeriod>,
     /// Why checkpoints are late, if they are: what the signer said last.
     pub signer_fault: Option<String>,
+    /// Why the checkpoint key was not replaced although it was due, if it was not.
+    pub rotation_fault: Option<String>,
 }
 
 impl Ledger {
@@ -156,6 +158,7 @@ impl Ledger {
             policy,
             checkpoint_keys: keys,
             signer_fault: self.shared.signer_fault(),
+            rotation_fault: self.shared.rotation_fault(),
         })
     }
 
@@ -334,6 +337,12 @@ impl Ledger {
     /// The ledger has stopped.
     pub fn wait_signed(&self) -> Result<(), SubmitError> {
         self.shared.progress.wait_signed(self.size())
+    }
+
+    /// Why checkpoints are late, if they are: what the signer said last.
+    #[must_use]
+    pub fn signer_fault(&self) -> Option<String> {
+        self.shared.signer_fault()
     }
 
     /// What a client keeps as proof of an entry. [`Protection::Durable`] without a proof while no

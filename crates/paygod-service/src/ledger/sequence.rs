@@ -19,7 +19,7 @@ use paygod_store::{Placer, StageError};
 use paygod_types::Timestamp;
 use paygod_types::limits::GROUP_REQUESTS_MAX;
 
-use super::errand::Errand;
+use super::errand::{Appointment, Errand};
 use super::history::{Past, Sealed};
 use super::outcome::{Answer, Outcome, SubmitError};
 use super::prepare::{Chunk, Input, Item, Ready};
@@ -81,6 +81,8 @@ pub(super) struct Sequencer {
     /// Kept from chunk to chunk to spare allocations.
     places: Vec<AccountIx>,
     snapshots: Snapshots,
+    /// An entry that waits for its number.
+    appointment: Option<Appointment>,
     shared: Arc<Shared>,
 }
 
@@ -106,6 +108,7 @@ impl Sequencer {
             entry: Vec::new(),
             places: Vec::new(),
             snapshots,
+            appointment: None,
             shared,
         }
     }
@@ -177,6 +180,9 @@ impl Sequencer {
                         given: part,
                     });
                     self.hand_over();
+                }
+                if self.appointment.is_some() {
+                    self.keep_appointment();
                 }
                 let answer = match item {
                     Item::Refused(error) => Err(error),
@@ -322,6 +328,10 @@ impl Sequencer {
             return Err(self.broken(&error));
         }
         self.work.changes.push(effects);
+        if let Some(vkey) = &effects.checkpoint_key {
+            let is_rotation = effects.action == Action::KeyRotate;
+            self.work.keys.push((Arc::clone(vkey), is_rotation));
+        }
         if let (Action::EvidenceErase, Some(target)) = (effects.action, &effects.refers_to) {
             self.work.erased.push(target.seq);
         }
@@ -350,9 +360,32 @@ impl Sequencer {
         SubmitError::Poisoned
     }
 
+    /// Seals what waits for this number; says so if the log is past it.
+    fn keep_appointment(&mut self) {
+        let next = self.state.next_seq();
+        let Some(due) = self.appointment.take_if(|waits| waits.seq <= next) else {
+            return;
+        };
+        let kept = if due.seq == next {
+            self.system(due.command).map(|()| Some(self.state.size()))
+        } else {
+            Ok(None)
+        };
+        // Whoever asked may have gone.
+        let _gone = due.reply.send(kept);
+    }
+
     fn errand(&mut self, errand: Errand) {
         match errand {
             Errand::Look(look) => look(&self.state),
+            Errand::SealAt(appointment) => {
+                self.appointment = Some(appointment);
+                self.keep_appointment();
+            }
+            Errand::Cancel { reply } => {
+                self.appointment = None;
+                let _gone = reply.send(());
+            }
             Errand::Seal { command, reply } => {
                 let sealed = self.system(command).map(|()| self.state.size());
                 // Whoever asked may have gone.

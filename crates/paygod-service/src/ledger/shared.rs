@@ -26,7 +26,12 @@ pub(super) struct Shared {
     pub(super) window_key: WindowKey,
     /// Groups made durable, for those who watch.
     pub(super) groups: AtomicU64,
+    /// Checkpoints published since the book was opened or the key replaced.
+    pub(super) signatures: AtomicU64,
+    /// Most entries that may wait for a signed checkpoint; past that requests are refused.
+    pub(super) unsigned_max: u64,
     ruleset: RwLock<Arc<Ruleset>>,
+    rotation_fault: RwLock<Option<String>>,
     checkpoint: RwLock<Option<SignedCheckpoint>>,
     signer_fault: RwLock<Option<String>>,
     fault: OnceLock<String>,
@@ -39,6 +44,7 @@ impl Shared {
         ruleset: Arc<Ruleset>,
         progress: Progress,
         checkpoint: Option<SignedCheckpoint>,
+        unsigned_max: u64,
     ) -> Self {
         Self {
             intake: Intake::new(),
@@ -48,6 +54,9 @@ impl Shared {
             clock,
             window_key,
             groups: AtomicU64::new(0),
+            signatures: AtomicU64::new(0),
+            unsigned_max,
+            rotation_fault: RwLock::new(None),
             ruleset: RwLock::new(ruleset),
             checkpoint: RwLock::new(checkpoint),
             signer_fault: RwLock::new(None),
@@ -85,6 +94,34 @@ impl Shared {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Why the last rotation that was due did not happen, if it did not.
+    pub(super) fn rotation_fault(&self) -> Option<String> {
+        self.rotation_fault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_rotation_fault(&self, fault: Option<String>) {
+        *self
+            .rotation_fault
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Refuses requests while too many entries wait for a signed checkpoint. What is in flight comes on
+    /// top: at most `REQUESTS_IN_FLIGHT_MAX`.
+    pub(super) fn refuse_unsigned(&self) -> Result<(), SubmitError> {
+        let unsigned = self.progress.unsigned();
+        if unsigned > self.unsigned_max {
+            return Err(SubmitError::Unsigned {
+                unsigned,
+                allowed: self.unsigned_max,
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn set_signer_fault(&self, fault: Option<String>) {

@@ -62,6 +62,8 @@ pub(super) struct Work {
     /// What the group's entries refer to: durable before the group is.
     pub(super) inputs: PlacedInputs,
     pub(super) changes: Changes,
+    /// Checkpoint keys that came into force, and whether by rotation: seldom any.
+    pub(super) keys: Vec<(Arc<str>, bool)>,
     /// Entries whose inputs are to be erased once the group is durable.
     pub(super) erased: Vec<Seq>,
     pub(super) replies: Vec<Reply>,
@@ -118,6 +120,7 @@ impl Spare {
         }
         work.inputs.clear();
         work.changes.clear();
+        work.keys.clear();
         work.erased.clear();
         work.replies.clear();
         work.requests = 0;

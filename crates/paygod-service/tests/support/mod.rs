@@ -15,12 +15,31 @@ pub(crate) struct TestBook {
 
 impl TestBook {
     pub(crate) fn new() -> Self {
+        Self::with(OpenOptions::default())
+    }
+
+    /// With keys of another provider, say.
+    pub(crate) fn with(open: OpenOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = BookOptions {
             origin: "ledger.example.com/test".to_owned(),
+            roots: None,
+            keys: None,
         };
-        let created = Ledger::create(&dir.path().join("book"), &options).unwrap();
+        let created = Ledger::create_with(&dir.path().join("book"), &options, open).unwrap();
         Self { dir, created }
+    }
+
+    /// Exports the book and checks all of it, as an auditor would.
+    pub(crate) fn verify_whole(&self, ledger: &Ledger) {
+        let export = self.scratch("export");
+        ledger.wait_signed().unwrap();
+        ledger.export(&export).unwrap();
+        let mut options = paygod_verify::Options::new(self.dir.path());
+        options.genesis = Some(paygod_tlog::Hash::from_hex(&self.created.fingerprint).unwrap());
+        let source = paygod_verify::Directory::new(&export);
+        let report = paygod_verify::verify(&source, &options, &|_| {}).unwrap();
+        assert!(report.is_valid(), "{:?}", report.first());
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {

@@ -10,16 +10,29 @@ use std::path::PathBuf;
 The book's first entry, genesis, fixes its name and its keys. Its fingerprint is printed: give it
 to your auditors, who need it to check an export.
 
-Keys are made on this machine and kept in files of the folder, readable by you alone. That is
-meant for development and for learning.
+Without `--roots` the book is one for development: nobody can revoke its keys, which are kept in
+files of the folder, readable by you alone. For a book that counts, make root keys first, each on
+its holder's own machine: paygod keys ceremony new --help.
 
 Examples:
   paygod init --book ./book
-  paygod init --book ./book --origin ledger.example.com/main")]
+  paygod init --book ./book --origin ledger.example.com/main
+  paygod init --book ./book --roots roots.root-1 roots.root-2 roots.root-3
+  paygod init --book ./book --production --roots roots.root-1 roots.root-2 roots.root-3 --keys \\
+      'pkcs11:token=paygod;object=checkpoint?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/hsm'")]
 pub(crate) struct Init {
-    /// The log's name, as checkpoints say it: a host name and a path you own
-    #[arg(long, value_name = "NAME", default_value = "paygod.local/book")]
-    pub(crate) origin: String,
+    /// The log's name, as checkpoints say it: a host name and a path you own [default: the one that
+    /// the roots say, else paygod.local/book]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
+
+    /// The root of trust, as every one of its holders has signed it
+    #[arg(long, value_name = "SIGNED", num_args = 1..)]
+    pub(crate) roots: Vec<PathBuf>,
+
+    /// Where checkpoint keys are made and stay, as a PKCS#11 URI; the book's folder when not given
+    #[arg(long, value_name = "URI")]
+    pub(crate) keys: Option<String>,
 }
 
 /// Open, close and show accounts

@@ -76,6 +76,7 @@ entry that is wrong, with what was expected and what was found. Exit status 1 wh
 book is consistent, not that it is the one you know. `--kept` is what you saved earlier: with it, a
 rewrite of anything before it is found even when the log's key was stolen. A receipt or an earlier
 export also names the entry.
+The signed revocation of a stolen key makes it refuse a log of the thief's that hides it.
 
 A folder that `paygod run` made is judged again, and the first file that was altered is named.
 
@@ -94,7 +95,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "HEX")]
     pub(crate) genesis: Option<String>,
 
-    /// A checkpoint, a receipt or an export's folder that you saved earlier (may be repeated)
+    /// A checkpoint, receipt, revocation or export's folder that you saved earlier (may be repeated)
     #[arg(long, value_name = "PATH")]
     pub(crate) kept: Vec<PathBuf>,
 

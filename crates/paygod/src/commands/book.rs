@@ -1,29 +1,50 @@
 //! The book as a whole: `init`, `checkpoint`, `export`, `backup`, `restore`.
 
+use super::keys::NO_ROOTS;
 use crate::book;
 use crate::cli::{Backup, Export, Global, Init, Restore};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
+use paygod_core::ceremony::RootsText;
 use paygod_service::ledger::{BookOptions, Ledger, LedgerError};
+use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_types::code;
 use serde_json::json;
+
+/// The log's name when none is given.
+const ORIGIN_DEFAULT: &str = "paygod.local/book";
 
 /// Makes a new book.
 pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Outcome {
     let folder = book::folder(global)?;
-    let made = Ledger::create(
-        folder,
-        &BookOptions {
-            origin: options.origin.clone(),
-        },
-    )?;
+    let roots = if options.roots.is_empty() {
+        None
+    } else {
+        let mut signed = Vec::with_capacity(options.roots.len());
+        for path in &options.roots {
+            signed.push(files::read(path, NOTE_BYTES_MAX)?);
+        }
+        Some(RootsText::accepted(&signed)?)
+    };
+    let origin = match (&options.origin, &roots) {
+        (Some(origin), _) => origin.clone(),
+        (None, Some(roots)) => roots.origin.to_string(),
+        (None, None) => ORIGIN_DEFAULT.to_owned(),
+    };
+    let wanted = BookOptions {
+        origin,
+        roots,
+        keys: options.keys.clone(),
+    };
+    let made = Ledger::create_with(folder, &wanted, book::options(global))?;
     console.value(&json!({
         "book": folder.display().to_string(),
         "origin": made.origin,
         "fingerprint": made.fingerprint,
         "checkpoint_key": made.checkpoint_key,
         "root_keys": made.root_keys,
+        "root_threshold": made.root_threshold,
     }))?;
     console.line(format_args!(
         "{} the book `{}` in `{}`",
@@ -41,17 +62,28 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
     }
     console
         .note("Give your auditors the fingerprint once, and a checkpoint now and then: paygod checkpoint.")?;
-    console.note(format_args!(
-        "The private keys are files in `{}`: good for development, not for production.",
-        folder.join("keys").display()
-    ))?;
+    if made.root_keys.is_empty() {
+        console.sentence(2, Tone::Warn, NO_ROOTS)?;
+    } else {
+        console.line(format_args!(
+            "  {} of {} root keys can revoke a checkpoint key",
+            made.root_threshold,
+            made.root_keys.len()
+        ))?;
+    }
+    if options.keys.is_none() {
+        console.note(format_args!(
+            "The private keys are files in `{}`: good for development, not for production.",
+            folder.join("keys").display()
+        ))?;
+    }
     Ok(Answer::Yes)
 }
 
 /// Prints the newest checkpoint as it is signed.
 pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
-        ledger.wait_signed()?;
+        book::wait_signed(ledger)?;
         let Some(checkpoint) = ledger.checkpoint() else {
             return Err(LedgerError::NotSignedYet {
                 seq: paygod_types::Seq(0),
@@ -89,7 +121,7 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
 /// Writes the book as static files.
 pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
-        ledger.wait_signed()?;
+        book::wait_signed(ledger)?;
         ledger.export(&options.to)?;
         let status = ledger.status()?;
         let (files, bytes) = files::measure(&options.to).map_err(|error| {

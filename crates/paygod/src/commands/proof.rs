@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Ou
 fn make(request: &str, out: Option<PathBuf>, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
         let seq = entries::sealed(ledger, request)?.seq;
-        ledger.wait_signed()?;
+        book::wait_signed(ledger)?;
         let receipt = ledger.receipt(seq)?;
         let Some(proof) = receipt.proof else {
             return Err(LedgerError::NotSignedYet { seq }.into());

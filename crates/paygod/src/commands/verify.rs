@@ -7,6 +7,7 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::progress;
 use indicatif::ProgressBar;
+use paygod_core::ceremony::REVOCATION_HEADER;
 use paygod_store::LogReader;
 use paygod_tlog::Hash;
 use paygod_tlog::limits::PROOF_BYTES_MAX;
@@ -130,7 +131,7 @@ fn threads() -> usize {
 fn exported(global: &Global, scratch: &Path) -> Result<PathBuf, Fault> {
     let to = scratch.join("export");
     book::with(global, |ledger| {
-        ledger.wait_signed()?;
+        book::wait_signed(ledger)?;
         Ok(ledger.export(&to)?)
     })?;
     Ok(to)
@@ -158,11 +159,12 @@ pub(crate) fn check<'a>(
 pub(crate) struct KeptFiles {
     checkpoints: Vec<Vec<u8>>,
     proofs: Vec<Vec<u8>>,
+    revocations: Vec<Vec<u8>>,
     export: Option<Directory>,
 }
 
 impl KeptFiles {
-    /// Reads checkpoints, logs of checkpoints, receipts and an earlier export.
+    /// Reads checkpoints, logs of checkpoints, receipts, revocations and an earlier export.
     pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Fault> {
         let mut kept = Self::default();
         for path in paths {
@@ -180,6 +182,8 @@ impl KeptFiles {
             let bytes = files::read(path, KEPT_BYTES_MAX)?;
             if bytes.starts_with(PROOF_HEADER) && bytes.len() <= PROOF_BYTES_MAX {
                 kept.proofs.push(bytes);
+            } else if bytes.starts_with(REVOCATION_HEADER.as_bytes()) {
+                kept.revocations.push(bytes);
             } else if bytes.first().is_some_and(u8::is_ascii_digit) && is_log(&bytes) {
                 for note in LogReader::new(&bytes) {
                     kept.checkpoints.push(note?.to_vec());
@@ -196,6 +200,7 @@ impl KeptFiles {
         Kept {
             checkpoints: &self.checkpoints,
             proofs: &self.proofs,
+            revocations: &self.revocations,
             export: self.export.as_ref().map(|export| -> &dyn Source { export }),
         }
     }
@@ -327,6 +332,12 @@ fn what_was_checked(report: &Report) -> Vec<String> {
         lines.push(
             "no money moved on a deny; packs and lists are those that were activated".to_owned(),
         );
+    }
+    for revoked in &report.revoked {
+        lines.push(format!(
+            "a checkpoint key was revoked by entry {}: what it signed past entry {} vouches for nothing",
+            revoked.at, revoked.last_good
+        ));
     }
     if report.kept > 0 {
         lines.push(format!(

@@ -29,6 +29,8 @@ pub(crate) enum Kept {
     NewestCheckpoint,
     /// The fingerprint and the receipt of one payment: a tlog-proof file and its entry.
     Receipt,
+    /// The fingerprint and the signed revocation of a stolen key.
+    Revocation,
     /// The fingerprint and an earlier export.
     Export,
     /// The book itself, which the operator opens as on every day.
@@ -43,6 +45,7 @@ impl Kept {
             Self::Checkpoint => "a checkpoint",
             Self::NewestCheckpoint => "the last checkpoint",
             Self::Receipt => "a receipt",
+            Self::Revocation => "a revocation",
             Self::Export => "an old export",
             Self::Book => "the book",
         }

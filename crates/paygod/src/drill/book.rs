@@ -6,11 +6,14 @@
 
 use super::rotation;
 use crate::fault::Fault;
+use crate::insider::{signer, vkey};
+use paygod_core::ceremony::RootsText;
 use paygod_policy::{ListBuilder, Pack};
 use paygod_service::ledger::{
     ActivationOrder, BookOptions, Clock, Created, Ledger, OpenOptions, PolicyError, Submission,
 };
-use paygod_types::{ActorId, Name, Timestamp, code};
+use paygod_tlog::Ed25519Signer;
+use paygod_types::{ActorId, Digest, Name, Timestamp, code};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,13 +65,39 @@ const LISTED: [(&str, &str); 4] = [
     ("4", "Shade and Sons"),
 ];
 
+/// How many root keys the drill's book has, and how many must sign together.
+const ROOTS: usize = 3;
+const ROOT_THRESHOLD: u32 = 2;
+
+/// The root keys of the drill's own book. A thief of the machine does not find them there; the drill
+/// hands over as many as an attack's story says.
+pub(super) fn roots() -> Result<Vec<Ed25519Signer>, Fault> {
+    (1..=ROOTS)
+        .map(|number| {
+            let seed = Digest::sha256(format!("drill root {number}").as_bytes());
+            signer(&format!("root-{number}.{ORIGIN}"), seed)
+        })
+        .collect()
+}
+
 /// Makes the book in a new folder.
 pub(super) fn make(book: &Path) -> Result<Created, Fault> {
     let options = BookOptions {
         origin: ORIGIN.to_owned(),
+        roots: Some(RootsText::new(
+            ORIGIN.into(),
+            roots()?.iter().map(vkey).collect(),
+            ROOT_THRESHOLD,
+        )?),
+        keys: None,
     };
-    let created = Ledger::create(book, &options)?;
     let clock = Arc::new(Workday::begin()?);
+    // Genesis too is of that day: times only rise, so a later one would leave no gap between the others.
+    let open = OpenOptions {
+        clock: Arc::<Workday>::clone(&clock),
+        ..OpenOptions::default()
+    };
+    let created = Ledger::create_with(book, &options, open)?;
     session(book, &clock, Some(SNAPSHOT_ENTRIES), |day| {
         day.open_accounts()?;
         day.activate("2026-11-20", LISTED.len().saturating_sub(1))?;

@@ -69,7 +69,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 /// The key in force at the end of the log.
-fn current(stage: &Stage<'_>) -> Result<Arc<str>, Halt> {
+pub(super) fn current(stage: &Stage<'_>) -> Result<Arc<str>, Halt> {
     let keys = stage
         .scene
         .entries
@@ -77,6 +77,7 @@ fn current(stage: &Stage<'_>) -> Result<Arc<str>, Halt> {
         .rev()
         .find_map(|entry| match &entry.body {
             Body::KeyRotate(rotation) => Some(Arc::clone(&rotation.new)),
+            Body::KeyRevoke(revocation) => Some(Arc::clone(&revocation.new)),
             Body::Genesis(genesis) => Some(Arc::clone(&genesis.checkpoint_key)),
             _ => None,
         });

@@ -67,7 +67,7 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
 
 fn replace_key(book: &Path, seed: Digest) -> std::io::Result<()> {
     let path = KeyFile::Checkpoint.path(book);
-    fs::rename(&path, path.with_file_name("checkpoint-retired.key"))?;
+    fs::rename(&path, path.with_file_name("retired-checkpoint.key"))?;
     fs::write(&path, format!("paygod-ed25519-seed-v1 {seed}\n"))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
 }

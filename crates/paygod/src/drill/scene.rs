@@ -4,10 +4,10 @@
 
 use super::attack::Halt;
 use crate::fault::Fault;
-use crate::insider::{Export, Keyring};
+use crate::insider::{Export, Keyring, vkey};
 use paygod_core::entry::{Body, TransferBody};
 use paygod_core::{Entry, Verdict};
-use paygod_tlog::{Hash, SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
+use paygod_tlog::{Ed25519Signer, Hash, SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
 use paygod_types::code;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) fingerprint: Hash,
     /// Every signing key of the book.
     pub(crate) keys: Keyring,
+    /// Root keys that the drill has in hand: those of its own book, none of any other.
+    pub(crate) roots: Vec<Ed25519Signer>,
     /// The newest checkpoint.
     pub(crate) newest: SignedCheckpoint,
     /// The checkpoint that an auditor saved some time ago.
@@ -59,6 +61,7 @@ impl Scene {
                 .first()
                 .map_or(Hash::EMPTY_TREE, |genesis| leaf_hash(genesis)),
             keys: Keyring::steal(book, &origin)?,
+            roots: roots(&entries)?,
             export,
             bytes,
             entries,
@@ -124,6 +127,17 @@ impl Scene {
             checkpoint,
         })
     }
+}
+
+/// The drill's root keys, if genesis names them.
+fn roots(entries: &[Entry]) -> Result<Vec<Ed25519Signer>, Fault> {
+    let named = match entries.first().map(|entry| &entry.body) {
+        Some(Body::Genesis(genesis)) => genesis.root_keys.as_slice(),
+        _ => &[],
+    };
+    let mut roots = super::book::roots()?;
+    roots.retain(|root| named.contains(&vkey(root)));
+    Ok(roots)
 }
 
 /// The newest checkpoint that leaves a payment after it, so that there is a tail to rewrite.

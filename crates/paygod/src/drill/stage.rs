@@ -71,13 +71,18 @@ impl Stage<'_> {
             Kept::NewestCheckpoint => vec![self.scene.newest.to_bytes()],
             _ => Vec::new(),
         };
-        self.audit_with(export, &checkpoints, &[], kept == Kept::Export)
+        self.audit_with(export, &checkpoints, &[], &[], kept == Kept::Export)
+    }
+
+    /// An auditor who was given this revocation verifies what the insider left.
+    pub(crate) fn audit_revocation(&self, export: &Export, note: Vec<u8>) -> Result<Finding, Halt> {
+        self.audit_with(export, &[], &[], &[note], false)
     }
 
     /// An auditor verifies with the receipt of the entry at a place.
     pub(crate) fn audit_receipt(&self, export: &Export, index: usize) -> Result<Finding, Halt> {
         let proof = self.scene.receipt(index)?.to_bytes()?;
-        self.audit_with(export, &[], &[proof], false)
+        self.audit_with(export, &[], &[proof], &[], false)
     }
 
     fn audit_with(
@@ -85,6 +90,7 @@ impl Stage<'_> {
         export: &Export,
         checkpoints: &[Vec<u8>],
         proofs: &[Vec<u8>],
+        revocations: &[Vec<u8>],
         old_export: bool,
     ) -> Result<Finding, Halt> {
         if self.keeps {
@@ -94,6 +100,7 @@ impl Stage<'_> {
         options.genesis = Some(self.scene.fingerprint);
         options.kept.checkpoints = checkpoints;
         options.kept.proofs = proofs;
+        options.kept.revocations = revocations;
         if old_export {
             options.kept.export = Some(&self.scene.export);
         }

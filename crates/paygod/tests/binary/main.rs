@@ -9,6 +9,7 @@ mod book;
 mod command_line;
 mod demo;
 mod drill;
+mod keys;
 mod output;
 mod packs;
 mod runs;

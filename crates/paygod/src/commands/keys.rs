@@ -1,0 +1,449 @@
+//! `keys`: the root ceremony, revocation, and what has been in force.
+//!
+//! No command here reads more than one root key: whoever runs them holds one share and no more.
+
+use crate::book;
+use crate::cli::{
+    CeremonyCommand, CeremonyNew, CeremonyPropose, Global, KeysCommand, KeysRotate, KeysSign,
+    RevokeCommand, RevokeDraft, RevokeSeal,
+};
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::output::{Console, Tone};
+use crate::table::{Align, Cell, Table};
+use paygod_core::Book;
+use paygod_core::ceremony::{
+    CeremonyError, REVOCATION_HEADER, ROOTS_HEADER, RevocationText, RootKeyText, RootsText,
+};
+use paygod_keys::file::{self, KeyFileError};
+use paygod_service::ledger::{KeyChangeError, RotationPolicy};
+use paygod_tlog::limits::NOTE_BYTES_MAX;
+use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignedNote, VerifierKey};
+use paygod_types::{Seq, code};
+use serde_json::json;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+faults_from!(
+    CeremonyError,
+    KeyFileError,
+    KeyChangeError,
+    paygod_tlog::NoteError
+);
+
+/// How often the signer is looked at while it signs.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Names the file that holds the passphrase, when nobody is there to type it.
+const PASSPHRASE_FILE: &str = "PAYGOD_PASSPHRASE_FILE";
+
+/// Runs one of them.
+pub(crate) fn run(command: &KeysCommand, global: &Global, console: &mut Console) -> Outcome {
+    match command {
+        KeysCommand::Ceremony(CeremonyCommand::New(options)) => new(options, console),
+        KeysCommand::Ceremony(CeremonyCommand::Propose(options)) => propose(options, console),
+        KeysCommand::Sign(options) => sign(options, console),
+        KeysCommand::Revoke(RevokeCommand::Draft(options)) => draft(options, global, console),
+        KeysCommand::Revoke(RevokeCommand::Seal(options)) => seal(options, global, console),
+        KeysCommand::Rotate(options) => rotate(options, global, console),
+        KeysCommand::Status(_) => status(global, console),
+        KeysCommand::History(_) => history(global, console),
+    }
+}
+
+fn new(options: &CeremonyNew, console: &mut Console) -> Outcome {
+    let name = KeyName::parse(&options.name)?;
+    let public = public_path(&options.key);
+    if public.exists() {
+        let message = format!("`{}` is there already", public.display());
+        return Err(Fault::new(code::KEYS_FILE, message).remedy("name another key file"));
+    }
+    let passphrase = passphrase(&options.key, true)?;
+    let signer = file::create(&options.key, name, &passphrase)?;
+    let key = signer.verifier_key().to_string();
+    let text = RootKeyText {
+        key: key.as_str().into(),
+    };
+    files::write(&public, &signed(&text.to_text(), &signer)?)?;
+    console.value(&json!({
+        "key": key,
+        "key_file": options.key.display().to_string(),
+        "public_file": public.display().to_string(),
+    }))?;
+    console.line(format_args!("{} {key}", Tone::Good.paint("made")))?;
+    console.note(format_args!(
+        "Carry `{}` to the operator. Keep `{}` and its passphrase apart from each other, and a copy of both elsewhere.",
+        public.display(),
+        options.key.display()
+    ))?;
+    Ok(Answer::Yes)
+}
+
+fn propose(options: &CeremonyPropose, console: &mut Console) -> Outcome {
+    KeyName::parse(&options.origin)?;
+    let mut keys = Vec::with_capacity(options.public.len());
+    for path in &options.public {
+        keys.push(RootKeyText::open(&files::read(path, NOTE_BYTES_MAX)?)?.key);
+    }
+    let roots = RootsText::new(options.origin.as_str().into(), keys, options.threshold)?;
+    files::write(&options.out, roots.to_text().as_bytes())?;
+    console.value(&roots_value(&roots))?;
+    tell_roots(&roots, console)?;
+    console.note(format_args!(
+        "Carry `{}` to every holder, who signs it: paygod keys sign. Then: paygod init --roots, with all that they signed.",
+        options.out.display()
+    ))?;
+    Ok(Answer::Yes)
+}
+
+fn sign(options: &KeysSign, console: &mut Console) -> Outcome {
+    let bytes = files::read(&options.document, NOTE_BYTES_MAX)?;
+    let offer = RootKeyText::open(&files::read(&public_path(&options.key), NOTE_BYTES_MAX)?)?;
+    let text = document(&bytes)?;
+    match text.lines().next() {
+        Some(ROOTS_HEADER) => {
+            let roots = RootsText::from_text(&text)?;
+            if !roots.keys.contains(&offer.key) {
+                let message = format!("the root of trust does not name the key {}", offer.key);
+                return Err(Fault::new(code::KEYS_NOT_A_HOLDER, message));
+            }
+            tell_roots(&roots, console)?;
+        }
+        Some(REVOCATION_HEADER) => tell_revocation(&RevocationText::from_text(&text)?, console)?,
+        _ => {
+            let message = format!(
+                "`{}` is neither a root of trust nor a revocation",
+                options.document.display()
+            );
+            return Err(Fault::new(code::KEYS_DOCUMENT, message));
+        }
+    }
+    let name = VerifierKey::parse(&offer.key)?.name().clone();
+    let signer = file::open(&options.key, name, &passphrase(&options.key, false)?)?;
+    if signer.verifier_key().to_string() != *offer.key {
+        let message = format!(
+            "`{}` is not the public part of `{}`",
+            public_path(&options.key).display(),
+            options.key.display()
+        );
+        return Err(Fault::new(code::KEYS_FILE, message)
+            .remedy("restore both files from where their copies are kept"));
+    }
+    files::write(&options.out, &signed(&text, &signer)?)?;
+    console.value(&json!({
+        "document": text,
+        "signed_by": *offer.key,
+        "out": options.out.display().to_string(),
+    }))?;
+    console.line(format_args!(
+        "{} by {}",
+        Tone::Good.paint("signed"),
+        offer.key
+    ))?;
+    console.note(format_args!(
+        "Carry `{}` back to the operator.",
+        options.out.display()
+    ))?;
+    Ok(Answer::Yes)
+}
+
+fn draft(options: &RevokeDraft, global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        let keys = ledger.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
+        let stolen = match &options.stolen {
+            Some(stolen) => stolen.clone(),
+            None => keys.checkpoint_key().to_owned(),
+        };
+        let known = keys.checkpoint_keys.iter().any(|key| *key.vkey == *stolen);
+        if !known || options.last_good >= ledger.size() {
+            let message = if known {
+                format!("the book has no entry {} yet", options.last_good)
+            } else {
+                format!("`{stolen}` never signed checkpoints of this book")
+            };
+            return Err(Fault::new(code::KEY_REVOCATION, message).remedy(
+                "see `paygod keys history` for its keys, and `paygod entries` for entries",
+            ));
+        }
+        let draft = ledger.draft_revocation(&stolen, Seq(options.last_good))?;
+        files::write(&options.out, &draft.note)?;
+        console.value(&revocation_value(&draft.text))?;
+        tell_revocation(&draft.text, console)?;
+        console.note(format_args!(
+            "Nothing is revoked yet. Carry `{}` to {} of the {} holders of root keys, who sign it: paygod keys sign. Then: paygod keys revoke seal.",
+            options.out.display(),
+            keys.root_threshold,
+            keys.root_keys.len()
+        ))?;
+        Ok(Answer::Yes)
+    })
+}
+
+fn seal(options: &RevokeSeal, global: &Global, console: &mut Console) -> Outcome {
+    let mut notes = Vec::with_capacity(options.signed.len());
+    for path in &options.signed {
+        notes.push(files::read(path, NOTE_BYTES_MAX)?);
+    }
+    book::with(global, |ledger| {
+        let (seq, note) = ledger.revoke(&notes)?;
+        files::write(&options.out, &note)?;
+        book::wait_signed(ledger)?;
+        console.value(&json!({"seq": seq.get(), "out": options.out.display().to_string()}))?;
+        console.line(format_args!(
+            "{} as entry {seq}; the replacement has signed the checkpoint that covers it",
+            Tone::Good.paint("revoked")
+        ))?;
+        console.note(format_args!(
+            "Give `{}` to everyone who verifies this book: paygod verify --kept.",
+            options.out.display()
+        ))?;
+        Ok(Answer::Yes)
+    })
+}
+
+fn rotate(options: &KeysRotate, global: &Global, console: &mut Console) -> Outcome {
+    const DAY_S: u64 = 24 * 3_600;
+    let policy = RotationPolicy {
+        age_max: (options.age_days).map(|days| Duration::from_secs(days.saturating_mul(DAY_S))),
+        signatures_max: options.signatures,
+    };
+    book::with(global, |ledger| {
+        let rotated = if policy == RotationPolicy::default() {
+            ledger.rotate_key()?
+        } else if let Some(rotated) = ledger.rotate_if_due(&policy)? {
+            rotated
+        } else {
+            console.value(&json!({"rotated": false}))?;
+            console.line("the key has passed neither limit and stays in force")?;
+            return Ok(Answer::Yes);
+        };
+        book::wait_signed(ledger)?;
+        console.value(&json!({
+            "rotated": true,
+            "seq": rotated.seq.get(),
+            "old": rotated.old,
+            "new": rotated.new,
+        }))?;
+        console.line(format_args!(
+            "{} as entry {}",
+            Tone::Good.paint("rotated"),
+            rotated.seq
+        ))?;
+        console.line(format_args!("  from  {}", rotated.old))?;
+        console.line(format_args!("  to    {}", rotated.new))?;
+        Ok(Answer::Yes)
+    })
+}
+
+fn status(global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        // Signed, or known why not.
+        while ledger.signed() < ledger.size() && ledger.signer_fault().is_none() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let status = ledger.status()?;
+        let Some(keys) = ledger.book_keys()? else {
+            return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
+        };
+        let since = keys.checkpoint_keys.last().map_or(0, |key| key.since.get());
+        let used = ledger.key_use()?;
+        console.value(&json!({
+            "origin": status.origin,
+            "fingerprint": status.fingerprint,
+            "checkpoint_key": keys.checkpoint_key(),
+            "since": since,
+            "root_keys": keys.root_keys.iter().map(|key| &**key).collect::<Vec<_>>(),
+            "root_threshold": keys.root_threshold,
+            "revoked": keys.revoked.len(),
+            "entries": status.entries,
+            "signed": status.signed,
+            "signer_fault": status.signer_fault,
+            "signatures": used.signatures,
+            "in_force_since": used.since.to_string(),
+        }))?;
+        console.line(format_args!("{}", Tone::Strong.paint(&status.origin)))?;
+        console.line(format_args!("  in force        {}", keys.checkpoint_key()))?;
+        console.line(format_args!("  since entry     {since}, {}", used.since))?;
+        console.line(format_args!(
+            "  has signed      {} checkpoints",
+            used.signatures
+        ))?;
+        for key in &keys.root_keys {
+            console.line(format_args!("  root key        {key}"))?;
+        }
+        tell_roots_of(&keys, console)?;
+        let Some(fault) = status.signer_fault else {
+            console.line(format_args!(
+                "  {} {} of {} entries are covered by a signed checkpoint",
+                Tone::Good.paint("signing works:"),
+                status.signed,
+                status.entries
+            ))?;
+            return Ok(Answer::Yes);
+        };
+        console.sentence(
+            2,
+            Tone::Bad,
+            &format!(
+                "checkpoints wait: {} of {} entries are covered. {fault}",
+                status.signed, status.entries
+            ),
+        )?;
+        Ok(Answer::No)
+    })
+}
+
+fn history(global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        let Some(keys) = ledger.book_keys()? else {
+            return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
+        };
+        let mut table = Table::new(&[
+            ("since entry", Align::Right),
+            ("checkpoint key", Align::Left),
+            ("what became of it", Align::Left),
+        ]);
+        let mut values = Vec::new();
+        for (place, key) in keys.checkpoint_keys.iter().enumerate() {
+            let next = keys.checkpoint_keys.get(place.saturating_add(1));
+            let revoked = keys.revoked.iter().find(|one| one.vkey == key.vkey);
+            let (tone, became) = match (revoked, next) {
+                (Some(revoked), _) => (
+                    Tone::Bad,
+                    format!(
+                        "revoked by entry {}: counts up to entry {}",
+                        revoked.at, revoked.last_good
+                    ),
+                ),
+                (None, Some(next)) => (Tone::Faint, format!("replaced by entry {}", next.since)),
+                (None, None) => (Tone::Good, "in force".to_owned()),
+            };
+            table.row([
+                Cell::from(key.since.to_string()),
+                Cell::from(key.vkey.to_string()),
+                Cell::toned(became, tone),
+            ]);
+            values.push(json!({
+                "since": key.since.get(),
+                "key": *key.vkey,
+                "until": next.map(|next| next.since.get()),
+                "revoked_at": revoked.map(|one| one.at.get()),
+                "last_good": revoked.map(|one| one.last_good.get()),
+            }));
+        }
+        console.value(&json!(values))?;
+        console.table(0, &table)?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// What a book without root keys has to be told.
+pub(crate) fn tell_roots_of(keys: &Book, console: &mut Console) -> Result<(), Fault> {
+    if keys.root_keys.is_empty() {
+        return console.sentence(2, Tone::Warn, NO_ROOTS);
+    }
+    console.line(format_args!(
+        "  {} of {} root keys can revoke a checkpoint key",
+        keys.root_threshold,
+        keys.root_keys.len()
+    ))
+}
+
+/// Said of every book without root keys.
+pub(crate) const NO_ROOTS: &str = "A book for development: it has no root keys, so a stolen checkpoint key can never be revoked. For a book that counts, hold a ceremony first: paygod keys ceremony new --help.";
+
+fn tell_roots(roots: &RootsText, console: &mut Console) -> Result<(), Fault> {
+    console.line(format_args!(
+        "{} of the log `{}`: {} of these {} keys must sign together",
+        Tone::Strong.paint("root of trust"),
+        roots.origin,
+        roots.threshold,
+        roots.keys.len()
+    ))?;
+    for key in &roots.keys {
+        console.line(format_args!("  {key}"))?;
+    }
+    Ok(())
+}
+
+fn tell_revocation(text: &RevocationText, console: &mut Console) -> Result<(), Fault> {
+    console.line(format_args!(
+        "{} in the log `{}`",
+        Tone::Strong.paint("revocation"),
+        text.origin
+    ))?;
+    console.line(format_args!("  revoked         {}", text.revoked))?;
+    console.line(format_args!("  last good       entry {}", text.last_good))?;
+    console.line(format_args!("  replaced by     {}", text.new))
+}
+
+fn roots_value(roots: &RootsText) -> serde_json::Value {
+    json!({
+        "origin": *roots.origin,
+        "threshold": roots.threshold,
+        "root_keys": roots.keys.iter().map(|key| &**key).collect::<Vec<_>>(),
+    })
+}
+
+fn revocation_value(text: &RevocationText) -> serde_json::Value {
+    json!({
+        "origin": *text.origin,
+        "revoked": *text.revoked,
+        "last_good": text.last_good.get(),
+        "new": *text.new,
+    })
+}
+
+/// The text of a document, signed already or not yet.
+fn document(bytes: &[u8]) -> Result<String, Fault> {
+    if let Ok(note) = SignedNote::parse(bytes) {
+        return Ok(note.text().to_owned());
+    }
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| Fault::new(code::KEYS_DOCUMENT, "the document is not text"))
+}
+
+fn signed(text: &str, signer: &Ed25519Signer) -> Result<Vec<u8>, Fault> {
+    let signer: &dyn NoteSigner = signer;
+    Ok(SignedNote::sign(text, &[signer])?.to_bytes())
+}
+
+/// `root-1.key` → `root-1.key.pub`
+fn public_path(key: &Path) -> PathBuf {
+    let mut name = key.as_os_str().to_owned();
+    name.push(".pub");
+    PathBuf::from(name)
+}
+
+/// The passphrase of a key file: from the file that the environment names, else typed by a person.
+fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
+        let mut bytes = Zeroizing::new(files::read(
+            Path::new(&path),
+            file::PASSPHRASE_BYTES_MAX.saturating_add(2),
+        )?);
+        while bytes.pop_if(|byte| matches!(byte, b'\n' | b'\r')).is_some() {}
+        return Ok(bytes);
+    }
+    if !std::io::stdin().is_terminal() {
+        let message = format!(
+            "nobody is there to type the passphrase of `{}`",
+            key.display()
+        );
+        return Err(Fault::new(code::KEYS_PASSPHRASE, message));
+    }
+    let typed = ask(&format!("Passphrase of {}: ", key.display()))?;
+    if is_new && *ask("The same once more: ")? != *typed {
+        let message = "the two passphrases are not the same";
+        return Err(Fault::new(code::KEYS_PASSPHRASE, message).remedy("type them again"));
+    }
+    Ok(typed)
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    rpassword::prompt_password(prompt)
+        .map(|typed| Zeroizing::new(typed.into_bytes()))
+        .map_err(|error| Fault::of(code::KEYS_PASSPHRASE, &error))
+}

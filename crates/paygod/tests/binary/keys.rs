@@ -1,0 +1,375 @@
+//! Root keys, from the ceremony to the day the checkpoint key is stolen, each step on its own machine.
+
+use crate::support::{Book, paygod, shown, text};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ORIGIN: &str = "keys.test/book";
+
+/// A machine: a folder of its own, and the passphrase that its owner knows.
+struct Machine(PathBuf);
+
+impl Machine {
+    fn new(of: &Book, name: &str) -> Self {
+        let folder = of.folder.path().join(name);
+        std::fs::create_dir(&folder).expect("made");
+        let passphrase = format!("only {name} knows this sentence\n");
+        std::fs::write(folder.join("passphrase"), passphrase).expect("written");
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        shown(&self.0.join(name))
+    }
+
+    /// Runs a command here; what it printed and its exit code.
+    fn run(&self, arguments: &[&str]) -> (String, i32) {
+        let output = Command::new(env!("CARGO_BIN_EXE_paygod"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .env_remove("PAYGOD_BOOK")
+            .env("PAYGOD_PASSPHRASE_FILE", self.path("passphrase"))
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary runs");
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        (all, output.status.code().expect("an exit code"))
+    }
+
+    fn yes(&self, arguments: &[&str]) -> String {
+        let (printed, code) = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}\n{printed}");
+        printed
+    }
+
+    /// Carries a file here.
+    fn receive(&self, file: &str) -> String {
+        let name = Path::new(file).file_name().expect("a name");
+        let to = self.0.join(name);
+        std::fs::copy(file, &to).expect("carried");
+        shown(&to)
+    }
+}
+
+/// Three holders with a key each, and what all of them signed.
+fn ceremony(of: &Book) -> ([Machine; 3], Vec<String>) {
+    let holders = ["root-1", "root-2", "root-3"].map(|name| Machine::new(of, name));
+    let operator = Machine::new(of, "operator");
+    let mut public = Vec::new();
+    for (holder, number) in holders.iter().zip(1..) {
+        let name = format!("root-{number}.example");
+        holder.yes(&[
+            "keys", "ceremony", "new", "--name", &name, "--key", "root.key",
+        ]);
+        let carried = operator.path(&format!("root-{number}.pub"));
+        std::fs::copy(holder.path("root.key.pub"), &carried).expect("carried");
+        public.push(carried);
+    }
+    let mut propose = vec![
+        "keys",
+        "ceremony",
+        "propose",
+        "--origin",
+        ORIGIN,
+        "--threshold",
+        "2",
+        "--out",
+        "roots.txt",
+    ];
+    propose.extend(public.iter().map(String::as_str));
+    operator.yes(&propose);
+    let signed = sign(&holders, &operator.path("roots.txt"));
+    (holders, signed)
+}
+
+/// Each holder signs a document on their own machine.
+fn sign(holders: &[Machine], document: &str) -> Vec<String> {
+    let mut signed = Vec::new();
+    for holder in holders {
+        let document = holder.receive(document);
+        holder.yes(&[
+            "keys", "sign", &document, "--key", "root.key", "--out", "signed",
+        ]);
+        signed.push(holder.path("signed"));
+    }
+    signed
+}
+
+fn book() -> Book {
+    Book {
+        folder: tempfile::tempdir().expect("a folder"),
+    }
+}
+
+fn with<'a>(arguments: &[&'a str], files: &'a [String]) -> Vec<&'a str> {
+    let mut all = arguments.to_vec();
+    all.extend(files.iter().map(String::as_str));
+    all
+}
+
+#[test]
+fn a_stolen_key_is_revoked_by_two_of_three_holders_and_the_thief_is_refused() {
+    let book = book();
+    let (holders, signed) = ceremony(&book);
+    let made = book.value(&with(&["init", "--roots"], &signed));
+    assert_eq!(made["origin"], ORIGIN);
+    assert_eq!(made["root_threshold"], 2);
+    let fingerprint = made["fingerprint"]
+        .as_str()
+        .expect("a fingerprint")
+        .to_owned();
+    book.yes(&["account", "open", "till-eur", "--currency", "EUR"]);
+
+    // The thief takes a copy of everything on the machine and goes on with it.
+    let (taken, thief) = (book.path("taken"), book.path("thief"));
+    book.yes(&["backup", &taken]);
+    let at_thief = |arguments: &[&str]| {
+        let mut all = vec!["--book", thief.as_str()];
+        all.extend_from_slice(arguments);
+        let output = paygod(&all);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    };
+    at_thief(&["restore", &taken]);
+    at_thief(&["account", "open", "thief-eur", "--currency", "EUR"]);
+    at_thief(&["export", &book.path("thief-export")]);
+
+    let draft = book.path("revocation.txt");
+    book.yes(&[
+        "keys",
+        "revoke",
+        "draft",
+        "--last-good",
+        "1",
+        "--out",
+        &draft,
+    ]);
+    let by_one = sign(&holders[..1], &draft);
+    let out = book.path("revocation.signed");
+    let mut seal = vec!["keys", "revoke", "seal", draft.as_str(), "--out", &out];
+    seal.push(&by_one[0]);
+    let refused = book.code(1, &seal);
+    assert!(!Path::new(&out).exists(), "{refused}");
+    let by_two = sign(&holders[1..], &draft);
+    seal.extend(by_two.iter().map(String::as_str));
+    book.yes(&seal);
+
+    let keys = book.json(0, &["keys", "history"]);
+    let keys: &Vec<Value> = keys[0].as_array().expect("keys");
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0]["last_good"], 1);
+    assert_eq!(keys[1]["until"], Value::Null);
+    book.yes(&["account", "open", "other-eur", "--currency", "EUR"]);
+    book.yes(&["keys", "status"]);
+    book.yes(&["export", &book.path("export")]);
+
+    let verify = |export: &str, kept: &[&str]| {
+        let export = book.path(export);
+        let mut all = vec![
+            "verify",
+            export.as_str(),
+            "--genesis",
+            &fingerprint,
+            "--json",
+        ];
+        for file in kept {
+            all.extend(["--kept", file]);
+        }
+        let output = paygod(&all);
+        let report: Value = serde_json::from_str(&text(&output.stdout)).expect("JSON");
+        let check = report["failures"][0]["check"].as_str().unwrap_or("none");
+        (output.status.code(), check.to_owned())
+    };
+    assert_eq!(verify("export", &[]), (Some(0), "none".to_owned()));
+    assert_eq!(verify("export", &[&out]), (Some(0), "none".to_owned()));
+    // To those who have not heard of it the thief's log looks sound; to the others it does not.
+    assert_eq!(verify("thief-export", &[]), (Some(0), "none".to_owned()));
+    assert_eq!(
+        verify("thief-export", &[&out]),
+        (Some(1), "verify.revoked".to_owned())
+    );
+}
+
+#[test]
+fn a_book_is_not_made_until_every_holder_has_signed() {
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let said = book.run(&with(&["init", "--roots"], &signed[..2]));
+    assert_eq!(said.status.code(), Some(1), "{}", text(&said.stderr));
+    assert!(text(&said.stderr).contains("root-3.example"));
+    let elsewhere = with(
+        &["init", "--origin", "elsewhere.test/book", "--roots"],
+        &signed,
+    );
+    let said = book.run(&elsewhere);
+    assert_eq!(said.status.code(), Some(1), "{}", text(&said.stderr));
+    assert!(!book.folder.path().join("book/segments").exists());
+}
+
+#[test]
+fn a_holder_signs_nothing_but_a_root_of_trust_that_names_them_or_a_revocation() {
+    let book = book();
+    let (holders, signed) = ceremony(&book);
+    let stranger = Machine::new(&book, "stranger");
+    stranger.yes(&[
+        "keys",
+        "ceremony",
+        "new",
+        "--name",
+        "x.example",
+        "--key",
+        "root.key",
+    ]);
+    let (said, code) = stranger.run(&[
+        "keys", "sign", &signed[0], "--key", "root.key", "--out", "signed",
+    ]);
+    assert_eq!(code, 1, "{said}");
+    let checkpoint = book.file("checkpoint", "keys.test/book\n1\nAAAA\n");
+    let (said, code) = holders[0].run(&[
+        "keys",
+        "sign",
+        &checkpoint,
+        "--key",
+        "root.key",
+        "--out",
+        "signed-2",
+    ]);
+    assert_eq!(code, 2, "{said}");
+    // Another's passphrase opens nothing, and is not shown.
+    std::fs::copy(stranger.path("passphrase"), holders[0].path("passphrase")).expect("copied");
+    let (said, code) = holders[0].run(&[
+        "keys", "sign", &signed[1], "--key", "root.key", "--out", "signed-3",
+    ]);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("keys.passphrase") && !said.contains("stranger knows"),
+        "{said}"
+    );
+    assert!(!holders[0].0.join("signed-3").exists());
+}
+
+#[test]
+fn a_book_without_root_keys_says_so_and_revokes_nothing() {
+    let book = Book::empty();
+    let said = book.yes(&["keys", "status"]);
+    assert!(said.contains("book for development"), "{said}");
+    let out = book.path("revocation.txt");
+    book.code(
+        1,
+        &["keys", "revoke", "draft", "--last-good", "0", "--out", &out],
+    );
+}
+
+#[test]
+fn production_refuses_keys_in_files_and_a_book_without_root_keys() {
+    let book = book();
+    let said = book.code(1, &["--production", "init"]);
+    assert!(!book.folder.path().join("book/segments").exists(), "{said}");
+    let (_, signed) = ceremony(&book);
+    book.code(1, &with(&["--production", "init", "--roots"], &signed));
+    book.yes(&with(&["init", "--roots"], &signed));
+    book.code(1, &["--production", "keys", "status"]);
+    book.yes(&["keys", "status"]);
+}
+
+#[test]
+fn a_rotation_by_hand_and_one_that_is_due_replace_the_key() {
+    let book = Book::empty();
+    let rotated = book.value(&["keys", "rotate"]);
+    let rotated_from = rotated["old"].as_str().expect("a key").to_owned();
+    let early = book.value(&["keys", "rotate", "--age-days", "90", "--signatures", "1000"]);
+    assert_eq!(early["rotated"], false);
+    let due = book.value(&["keys", "rotate", "--signatures", "1"]);
+    assert_eq!(due["old"], rotated["new"]);
+    let status = book.value(&["keys", "status"]);
+    assert_eq!(status["checkpoint_key"], due["new"]);
+    // What was replaced is gone from the folder.
+    let files = std::fs::read_dir(book.folder.path().join("book/keys")).expect("listed");
+    let checkpoint = files
+        .filter(|file| {
+            let name = file.as_ref().expect("listed").file_name();
+            name.to_string_lossy().starts_with("checkpoint")
+        })
+        .count();
+    assert_eq!(checkpoint, 1, "{rotated_from}");
+    book.yes(&["verify"]);
+}
+
+/// Where Debian puts it.
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+#[test]
+fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
+    if !Path::new(SOFTHSM).exists() {
+        println!("skipped: SoftHSM2 is not installed (apt-get install softhsm2)");
+        return;
+    }
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let tokens = book.folder.path().join("tokens");
+    std::fs::create_dir(&tokens).expect("made");
+    let conf = book.file(
+        "softhsm2.conf",
+        &format!("directories.tokendir = {}\n", tokens.display()),
+    );
+    let pin = book.file("pin", "1234\n");
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "paygod"])
+        .args(["--pin", "1234", "--so-pin", "5678"])
+        .env("SOFTHSM2_CONF", &conf)
+        .output()
+        .expect("softhsm2-util runs");
+    assert!(made.status.success());
+    let run = |arguments: &[&str], code: i32| -> String {
+        let folder = book.path("book");
+        let output = Command::new(env!("CARGO_BIN_EXE_paygod"))
+            .args(["--book", &folder, "--production"])
+            .args(arguments)
+            .env("SOFTHSM2_CONF", &conf)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary runs");
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{all}");
+        all
+    };
+    let uri = format!(
+        "pkcs11:token=paygod;object=checkpoint?module-path={SOFTHSM}&pin-source=file:{pin}"
+    );
+    run(&with(&["init", "--keys", &uri, "--roots"], &signed), 0);
+    run(&["account", "open", "till-eur", "--currency", "EUR"], 0);
+    run(&["keys", "rotate"], 0);
+    run(&["account", "open", "safe-eur", "--currency", "EUR"], 0);
+    let status = run(&["keys", "status"], 0);
+    assert!(status.contains("signing works"), "{status}");
+    run(&["verify"], 0);
+    let files: Vec<_> = std::fs::read_dir(book.folder.path().join("book/keys"))
+        .expect("listed")
+        .map(|file| {
+            file.expect("listed")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert!(
+        !files.iter().any(|file| file.starts_with("checkpoint")),
+        "{files:?}"
+    );
+
+    // The token is taken out: the book still takes requests, and says that checkpoints wait.
+    std::fs::rename(&tokens, book.folder.path().join("taken-out")).expect("renamed");
+    std::fs::create_dir(&tokens).expect("made");
+    let status = run(&["keys", "status"], 0);
+    assert!(
+        status.contains("signing works"),
+        "nothing waits yet: {status}"
+    );
+    run(&["account", "open", "late-eur", "--currency", "EUR"], 0);
+    let status = run(&["keys", "status"], 1);
+    assert!(status.contains("checkpoints wait"), "{status}");
+    std::fs::remove_dir(&tokens).expect("removed");
+    std::fs::rename(book.folder.path().join("taken-out"), &tokens).expect("renamed");
+    run(&["keys", "status"], 0);
+    run(&["verify"], 0);
+}
