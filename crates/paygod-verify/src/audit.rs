@@ -1,7 +1,7 @@
 //! The work that needs order: the tree grows, the state is rebuilt, and each checkpoint is checked when
 //! the tree has its size. One thread at a time does it.
 
-use paygod_core::Body;
+use paygod_core::{Body, Book, Entry};
 use paygod_tlog::limits::TILE_HEIGHT;
 use paygod_tlog::{
     CheckpointError, Hash, NoteError, NoteVerifier, Rows, SignedCheckpoint, TlogProof, TreeHead,
@@ -133,6 +133,12 @@ impl<'a> Audit<'a> {
     }
 
     fn take_entries(&mut self, entries: &[Read]) -> Result<(), VerifyError> {
+        if !self.options.kept.revocations.is_empty() {
+            entries
+                .iter()
+                .filter_map(|read| read.entry().map(|entry| (entry, read.index)))
+                .try_for_each(|(entry, index)| self.note_keys(entry, index))?;
+        }
         if let Some(rebuild) = &mut self.rebuild {
             for run in entries.chunks(ENTRIES_PER_RUN) {
                 rebuild.prepare(run, self.reader);
@@ -148,13 +154,22 @@ impl<'a> Audit<'a> {
             {
                 self.failures.push(failure);
             }
-            if let Some(Body::KeyRotate(rotation)) = read.entry.as_ref().map(|entry| &entry.body) {
-                self.revocations.rotated(&rotation.old, read.index);
+        }
+        Ok(())
+    }
+
+    /// Who may revoke, and who replaced whom, for the revocations that the auditor brought.
+    fn note_keys(&mut self, entry: &Entry, index: u64) -> Result<(), VerifyError> {
+        match &entry.body {
+            Body::Genesis(genesis) if index == 0 => {
+                // A genesis that is none fails by itself.
+                if let Ok(book) = Book::begin(genesis) {
+                    self.revocations = Revocations::read(self.options.kept.revocations, &book)?;
+                    self.kept_checked = self.kept_checked.saturating_add(self.revocations.len());
+                }
             }
-            if read.index == 0 {
-                self.revocations = Revocations::read(self.options.kept.revocations, &self.keys)?;
-                self.kept_checked = self.kept_checked.saturating_add(self.revocations.len());
-            }
+            Body::KeyRotate(rotation) => self.revocations.rotated(&rotation.old, index),
+            _ => {}
         }
         Ok(())
     }

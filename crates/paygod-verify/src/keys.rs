@@ -21,10 +21,6 @@ impl Keys {
         self.book.as_ref().map_or("", |book| &book.origin)
     }
 
-    pub(crate) const fn book(&self) -> Option<&Book> {
-        self.book.as_ref()
-    }
-
     pub(crate) const fn in_force(&self) -> Option<&Ed25519Verifier> {
         self.in_force.as_ref()
     }

@@ -4,6 +4,7 @@
 //! A log that does hold the revocation may still list what its key signed between the last good entry
 //! and the revocation: those checkpoints vouch for nothing, and the ones by the replacement cover them.
 
+use paygod_core::Book;
 use paygod_core::ceremony::RevocationText;
 use paygod_tlog::{Ed25519Verifier, NoteVerifier, SignedCheckpoint, VerifierKey};
 use paygod_types::Seq;
@@ -29,11 +30,8 @@ struct Known {
 
 impl Revocations {
     /// Reads revocations, and checks them against the root keys that genesis fixed.
-    pub(crate) fn read(notes: &[Vec<u8>], keys: &Keys) -> Result<Self, VerifyError> {
+    pub(crate) fn read(notes: &[Vec<u8>], book: &Book) -> Result<Self, VerifyError> {
         let mut known = Vec::new();
-        let Some(book) = keys.book() else {
-            return Ok(Self { known });
-        };
         for (note, number) in notes.iter().zip(1_u32..) {
             let refuse = |reason: String| VerifyError::Kept {
                 what: format!("revocation {number}"),
