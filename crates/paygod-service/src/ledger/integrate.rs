@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
 
-use paygod_core::{Action, Balances, Touched};
+use paygod_core::{Balances, Touched};
 use paygod_store::{BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles};
 use paygod_tlog::{Hash, leaf_hash};
 use paygod_types::Amount;
