@@ -4,8 +4,10 @@
 //! `fuzz/corpus/<target>`, which git ignores. A target whose process allocates past its bound is
 //! ended by its own allocator (`fuzz/src/lib.rs`), which libFuzzer reports as a crash.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const SECONDS_DEFAULT: &str = "60";
 
@@ -73,12 +75,27 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
         );
         return false;
     }
-    // Every target runs, so that one run tells all that is broken.
-    let outcomes: Vec<bool> = chosen
-        .into_iter()
-        .map(|target| run_target(&folder, &host, target, &seconds))
-        .collect();
-    outcomes.into_iter().all(|passed| passed)
+    run_all(&chosen, |target| {
+        run_target(&folder, &host, target, &seconds)
+    })
+}
+
+/// Every target runs, so that one run tells all that is broken; one on each processor at a time.
+fn run_all(targets: &[&String], run: impl Fn(&str) -> bool + Sync) -> bool {
+    let (next, passed) = (AtomicUsize::new(0), AtomicBool::new(true));
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !run(target) {
+                        passed.store(false, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    passed.into_inner()
 }
 
 fn host_triple() -> Result<String, String> {
