@@ -149,6 +149,7 @@ fn every_file_that_is_altered_is_named() {
     }
     // A verdict rewritten in the receipt alone, whose list of files still holds.
     let path = out.join("receipt.json");
+    let receipt = std::fs::read_to_string(&path).expect("a receipt");
     let rewritten = receipt.replace("\"decision\":\"deny\"", "\"decision\":\"flag\"");
     assert_ne!(rewritten, receipt);
     std::fs::write(&path, rewritten).expect("written");
