@@ -682,6 +682,13 @@ impl<'p> Run<'_, 'p> {
         self.machine.made = made;
     }
 
+    /// A text as one that was made.
+    pub(super) fn copied(&mut self, text: TextRef) -> Evaluated<Value> {
+        let start = self.machine.made.len();
+        self.make(text);
+        made_text(start, self.machine.made.len())
+    }
+
     fn join(&mut self, left: TextRef, right: TextRef) -> Evaluated<Value> {
         let bytes = self.text(left).len().saturating_add(self.text(right).len());
         self.machine.fuel.charge_text(bytes)?;

@@ -1,7 +1,7 @@
 //! Evaluating parts of a condition for explanations, and spelling values as conditions do.
 
 use super::program::{Inputs, Machine, Program, Run, count, wide};
-use super::{EvalError, Evaluated, Value};
+use super::{EvalError, Evaluated, TextRef, Value};
 use crate::limits::{EXPLAINED_ELEMENTS_MAX, MADE_ELEMENT_BYTES};
 
 /// A value as conditions spell it, and whether it is true, if it is a bool.
@@ -39,12 +39,21 @@ impl Machine {
         let Value::List(list) = self.part(program, inputs, variables)? else {
             return Err(EvalError::Type);
         };
-        let run = Run {
+        let mut run = Run {
             machine: self,
             program,
             inputs,
         };
-        (0..count(list)).map(|at| run.element(list, at)).collect()
+        let mut elements = Vec::new();
+        for at in 0..count(list) {
+            let element = run.element(list, at)?;
+            elements.push(match element {
+                // A constant lies in this program, and what reads it will be another.
+                Value::Text(text @ TextRef::Constant(_)) => run.copied(text)?,
+                other => other,
+            });
+        }
+        Ok(elements)
     }
 
     /// Bytes that evaluations made and that are kept.
