@@ -14,6 +14,7 @@
 mod answers;
 mod compile;
 #[cfg(test)]
+#[path = "tests/differential.rs"]
 mod differential;
 #[cfg(test)]
 mod grammar;
