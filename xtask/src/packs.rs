@@ -8,7 +8,7 @@ use std::path::Path;
 const COVERAGE_PERCENT_MIN: &str = "100";
 
 pub(crate) fn run(root: &Path) -> bool {
-    let paygod = ["run", "--quiet", "--locked", "--package", "paygod", "--"];
+    let paygod = ["run", "--quiet", "--locked", "--"];
     let test = [
         "pack",
         "test",
