@@ -64,7 +64,7 @@ impl Shared {
         }
     }
 
-    /// The ruleset in force, as far as preparers know: the sequencer has the last word.
+    /// The ruleset in force, as far as workers know while they prepare: the sequencer has the last word.
     pub(super) fn ruleset(&self) -> Arc<Ruleset> {
         Arc::clone(&self.ruleset.read().unwrap_or_else(PoisonError::into_inner))
     }
