@@ -4,6 +4,9 @@
 //! One filter for the whole index rather than one a run: keys are never removed, so it outlives every
 //! merge, and an absent key costs three or four reads instead of one a run. It grows by layers.
 //!
+//! What is there when a book is opened goes into one layer that has room for all of it: runs come in order
+//! of their hashes, so a layer that is full halfway through a run would be dense in the one half.
+//!
 //! INVARIANT(no-false-absence): a key that was inserted is never reported absent. Bits are only set.
 
 use std::sync::OnceLock;
@@ -14,12 +17,15 @@ use crate::width::{to_u64, to_usize};
 /// Sixteen bits a key: about one absent key in a thousand is reported present, a layer.
 const KEYS_PER_BLOCK: u64 = 32;
 
-/// Keys that the layers take; the last capacity holds for all that follow.
+/// Keys that the layers take at least; the last capacity holds for all that follow.
 const CAPACITIES: [u64; 4] = [1 << 16, 1 << 20, 1 << 22, 1 << 24];
 
 /// Most layers: half a thousand million keys. Past that the last layer grows dense and look-ups read
 /// more runs; no answer changes.
 const LAYERS_MAX: usize = 32;
+
+/// Most keys that the first layer is made for: a gibibyte, whatever the files on the disk say.
+const FIRST_KEYS_MAX: u64 = 1 << 29;
 
 /// A block is a cache line; a key sets one bit in each of its words.
 #[derive(Debug, Default)]
@@ -72,6 +78,11 @@ impl Layer {
         }
     }
 
+    /// How many keys it takes.
+    fn capacity(&self) -> u64 {
+        to_u64(self.blocks.len()).saturating_mul(KEYS_PER_BLOCK)
+    }
+
     /// The block of a key; blocks are in the order of the hashes, so that inserting a sorted run walks
     /// through memory once.
     fn block(&self, hash: u64) -> Option<&Block> {
@@ -98,14 +109,18 @@ fn capacity(layer: usize) -> u64 {
 }
 
 impl Filter {
-    pub(crate) fn new() -> Self {
-        let filter = Self {
-            layers: Default::default(),
+    /// A filter whose first layer has room for this many keys, and some.
+    pub(crate) fn for_keys(keys: u64) -> Self {
+        let room = keys.saturating_add(capacity(0)).min(FIRST_KEYS_MAX);
+        let layers: [OnceLock<Layer>; LAYERS_MAX] = Default::default();
+        if let Some(first) = layers.first() {
+            first.get_or_init(|| Layer::new(room));
+        }
+        Self {
+            layers,
             current: AtomicUsize::new(0),
             count: AtomicU64::new(0),
-        };
-        filter.layer(0);
-        filter
+        }
     }
 
     fn layer(&self, index: usize) -> Option<&Layer> {
@@ -130,12 +145,13 @@ impl Filter {
         let Some(layer) = self.layer(current) else {
             return;
         };
+        let capacity = layer.capacity();
         let bits = Block::bits(hash);
         if !layer.block(hash).is_some_and(|block| block.insert(&bits)) {
             return;
         }
         let count = self.count.load(Ordering::Relaxed).saturating_add(1);
-        if count >= capacity(current) && current.saturating_add(1) < LAYERS_MAX {
+        if count >= capacity && current.saturating_add(1) < LAYERS_MAX {
             self.current
                 .store(current.saturating_add(1), Ordering::Relaxed);
             self.layer(current.saturating_add(1));
@@ -148,7 +164,8 @@ impl Filter {
     /// Makes the next layer ahead of need, on another thread than the inserter's.
     pub(crate) fn prepare(&self) {
         let current = self.current.load(Ordering::Relaxed);
-        if self.count.load(Ordering::Relaxed) > capacity(current) / 2 {
+        let capacity = self.layer(current).map_or(u64::MAX, Layer::capacity);
+        if self.count.load(Ordering::Relaxed) > capacity / 2 {
             self.layer(current.saturating_add(1));
         }
     }
@@ -159,5 +176,34 @@ impl Filter {
         layers
             .map(|layer| to_u64(layer.blocks.len()).saturating_mul(64))
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hashes that are spread as a keyed hash spreads them.
+    fn hashes(seed: u64, count: u64) -> impl Iterator<Item = u64> {
+        (0..count).map(move |number| {
+            crate::siphash::siphash24([seed, number], &number.to_le_bytes())
+        })
+    }
+
+    #[test]
+    fn what_is_filled_from_sorted_runs_knows_absent_keys() {
+        let runs: Vec<Vec<u64>> = (0..3)
+            .map(|run| {
+                let mut run: Vec<u64> = hashes(run, 100_000).collect();
+                run.sort_unstable();
+                run
+            })
+            .collect();
+        let filter = Filter::for_keys(300_000);
+        runs.iter().flatten().for_each(|hash| filter.insert(*hash));
+        hashes(7, 100_000).for_each(|hash| filter.insert(hash));
+        assert!(runs.iter().flatten().all(|hash| filter.may_contain(*hash)));
+        let wrong = hashes(9, 100_000).filter(|hash| filter.may_contain(*hash));
+        assert!(wrong.count() < 400, "more than 0.4 % of absent keys");
     }
 }

@@ -200,7 +200,7 @@ pub(crate) struct IndexOptions {
 
 impl IndexWriter {
     pub(crate) fn open(dir: Dir, options: &IndexOptions) -> Result<Self, IoFault> {
-        let filter = Filter::new();
+        let filter = Filter::for_keys(run::keys_in(&dir)?);
         let runs = tiers::load(&dir, options.segments.durable(), options.write, |name| {
             Run::open(&dir, name, &options.book, |hash| filter.insert(hash))
         })?;

@@ -138,6 +138,18 @@ impl Run {
     }
 }
 
+/// How many keys the runs of a folder hold at most, from the lengths of their files.
+pub(crate) fn keys_in(dir: &Dir) -> Result<u64, IoFault> {
+    let mut bytes: u64 = 0;
+    for name in dir.list()?.iter().filter(|name| seqs_of(name).is_some()) {
+        // Read-only, the writer may have merged it away since the names were read.
+        if let Some(file) = dir.open_if_present(name, Access::Read)? {
+            bytes = bytes.saturating_add(file.len()?);
+        }
+    }
+    Ok(bytes / to_u64(KEY_BYTES))
+}
+
 fn page_offset(page: u64) -> u64 {
     page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
 }
