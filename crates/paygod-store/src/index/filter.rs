@@ -18,7 +18,7 @@ use crate::width::{to_u64, to_usize};
 const KEYS_PER_BLOCK: u64 = 32;
 
 /// Keys that the layers take at least; the last capacity holds for all that follow.
-const CAPACITIES: [u64; 4] = [1 << 16, 1 << 20, 1 << 22, 1 << 24];
+const CAPACITIES: [u64; 3] = [1 << 20, 1 << 22, 1 << 24];
 
 /// Most layers: half a thousand million keys. Past that the last layer grows dense and look-ups read
 /// more runs; no answer changes.
