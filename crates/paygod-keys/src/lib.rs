@@ -5,13 +5,16 @@
 //! before it is used, so that a provider which signs something else is one that failed.
 //!
 //! - [`file`]: a key encrypted under a passphrase (PKCS#8, PBES2): root keys.
-//! - [`pkcs11`]: keys in a hardware module. [`uri`]: which one, in one line.
+//! - [`pkcs11`]: keys in a hardware module.
+//! - [`transit`]: keys in a key service, OpenBao or Vault.
+//! - [`uri`]: which of them, in one line.
 //!
 //! It does not decide which key is in force: the ledger's entries do.
 
 pub mod file;
 pub mod pkcs11;
 mod signer;
+pub mod transit;
 pub mod uri;
 
 pub use signer::{Algorithm, NoteKey, Provider, ProviderError, PublicKey, Signer};

@@ -1,6 +1,10 @@
-//! Where keys are, in one line without secrets: a PKCS#11 URI (RFC 7512).
+//! Where keys are, in one line without secrets.
 //!
+//! A hardware module, as a PKCS#11 URI (RFC 7512):
 //! `pkcs11:token=paygod;object=checkpoint?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin`
+//!
+//! A key service, OpenBao or Vault, as mount and prefix of its transit keys:
+//! `transit+https://bao.example.com:8200/transit/checkpoint?token-source=file:/run/token&ca-source=file:/etc/ca.pem`
 //!
 //! INVARIANT(bounded-parser): at most [`URI_BYTES_MAX`], and nothing that it does not know: a misspelt
 //! attribute would otherwise be one that is silently not there.
@@ -11,69 +15,166 @@ use paygod_types::code;
 
 use crate::pkcs11::{Token, TokenConfig};
 use crate::signer::{Provider, ProviderError};
+use crate::transit::{Transit, TransitConfig};
 
 /// Longest URI, in bytes.
 pub const URI_BYTES_MAX: usize = 2_048;
 
+/// How each kind is written.
+const PKCS11: &str = "pkcs11:token=…;object=…?module-path=…&pin-source=file:…";
+const TRANSIT: &str = "transit+https://HOST:PORT/MOUNT/PREFIX?token-source=file:…";
+
+/// Where keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a hardware module.
+    Pkcs11(TokenConfig),
+    /// In a key service.
+    Transit(TransitConfig),
+}
+
 /// Opens the provider that a URI names.
 ///
 /// # Errors
-/// The URI is none, or the provider cannot be used. The PIN is not looked at yet.
+/// The URI is none, or the provider cannot be used. PIN and token are not looked at yet.
 pub fn open(uri: &str) -> Result<Arc<dyn Provider>, ProviderError> {
-    Ok(Arc::new(Token::new(parse(uri)?)?))
+    Ok(match parse(uri)? {
+        Place::Pkcs11(config) => Arc::new(Token::new(config)?),
+        Place::Transit(config) => Arc::new(Transit::new(config)?),
+    })
 }
 
-/// Reads a PKCS#11 URI.
+/// Reads where keys are.
 ///
 /// # Errors
-/// It is none, lacks an attribute that is needed, or has one that is not known.
-pub fn parse(uri: &str) -> Result<TokenConfig, ProviderError> {
-    let refuse = |reason: &str| ProviderError {
+/// It is no URI of these kinds, lacks an attribute that is needed, or has one that is not known.
+pub fn parse(uri: &str) -> Result<Place, ProviderError> {
+    let refuse = |reason: &str, right: &str| ProviderError {
         provider: "configuration".to_owned(),
-        reason: format!(
-            "{reason}; write `pkcs11:token=…;object=…?module-path=…&pin-source=file:…`"
-        ),
+        reason: format!("{reason}; write {right}"),
         code: code::KEYS_CONFIG,
         retry: false,
     };
+    let either = format!("`{PKCS11}` or `{TRANSIT}`");
     if uri.len() > URI_BYTES_MAX {
-        return Err(refuse("the address of the keys is too long"));
+        return Err(refuse("the address of the keys is too long", &either));
     }
-    let rest = uri
-        .strip_prefix("pkcs11:")
-        .ok_or_else(|| refuse("the address of the keys does not begin with `pkcs11:`"))?;
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (mut token, mut label, mut module, mut pin) = (None, None, None, None);
-    for (part, separated) in [(path, ';'), (query, '&')] {
-        for attribute in part.split(separated).filter(|text| !text.is_empty()) {
-            let (name, value) = attribute
-                .split_once('=')
-                .ok_or_else(|| refuse("an attribute has no value"))?;
-            let slot = match (name, separated) {
-                ("token", ';') => &mut token,
-                ("object", ';') => &mut label,
-                ("module-path", '&') => &mut module,
-                ("pin-source", '&') => &mut pin,
-                // A PIN in the address would be in the configuration, in process lists, in logs.
-                ("pin-value", _) => return Err(refuse("a PIN does not belong here")),
-                _ => return Err(refuse("an attribute is not known")),
-            };
-            let value = decode(value).ok_or_else(|| refuse("a value is not well encoded"))?;
-            if value.is_empty() || slot.replace(value).is_some() {
-                return Err(refuse("an attribute is empty or there twice"));
-            }
+    if let Some(rest) = uri.strip_prefix("pkcs11:") {
+        let config = pkcs11(rest).map_err(|reason| refuse(reason, &format!("`{PKCS11}`")))?;
+        return Ok(Place::Pkcs11(config));
+    }
+    if let Some(rest) = uri.strip_prefix("transit+") {
+        let config = transit(rest).map_err(|reason| refuse(reason, &format!("`{TRANSIT}`")))?;
+        return Ok(Place::Transit(config));
+    }
+    let reason = "the address of the keys begins neither with `pkcs11:` nor with `transit+`";
+    Err(refuse(reason, &either))
+}
+
+/// The values of the known attributes, each there once at most.
+fn attributes<const N: usize>(
+    text: &str,
+    separator: char,
+    known: [&str; N],
+) -> Result<[Option<String>; N], &'static str> {
+    let mut values = [const { None }; N];
+    for attribute in text.split(separator).filter(|text| !text.is_empty()) {
+        let (name, value) = attribute
+            .split_once('=')
+            .ok_or("an attribute has no value")?;
+        // A secret in the address would be in the configuration, in process lists, in logs.
+        if SECRETS.contains(&name) {
+            return Err("a secret does not belong here");
+        }
+        let place = known.iter().position(|known| *known == name);
+        let place = place.and_then(|place| values.get_mut(place));
+        let place = place.ok_or("an attribute is not known")?;
+        let value = decode(value).ok_or("a value is not well encoded")?;
+        if value.is_empty() || place.replace(value).is_some() {
+            return Err("an attribute is empty or there twice");
         }
     }
+    Ok(values)
+}
+
+const SECRETS: [&str; 3] = ["pin-value", "token-value", "password"];
+
+const MISSING: &str = "an attribute is missing";
+
+fn pkcs11(rest: &str) -> Result<TokenConfig, &'static str> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let [token, label] = attributes(path, ';', ["token", "object"])?;
+    let [module, pin] = attributes(query, '&', ["module-path", "pin-source"])?;
     let (Some(token), Some(label), Some(module), Some(pin)) = (token, label, module, pin) else {
-        return Err(refuse("an attribute is missing"));
+        return Err(MISSING);
     };
-    let pin = pin.strip_prefix("file:").unwrap_or(&pin).to_owned();
     Ok(TokenConfig {
         module: module.into(),
         token,
         label,
-        pin_file: pin.into(),
+        pin_file: file(&pin).into(),
     })
+}
+
+fn transit(rest: &str) -> Result<TransitConfig, &'static str> {
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let [token, ca, namespace] =
+        attributes(query, '&', ["token-source", "ca-source", "namespace"])?;
+    let (scheme, rest) = address.split_once("://").ok_or("there is no host")?;
+    let (host, path) = rest.split_once('/').ok_or("there is no mount")?;
+    let (mount, prefix) = path.rsplit_once('/').ok_or("there is no prefix of keys")?;
+    if !is_host(host) {
+        return Err("the host is none");
+    }
+    match scheme {
+        "https" => {}
+        "http" if is_loopback(host) => {}
+        "http" => return Err("a token goes to another machine under TLS only"),
+        _ => return Err("it is neither https nor, on loopback, http"),
+    }
+    let named = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    if !mount.split('/').all(named) || !named(prefix) {
+        return Err("mount and prefix are letters, digits, `_` and `-`");
+    }
+    if namespace
+        .as_ref()
+        .is_some_and(|text: &String| !text.split('/').all(named))
+    {
+        return Err("a namespace is letters, digits, `_` and `-`");
+    }
+    Ok(TransitConfig {
+        address: format!("{scheme}://{host}"),
+        mount: mount.to_owned(),
+        prefix: prefix.to_owned(),
+        token_file: file(&token.ok_or(MISSING)?).into(),
+        ca_file: ca.map(|ca| file(&ca).into()),
+        namespace,
+    })
+}
+
+/// `file:/path` or a path.
+fn file(source: &str) -> &str {
+    source.strip_prefix("file:").unwrap_or(source)
+}
+
+/// A host and a port, without credentials.
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+}
+
+fn is_loopback(host: &str) -> bool {
+    ["127.0.0.1", "[::1]", "localhost"]
+        .iter()
+        .filter_map(|name| host.strip_prefix(name))
+        .any(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1).
@@ -108,7 +209,7 @@ mod tests {
             label: "checkpoint".to_owned(),
             pin_file: "/run/pin".into(),
         };
-        assert_eq!(parse(uri), Ok(config));
+        assert_eq!(parse(uri), Ok(Place::Pkcs11(config)));
     }
 
     #[test]
@@ -134,5 +235,45 @@ mod tests {
         }
         let long = format!("{good}{}", "x".repeat(URI_BYTES_MAX));
         assert!(parse(&long).is_err());
+    }
+
+    #[test]
+    fn a_transit_address_names_service_mount_prefix_and_files() {
+        let uri = "transit+https://bao.example.com:8200/kv/transit/checkpoint\
+                   ?token-source=file:/run/token&ca-source=file:/etc/ca.pem&namespace=team/a";
+        let config = TransitConfig {
+            address: "https://bao.example.com:8200".to_owned(),
+            mount: "kv/transit".to_owned(),
+            prefix: "checkpoint".to_owned(),
+            token_file: "/run/token".into(),
+            ca_file: Some("/etc/ca.pem".into()),
+            namespace: Some("team/a".to_owned()),
+        };
+        assert_eq!(parse(uri), Ok(Place::Transit(config)));
+        assert!(parse("transit+http://127.0.0.1:8200/t/c?token-source=/t").is_ok());
+        assert!(parse("transit+http://[::1]:8200/t/c?token-source=/t").is_ok());
+    }
+
+    #[test]
+    fn a_transit_address_that_would_give_the_token_away_or_is_misspelt_is_refused() {
+        for wrong in [
+            "transit+http://bao.example.com:8200/t/c?token-source=/t",
+            "transit+http://127.0.0.1.example.com/t/c?token-source=/t",
+            "transit+http://localhost@example.com/t/c?token-source=/t",
+            "transit+https://user:hunter2@example.com/t/c?token-source=/t",
+            "transit+https://example.com/t/c?token=hunter2",
+            "transit+https://example.com/t/c?token-source=/t&tokn=hunter2",
+            "transit+https://example.com/t/c",
+            "transit+https://example.com/c?token-source=/t",
+            "transit+https:///t/c?token-source=/t",
+            "transit+https://example.com/t/../sys/c?token-source=/t",
+            "transit+https://example.com/t/c?token-source=/t&namespace=a%0ab",
+            "transit+ftp://example.com/t/c?token-source=/t",
+            "transit+",
+        ] {
+            let error = parse(wrong).unwrap_err();
+            assert_eq!(error.code.as_str(), "keys.config", "{wrong}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
     }
 }

@@ -185,9 +185,8 @@ mod tests {
 
     /// Hashes that are spread as a keyed hash spreads them.
     fn hashes(seed: u64, count: u64) -> impl Iterator<Item = u64> {
-        (0..count).map(move |number| {
-            crate::siphash::siphash24([seed, number], &number.to_le_bytes())
-        })
+        (0..count)
+            .map(move |number| crate::siphash::siphash24([seed, number], &number.to_le_bytes()))
     }
 
     #[test]

@@ -373,3 +373,88 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
     run(&["keys", "status"], 0);
     run(&["verify"], 0);
 }
+
+/// A server of OpenBao, in memory, that ends with the test.
+struct Bao(std::process::Child);
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn openbao_book_signs_rotates_and_verifies_with_no_key_on_disk() {
+    let bao = std::env::var("PAYGOD_BAO").unwrap_or_else(|_| "bao".to_owned());
+    if Command::new(&bao).arg("version").output().is_err() {
+        println!(
+            "skipped: OpenBao is not installed; put `bao` on the PATH or name it in PAYGOD_BAO"
+        );
+        return;
+    }
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let server = Command::new(&bao)
+        .args([
+            "server",
+            "-dev",
+            "-dev-no-store-token",
+            "-dev-root-token-id=a-test",
+        ])
+        .arg(format!("-dev-listen-address={address}"))
+        .env("HOME", book.folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("bao runs");
+    let _server = Bao(server);
+    let mut mounted = false;
+    for _ in 0..400 {
+        let asked = Command::new(&bao)
+            .args(["secrets", "enable", "transit"])
+            .env("BAO_ADDR", format!("http://{address}"))
+            .env("BAO_TOKEN", "a-test")
+            .output()
+            .expect("bao runs");
+        mounted = asked.status.success();
+        if mounted {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(mounted, "the server does not start");
+    let token = book.file("token", "a-test\n");
+    let run = |arguments: &[&str], code: i32| -> String {
+        let output = paygod(&[&["--book", &book.path("book")], arguments].concat());
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{all}");
+        all
+    };
+    let uri = format!("transit+http://{address}/transit/checkpoint?token-source=file:{token}");
+    run(&with(&["init", "--keys", &uri, "--roots"], &signed), 0);
+    run(&["account", "open", "till-eur", "--currency", "EUR"], 0);
+    run(&["keys", "rotate"], 0);
+    run(&["account", "open", "safe-eur", "--currency", "EUR"], 0);
+    run(&["verify"], 0);
+    let folder = std::fs::read_dir(book.folder.path().join("book/keys")).expect("listed");
+    let on_disk = folder.filter(|file| {
+        let name = file.as_ref().expect("listed").file_name();
+        name.to_string_lossy().starts_with("checkpoint")
+    });
+    assert_eq!(on_disk.count(), 0);
+
+    // The token is revoked: the book says so and where to look; with a good one it goes on.
+    std::fs::write(&token, "another\n").expect("written");
+    let refused = run(&["keys", "rotate"], 3);
+    assert!(
+        refused.contains("keys.token") && !refused.contains("another"),
+        "{refused}"
+    );
+    std::fs::write(&token, "a-test\n").expect("written");
+    run(&["keys", "status"], 0);
+    run(&["verify"], 0);
+}
