@@ -29,14 +29,12 @@ pub enum IdError {
         /// Bytes found.
         found: usize,
     },
-    /// A character outside the alphabet.
+    /// A character outside the alphabet. The text is not repeated: it may be a name, typed in the wrong field.
     #[error(
-        "an identifier has letters, digits and `._:/+-` and begins with a letter or digit, found \
-         `{text}`; replace the character at byte {offset}"
+        "an identifier has letters, digits and `._:/+-` and begins with a letter or digit; replace the \
+         character at byte {offset}, and if this is somebody's name, move it to a field for names"
     )]
     Syntax {
-        /// The text found.
-        text: Box<str>,
         /// Where the first such character stands.
         offset: usize,
     },
@@ -74,10 +72,7 @@ fn check(text: &str) -> Result<ArrayString<ID_BYTES_MAX>, IdError> {
     });
     match refused {
         None => Ok(held),
-        Some((offset, _)) => Err(IdError::Syntax {
-            text: text.into(),
-            offset,
-        }),
+        Some((offset, _)) => Err(IdError::Syntax { offset }),
     }
 }
 

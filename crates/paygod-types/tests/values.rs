@@ -373,7 +373,10 @@ fn identifiers_hold_their_alphabet_and_length() {
         );
     }
     let offset = match Name::parse("ab cd").unwrap_err() {
-        IdError::Syntax { offset, .. } => offset,
+        error @ IdError::Syntax { offset } => {
+            assert!(!error.to_string().contains("ab cd"), "{error}");
+            offset
+        }
         other => panic!("{other}"),
     };
     assert_eq!(offset, 2);
