@@ -64,17 +64,21 @@ enum Stop {
     Invalid(Invalid),
 }
 
-impl From<JsonError> for Stop {
+/// A step of reading. Boxed, so that what goes well is handed on in a register.
+type Step<T> = Result<T, Box<Stop>>;
+
+impl From<JsonError> for Box<Stop> {
+    #[cold]
     fn from(error: JsonError) -> Self {
-        Self::Json(error)
+        Self::new(Stop::Json(error))
     }
 }
 
 impl Document {
     /// The slot at an absolute place; absent beyond the end.
     #[inline]
-    pub(crate) fn slot(&self, at: usize) -> Slot {
-        self.slots.get(at).copied().unwrap_or_default()
+    pub(crate) fn slot(&self, at: usize) -> &Slot {
+        self.slots.get(at).unwrap_or(&Slot::Absent)
     }
 
     /// A stretch of text that a slot names.
@@ -104,9 +108,9 @@ impl Document {
         };
         let outcome = reader.object(spec, &shape.root.path, 0, 0).and_then(|()| {
             reader.set(shape.root.slot, Slot::Present);
-            reader.cursor.finish().map_err(Stop::from)
+            Ok(reader.cursor.finish()?)
         });
-        match outcome {
+        match outcome.map_err(|stop| *stop) {
             Ok(()) => Ok(None),
             Err(Stop::Invalid(invalid)) => {
                 // Reading stopped early: what is not JSON at all is still told as such.
@@ -125,11 +129,10 @@ struct Reader<'a, 'd> {
     document: &'d mut Document,
 }
 
-fn invalid<T>(path: &Arc<str>, what: &'static str) -> Result<T, Stop> {
-    Err(Stop::Invalid(Invalid {
-        path: Arc::clone(path),
-        what,
-    }))
+#[cold]
+fn invalid<T>(path: &Arc<str>, what: &'static str) -> Step<T> {
+    let path = Arc::clone(path);
+    Err(Box::new(Stop::Invalid(Invalid { path, what })))
 }
 
 impl<'a> Reader<'a, '_> {
@@ -150,12 +153,12 @@ impl<'a> Reader<'a, '_> {
         path: &Arc<str>,
         base: usize,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Step<()> {
         self.cursor.expect(b'{', "an object is expected")?;
-        let mut likely = 0;
+        let (mut likely, mut required) = (0, 0);
         if !self.cursor.eat(b'}') {
             loop {
-                self.member(spec, path, base, depth, &mut likely)?;
+                required += usize::from(self.member(spec, path, base, depth, &mut likely)?);
                 if self.cursor.eat(b',') {
                     continue;
                 }
@@ -164,12 +167,20 @@ impl<'a> Reader<'a, '_> {
                 break;
             }
         }
-        for field in &spec.fields {
-            self.settle(field, base)?;
+        if required < spec.required {
+            return spec
+                .fields
+                .iter()
+                .try_for_each(|field| self.settle(field, base));
         }
-        Ok(())
+        let beside = spec.beside.iter().filter_map(|at| spec.fields.get(*at));
+        beside
+            .into_iter()
+            .try_for_each(|field| self.settle(field, base))
     }
 
+    /// Reads a member; whether it is one that is required, which no key twice makes it count for twice.
+    #[inline]
     fn member(
         &mut self,
         spec: &ObjectSpec,
@@ -177,7 +188,14 @@ impl<'a> Reader<'a, '_> {
         base: usize,
         depth: usize,
         likely: &mut usize,
-    ) -> Result<(), Stop> {
+    ) -> Step<bool> {
+        // Canonical documents have their keys in the order of the fields, spelt in one way.
+        if let Some(field) = spec.fields.get(*likely)
+            && let Some(offset) = self.cursor.eat_text(&field.spelt)
+        {
+            *likely += 1;
+            return self.known(field, base, depth, offset + 1);
+        }
         let raw = self.cursor.string()?;
         let found = if raw.escaped {
             let mut name = String::new();
@@ -188,25 +206,27 @@ impl<'a> Reader<'a, '_> {
         };
         self.cursor.expect(b':', "a colon is expected")?;
         match found {
-            Some(field) => {
-                let at = base + field.node.slot;
-                if !self.is_absent(at) {
-                    let offset = raw.start;
-                    return Err(Stop::Json(JsonError {
-                        offset,
-                        reason: "a key stands twice",
-                    }));
-                }
-                self.value(&field.node, at, base, depth + 1)
-            }
-            None if spec.extra => Ok(self.cursor.skip(depth + 1)?),
+            Some(field) => self.known(field, base, depth, raw.start),
+            None if spec.extra => Ok(self.cursor.skip(depth + 1).map(|()| false)?),
             None => invalid(path, "has a field that the schema does not allow"),
         }
     }
 
+    /// The value of a field whose name stands at `offset`.
+    #[inline]
+    fn known(&mut self, field: &Field, base: usize, depth: usize, offset: usize) -> Step<bool> {
+        let at = base + field.node.slot;
+        if !self.is_absent(at) {
+            let reason = "a key stands twice";
+            return Err(JsonError { offset, reason }.into());
+        }
+        self.value(&field.node, at, base, depth + 1)?;
+        Ok(field.required)
+    }
+
     /// After all members: required fields are there, and amounts meet their currency.
     #[inline]
-    fn settle(&mut self, field: &Field, base: usize) -> Result<(), Stop> {
+    fn settle(&mut self, field: &Field, base: usize) -> Step<()> {
         let at = base + field.node.slot;
         if self.is_absent(at) {
             return if field.required {
@@ -216,9 +236,9 @@ impl<'a> Reader<'a, '_> {
             };
         }
         if let NodeShape::Leaf(LeafType::MoneyBeside(beside), _) = &field.node.shape
-            && let Slot::Text(start, end) = self.document.slot(at)
+            && let Slot::Text(start, end) = *self.document.slot(at)
         {
-            let currency = match self.document.slot(base + beside) {
+            let currency = match *self.document.slot(base + beside) {
                 Slot::Text(start, end) => Currency::parse(self.document.text(start, end)).ok(),
                 _ => None,
             };
@@ -231,17 +251,13 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn value(&mut self, node: &Node, at: usize, base: usize, depth: usize) -> Result<(), Stop> {
+    fn value(&mut self, node: &Node, at: usize, base: usize, depth: usize) -> Step<()> {
         let next = self.cursor.peek();
         if next == Some(b'n') && node.nullable {
             return Ok(self.cursor.literal("null")?);
         }
         match &node.shape {
-            NodeShape::Leaf(leaf, checks) => {
-                let value = self.leaf(node, leaf, checks, next)?;
-                self.set(at, value);
-                Ok(())
-            }
+            NodeShape::Leaf(leaf, checks) => self.leaf(node, leaf, checks, next, at),
             NodeShape::Object(spec) => {
                 if next != Some(b'{') {
                     return invalid(&node.path, "is not an object");
@@ -277,7 +293,7 @@ impl<'a> Reader<'a, '_> {
         stride: usize,
         elements_max: usize,
         depth: usize,
-    ) -> Result<Slot, Stop> {
+    ) -> Step<Slot> {
         self.cursor.expect(b'[', "an array is expected")?;
         let first = self.document.slots.len();
         let mut count = 0;
@@ -301,7 +317,7 @@ impl<'a> Reader<'a, '_> {
         list_slot(node, first, count, stride)
     }
 
-    fn element(&mut self, element: &Node, base: usize, depth: usize) -> Result<(), Stop> {
+    fn element(&mut self, element: &Node, base: usize, depth: usize) -> Step<()> {
         let at = base + element.slot;
         self.value(element, at, base, depth + 1)?;
         if self.is_absent(at) {
@@ -317,7 +333,7 @@ impl<'a> Reader<'a, '_> {
         stride: usize,
         elements_max: usize,
         depth: usize,
-    ) -> Result<Slot, Stop> {
+    ) -> Step<Slot> {
         self.cursor.expect(b'[', "an array is expected")?;
         // Rows of one list must follow each other, and an element may hold a list of its own: so count the
         // elements first, then reserve all rows.
@@ -343,7 +359,7 @@ impl<'a> Reader<'a, '_> {
         list_slot(node, first, count, stride)
     }
 
-    fn count_elements(&self, depth: usize) -> Result<usize, Stop> {
+    fn count_elements(&self, depth: usize) -> Step<usize> {
         let mut ahead = self.cursor;
         if ahead.peek() == Some(b']') {
             return Ok(0);
@@ -365,48 +381,73 @@ impl<'a> Reader<'a, '_> {
         leaf: &LeafType,
         checks: &Checks,
         next: Option<u8>,
-    ) -> Result<Slot, Stop> {
+        at: usize,
+    ) -> Step<()> {
         let path = &node.path;
         match leaf {
-            LeafType::Bool => match next {
-                Some(b't') => Ok(self.cursor.literal("true").map(|()| Slot::Bool(true))?),
-                Some(b'f') => Ok(self.cursor.literal("false").map(|()| Slot::Bool(false))?),
-                _ => invalid(path, "is not a boolean"),
-            },
+            LeafType::Text => {
+                if next != Some(b'"') {
+                    return invalid(path, "is not a string");
+                }
+                let (start, end) = self.string()?;
+                if checks.any {
+                    check_text(path, checks, self.document.text(start, end))?;
+                }
+                self.set(at, Slot::Text(start, end));
+            }
+            LeafType::Bool => {
+                let value = next == Some(b't');
+                if !value && next != Some(b'f') {
+                    return invalid(path, "is not a boolean");
+                }
+                self.cursor.literal(if value { "true" } else { "false" })?;
+                self.set(at, Slot::Bool(value));
+            }
             LeafType::Int | LeafType::Number => {
-                if !matches!(next, Some(b'-' | b'0'..=b'9')) {
-                    return invalid(path, "is not a number");
-                }
-                let value = match self.cursor.small_number() {
-                    Some(value) => value,
-                    None => match Decimal::parse(self.cursor.number()?) {
-                        Some(value) => value,
-                        None => return invalid(path, "has too many digits"),
-                    },
-                };
-                in_range(path, checks, value)?;
+                let value = self.number(path, checks, next)?;
                 if *leaf == LeafType::Number {
-                    return Ok(Slot::Decimal(value));
-                }
-                match value.to_int() {
-                    Some(int) => Ok(Slot::Int(int)),
-                    None => invalid(path, "is not a whole number of 64 bits"),
+                    self.set(at, Slot::Decimal(value));
+                } else if let Some(int) = value.to_int() {
+                    self.set(at, Slot::Int(int));
+                } else {
+                    return invalid(path, "is not a whole number of 64 bits");
                 }
             }
             LeafType::MoneyObject => {
                 if next != Some(b'{') {
                     return invalid(path, "is not an amount with a currency");
                 }
-                self.money(path)
+                let money = self.money(path)?;
+                self.set(at, money);
             }
             _ => {
                 if next != Some(b'"') {
                     return invalid(path, "is not a string");
                 }
-                let (start, end) = self.string()?;
-                self.text_leaf(path, leaf, checks, (start, end))
+                let place = self.string()?;
+                let value = self.text_leaf(path, leaf, checks, place)?;
+                self.set(at, value);
             }
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self, path: &Arc<str>, checks: &Checks, next: Option<u8>) -> Step<Decimal> {
+        if !matches!(next, Some(b'-' | b'0'..=b'9')) {
+            return invalid(path, "is not a number");
+        }
+        let value = match self.cursor.small_number() {
+            Some(value) => value,
+            None => match Decimal::parse(self.cursor.number()?) {
+                Some(value) => value,
+                None => return invalid(path, "has too many digits"),
+            },
+        };
+        if checks.any {
+            in_range(path, checks, value)?;
+        }
+        Ok(value)
     }
 
     fn text_leaf(
@@ -415,13 +456,9 @@ impl<'a> Reader<'a, '_> {
         leaf: &LeafType,
         checks: &Checks,
         (start, end): (u32, u32),
-    ) -> Result<Slot, Stop> {
+    ) -> Step<Slot> {
         let text = self.document.text(start, end);
         let parsed = match leaf {
-            LeafType::Text => {
-                check_text(path, checks, text)?;
-                Some(Slot::Text(start, end))
-            }
             LeafType::MoneyBeside(_) => Some(Slot::Text(start, end)),
             LeafType::DecimalText => {
                 let value = Decimal::parse(text);
@@ -443,14 +480,10 @@ impl<'a> Reader<'a, '_> {
 
     /// Reads a string; returns where in the document's text it lies, decoded.
     #[inline]
-    fn string(&mut self) -> Result<(u32, u32), Stop> {
-        let raw = self.cursor.string()?;
-        let (start, end) = if raw.escaped {
-            let start = self.document.text.len();
-            self.cursor.decode(raw, &mut self.document.text)?;
-            (start, self.document.text.len())
-        } else {
-            (raw.start, raw.end)
+    fn string(&mut self) -> Step<(u32, u32)> {
+        let (start, end) = match self.cursor.plain_string() {
+            Some(place) => place,
+            None => self.escaped_string()?,
         };
         match (u32::try_from(start), u32::try_from(end)) {
             (Ok(start), Ok(end)) => Ok((start, end)),
@@ -458,7 +491,19 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn money(&mut self, path: &Arc<str>) -> Result<Slot, Stop> {
+    /// As [`Reader::string`], of one that is not plain.
+    #[cold]
+    fn escaped_string(&mut self) -> Step<(usize, usize)> {
+        let raw = self.cursor.string()?;
+        if !raw.escaped {
+            return Ok((raw.start, raw.end));
+        }
+        let start = self.document.text.len();
+        self.cursor.decode(raw, &mut self.document.text)?;
+        Ok((start, self.document.text.len()))
+    }
+
+    fn money(&mut self, path: &Arc<str>) -> Step<Slot> {
         let (mut amount, mut currency) = (None, None);
         self.cursor.expect(b'{', "an object is expected")?;
         loop {
@@ -491,7 +536,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-fn list_slot(node: &Node, first: usize, count: usize, stride: usize) -> Result<Slot, Stop> {
+fn list_slot(node: &Node, first: usize, count: usize, stride: usize) -> Step<Slot> {
     let narrow = u32::try_from;
     match (narrow(first), narrow(count), narrow(stride)) {
         (Ok(first), Ok(count), Ok(stride)) => Ok(Slot::List(Rows {
@@ -524,7 +569,7 @@ fn find<'s>(spec: &'s ObjectSpec, name: &str, likely: &mut usize) -> Option<&'s 
     spec.field(name)
 }
 
-fn in_range(path: &Arc<str>, checks: &Checks, value: Decimal) -> Result<(), Stop> {
+fn in_range(path: &Arc<str>, checks: &Checks, value: Decimal) -> Step<()> {
     if checks.minimum.is_some_and(|min| value < min) {
         return invalid(path, "is below its minimum");
     }
@@ -535,7 +580,7 @@ fn in_range(path: &Arc<str>, checks: &Checks, value: Decimal) -> Result<(), Stop
 }
 
 #[inline]
-fn check_text(path: &Arc<str>, checks: &Checks, text: &str) -> Result<(), Stop> {
+fn check_text(path: &Arc<str>, checks: &Checks, text: &str) -> Step<()> {
     if checks.chars_min > 0 || checks.chars_max.is_some_and(|max| text.len() > max) {
         let chars = text.chars().count();
         if chars < checks.chars_min {

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::decimal::Decimal;
-use crate::json::Json;
+use crate::json::{Json, write_string};
 use crate::lang::ty::Type;
 use crate::limits::{LIST_ELEMENTS_MAX, SCHEMA_DEPTH_MAX, SCHEMA_SLOTS_MAX};
 
@@ -21,9 +21,27 @@ pub(crate) struct ObjectSpec {
     pub(crate) fields: Vec<Field>,
     /// Whether fields that the schema does not name may be there; they are passed over.
     pub(crate) extra: bool,
+    /// How many fields are required.
+    pub(crate) required: usize,
+    /// The fields whose currency stands beside them, ascending.
+    pub(crate) beside: Vec<usize>,
 }
 
 impl ObjectSpec {
+    fn new(mut fields: Vec<Field>, extra: bool) -> Self {
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        let beside = |(at, field): (usize, &Field)| {
+            let leaf = &field.node.shape;
+            matches!(leaf, NodeShape::Leaf(LeafType::MoneyBeside(_), _)).then_some(at)
+        };
+        Self {
+            extra,
+            required: fields.iter().filter(|field| field.required).count(),
+            beside: fields.iter().enumerate().filter_map(beside).collect(),
+            fields,
+        }
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         let at = self
             .fields
@@ -37,8 +55,25 @@ impl ObjectSpec {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: String,
+    /// The name and the colon as canonical JSON spells them.
+    pub(crate) spelt: Box<[u8]>,
+    /// Whether it must be there; then it is not nullable.
     pub(crate) required: bool,
     pub(crate) node: Node,
+}
+
+impl Field {
+    fn new(name: String, required: bool, node: Node) -> Self {
+        let mut spelt = Vec::new();
+        write_string(&name, &mut spelt);
+        spelt.push(b':');
+        Self {
+            name,
+            spelt: spelt.into(),
+            required,
+            node,
+        }
+    }
 }
 
 /// What a field, or a list's element, holds.
@@ -88,6 +123,8 @@ pub(crate) enum LeafType {
 /// Checks beyond the type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Checks {
+    /// Whether there is any.
+    pub(crate) any: bool,
     pub(crate) chars_min: usize,
     pub(crate) chars_max: Option<usize>,
     pub(crate) one_of: Option<Vec<String>>,
@@ -271,29 +308,19 @@ impl Draft {
 
     fn finish(self, slot: usize, path: &str) -> Node {
         let (spec, attached) = match self {
-            Self::Open { fields, extra } => (
-                ObjectSpec {
-                    fields: Vec::new(),
-                    extra,
-                },
-                fields,
-            ),
+            Self::Open { fields, extra } => (ObjectSpec::new(Vec::new(), extra), fields),
             Self::Done(spec, fields) => (spec, fields),
         };
-        let mut spec = spec;
+        let mut fields = spec.fields;
         for (name, slot, draft) in attached {
             let inner = if path == "transfer" {
                 name.clone()
             } else {
                 format!("{path}.{name}")
             };
-            spec.fields.push(Field {
-                name,
-                required: false,
-                node: draft.finish(slot, &inner),
-            });
+            fields.push(Field::new(name, false, draft.finish(slot, &inner)));
         }
-        spec.fields.sort_by(|a, b| a.name.cmp(&b.name));
+        let spec = ObjectSpec::new(fields, spec.extra);
         Node {
             slot,
             path: path.into(),
@@ -456,11 +483,7 @@ impl<'a> Compiler<'a> {
             };
             let node = self.node(schema, &format!("{pointer}/properties/{name}"), &inner)?;
             let required = required.contains(name) && !node.nullable;
-            fields.push(Field {
-                name: name.clone(),
-                required,
-                node,
-            });
+            fields.push(Field::new(name.clone(), required, node));
         }
         if let Some(lost) = required
             .iter()
@@ -470,9 +493,8 @@ impl<'a> Compiler<'a> {
                 "`{lost}` is required but not among the `properties`; describe it"
             )));
         }
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
         link_currencies(&mut fields, properties).map_err(fail)?;
-        Ok(NodeShape::Object(Arc::new(ObjectSpec { fields, extra })))
+        Ok(NodeShape::Object(Arc::new(ObjectSpec::new(fields, extra))))
     }
 
     fn array(
@@ -650,13 +672,15 @@ fn leaf(kind: &str, schema: &Json, members: &[(String, Json)]) -> Result<NodeSha
         let only = only.as_text().ok_or("`const` is a string here")?;
         one_of = Some(vec![only.to_owned()]);
     }
-    let checks = Checks {
+    let mut checks = Checks {
+        any: false,
         chars_min: number(schema, "minLength")?.unwrap_or(0),
         chars_max: number(schema, "maxLength")?,
         one_of,
         minimum: decimal("minimum")?,
         maximum: decimal("maximum")?,
     };
+    checks.any = checks != Checks::default();
     Ok(NodeShape::Leaf(leaf, checks))
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod program;
 #[cfg(test)]
 mod reference;
 mod show;
+mod texts;
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -202,13 +203,6 @@ pub(crate) fn same_currency(left: Money, right: Money) -> Evaluated<()> {
         left: left.currency,
         right: right.currency,
     })
-}
-
-/// Compares two texts, charging for the bytes looked at.
-#[inline]
-pub(crate) fn compare_text(left: &str, right: &str, fuel: &mut Fuel) -> Evaluated<Ordering> {
-    fuel.charge_text(left.len().min(right.len()))?;
-    Ok(left.cmp(right))
 }
 
 /// Compares two values of one type, texts apart.

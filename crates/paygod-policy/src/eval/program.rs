@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::answers::Answers;
 use super::{
-    EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, compare_text,
-    date_part, holds, money_amount, money_currency, negate, to_decimal,
+    EvalError, Evaluated, Fuel, ListRef, TextRef, Value, arithmetic, compare_plain, date_part,
+    holds, money_amount, money_currency, negate, to_decimal,
 };
 use crate::document::{Document, Rows, Slot};
 use crate::lang::typed::{
@@ -187,13 +187,13 @@ impl<'p> Run<'_, 'p> {
     }
 
     #[inline]
-    fn slot(&self, slot: u32) -> Slot {
+    fn slot(&self, slot: u32) -> &'p Slot {
         self.inputs.document.slot(wide(slot))
     }
 
     /// A slot of the row that a loop variable stands for, and where the row begins.
     #[inline]
-    fn row_slot(&self, depth: u8, slot: u32) -> Evaluated<(Slot, u32)> {
+    fn row_slot(&self, depth: u8, slot: u32) -> Evaluated<(&'p Slot, u32)> {
         match self.machine.variables.get(usize::from(depth)) {
             Some(Value::Row(base)) => Ok((self.slot(base.saturating_add(slot)), *base)),
             _ => Err(EvalError::Type),
@@ -406,7 +406,7 @@ impl<'p> Run<'_, 'p> {
             Op::WindowSum { site, amount } => {
                 self.charge(1)?;
                 let fact = self.inputs.answers.window(*site)?;
-                match self.slot(*amount) {
+                match *self.slot(*amount) {
                     Slot::Money(money) => Ok(Value::Money(fact.sum.of(money.currency))),
                     _ => Err(EvalError::WindowMissing),
                 }
@@ -462,18 +462,26 @@ impl<'p> Run<'_, 'p> {
     fn compare_slot(
         &mut self,
         comparison: Comparison,
-        slot: Slot,
+        slot: &Slot,
         value: &Value,
     ) -> Evaluated<bool> {
-        match (slot, value) {
+        let ordering = match (slot, value) {
             (Slot::Text(start, end), Value::Text(TextRef::Constant(at))) => {
-                let left = self.inputs.document.text(start, end);
+                let left = self.inputs.document.text(*start, *end);
                 let right = constant(self.program, *at);
-                let ordering = compare_text(left, right, &mut self.machine.fuel)?;
-                Ok(holds(comparison, ordering))
+                self.machine.fuel.charge_text(left.len().min(right.len()))?;
+                // Texts of other lengths differ, without being looked at.
+                return Ok(match comparison {
+                    Comparison::Equal => left == right,
+                    Comparison::NotEqual => left != right,
+                    other => holds(other, left.cmp(right)),
+                });
             }
-            (slot, value) => Ok(holds(comparison, compare_plain(&field(slot, 0)?, value)?)),
-        }
+            (Slot::Int(left), Value::Int(right)) => left.cmp(right),
+            (Slot::Decimal(left), Value::Decimal(right)) => left.cmp(right),
+            (slot, value) => compare_plain(&field(slot, 0)?, value)?,
+        };
+        Ok(holds(comparison, ordering))
     }
 
     #[inline]
@@ -489,6 +497,10 @@ impl<'p> Run<'_, 'p> {
     #[inline]
     fn one_of(&mut self, subject: Id, items: Items) -> Evaluated<bool> {
         let subject = self.value(subject)?;
+        if let Value::Text(TextRef::Document(start, end)) = subject {
+            let text = self.inputs.document.text(start, end);
+            return self.text_one_of(text, items);
+        }
         for item in self.items(items) {
             let item = match self.op(*item)? {
                 Op::Constant(value) => {
@@ -498,6 +510,29 @@ impl<'p> Run<'_, 'p> {
                 _ => self.value(*item)?,
             };
             if self.compare(&subject, &item)?.is_eq() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// As [`Run::one_of`], of a text in the document.
+    fn text_one_of(&mut self, text: &str, items: Items) -> Evaluated<bool> {
+        for item in self.items(items) {
+            let other = match self.op(*item)? {
+                Op::Constant(Value::Text(TextRef::Constant(at))) => {
+                    self.charge(1)?;
+                    constant(self.program, *at)
+                }
+                _ => {
+                    let other = self.text_of(*item)?;
+                    self.text(other)
+                }
+            };
+            let bytes = text.len().min(other.len());
+            let same = text == other;
+            self.machine.fuel.charge_text(bytes)?;
+            if same {
                 return Ok(true);
             }
         }
@@ -559,10 +594,27 @@ impl<'p> Run<'_, 'p> {
     #[inline]
     fn bind(&mut self, variable: u8, list: ListRef, index: u32) -> Evaluated<()> {
         self.charge(1)?;
-        let element = self.element(list, index)?;
-        self.machine.variables.truncate(usize::from(variable));
-        self.machine.variables.push(element);
+        // Most lists are of objects: only the place of their fields is kept.
+        let row = match list {
+            ListRef::Rows(rows) => {
+                Some(rows.first.saturating_add(index.saturating_mul(rows.stride)))
+            }
+            ListRef::Made(..) => None,
+        };
+        match row.filter(|row| matches!(self.slot(*row), Slot::Present)) {
+            Some(row) => self.assign(variable, Value::Row(row)),
+            None => self.assign(variable, self.element(list, index)?),
+        }
         Ok(())
+    }
+
+    /// Variables of loops within are bound anew before they are read.
+    #[inline]
+    fn assign(&mut self, variable: u8, element: Value) {
+        match self.machine.variables.get_mut(usize::from(variable)) {
+            Some(bound) => *bound = element,
+            None => self.machine.variables.push(element),
+        }
     }
 
     fn quantified(&mut self, quantifier: Quantifier, each: Loop) -> Evaluated<bool> {
@@ -655,81 +707,6 @@ impl<'p> Run<'_, 'p> {
             _ => Err(EvalError::Overflow),
         }
     }
-
-    fn text_test(&mut self, test: TextTest, of: TextRef, argument: TextRef) -> Evaluated<bool> {
-        let bytes = self.text(of).len();
-        self.machine.fuel.charge_text(bytes)?;
-        let (of, argument) = (self.text(of), self.text(argument));
-        Ok(match test {
-            TextTest::StartsWith => of.starts_with(argument),
-            TextTest::EndsWith => of.ends_with(argument),
-            TextTest::Contains => of.contains(argument),
-        })
-    }
-
-    /// Appends a text to those made.
-    fn make(&mut self, text: TextRef) {
-        let mut made = core::mem::take(&mut self.machine.made);
-        match text {
-            TextRef::Made(start, end) => {
-                let range = wide(start)..wide(end);
-                if made.get(range.clone()).is_some() {
-                    made.extend_from_within(range);
-                }
-            }
-            other => made.push_str(self.text(other)),
-        }
-        self.machine.made = made;
-    }
-
-    /// A text as one that was made.
-    pub(super) fn copied(&mut self, text: TextRef) -> Evaluated<Value> {
-        let start = self.machine.made.len();
-        self.make(text);
-        made_text(start, self.machine.made.len())
-    }
-
-    fn join(&mut self, left: TextRef, right: TextRef) -> Evaluated<Value> {
-        let bytes = self.text(left).len().saturating_add(self.text(right).len());
-        self.machine.fuel.charge_text(bytes)?;
-        self.machine.fuel.charge_made(bytes)?;
-        let start = self.machine.made.len();
-        self.make(left);
-        self.make(right);
-        made_text(start, self.machine.made.len())
-    }
-
-    fn text_map(&mut self, map: TextMap, text: TextRef) -> Evaluated<Value> {
-        let bytes = self.text(text).len();
-        self.machine.fuel.charge_text(bytes)?;
-        self.machine.fuel.charge_made(bytes)?;
-        let start = self.machine.made.len();
-        self.make(text);
-        let end = self.machine.made.len();
-        let made = self.machine.made.get_mut(start..).unwrap_or_default();
-        match map {
-            TextMap::Lower => made.make_ascii_lowercase(),
-            TextMap::Upper => made.make_ascii_uppercase(),
-            TextMap::Trim => {
-                let left = made.len() - made.trim_start().len();
-                let right = made.len() - made.trim_end().len();
-                // All white space: both sides would count it.
-                return if left == made.len() {
-                    made_text(start, start)
-                } else {
-                    made_text(start + left, end - right)
-                };
-            }
-        }
-        made_text(start, end)
-    }
-}
-
-fn made_text(start: usize, end: usize) -> Evaluated<Value> {
-    match (u32::try_from(start), u32::try_from(end)) {
-        (Ok(start), Ok(end)) => Ok(Value::Text(TextRef::Made(start, end))),
-        _ => Err(EvalError::Overflow),
-    }
 }
 
 #[inline]
@@ -747,8 +724,8 @@ fn constant(program: &Program, at: u32) -> &str {
 
 /// The value in a slot of the row that begins at `base`.
 #[inline]
-pub(crate) fn field(slot: Slot, base: u32) -> Evaluated<Value> {
-    match slot {
+pub(crate) fn field(slot: &Slot, base: u32) -> Evaluated<Value> {
+    match *slot {
         Slot::Bool(value) => Ok(Value::Bool(value)),
         Slot::Int(value) => Ok(Value::Int(value)),
         Slot::Decimal(value) => Ok(Value::Decimal(value)),

@@ -60,7 +60,7 @@ impl Reference<'_> {
             Some(Owned::Plain(Value::Row(base))) => *base,
             Some(other) => panic!("{other:?} has no fields"),
         };
-        (self.document.slot(base as usize + field.slot), base)
+        (*self.document.slot(base as usize + field.slot), base)
     }
 
     fn own(&self, value: Value) -> Owned {
@@ -137,7 +137,7 @@ impl Reference<'_> {
             Kind::Duration(v) => Value::Duration(*v),
             Kind::Field(place) => {
                 let (slot, base) = self.slot(place);
-                field(slot, base)?
+                field(&slot, base)?
             }
             Kind::Has(place) => Value::Bool(self.slot(place).0 != Slot::Absent),
             Kind::Variable(depth) => return Ok(self.variables[*depth].clone()),

@@ -50,10 +50,7 @@ impl Normaliser {
         self.words.clear();
         self.sorted.clear();
         if name.is_ascii() {
-            for byte in name.bytes() {
-                let normal = ASCII.get(usize::from(byte)).copied().unwrap_or(0);
-                self.push(normal);
-            }
+            self.ascii(name);
         } else {
             self.unicode(name);
         }
@@ -61,6 +58,22 @@ impl Normaliser {
             self.plain.pop();
         }
         self.sort();
+    }
+
+    /// Every byte is written, and the place moves on past those that stay: no branch that names make hard to guess.
+    fn ascii(&mut self, name: &str) {
+        self.plain.resize(name.len(), 0);
+        let (mut at, mut gap) = (0, true);
+        for byte in name.bytes() {
+            let normal = ASCII.get(usize::from(byte)).copied().unwrap_or(0);
+            let ends = normal == 0;
+            if let Some(place) = self.plain.get_mut(at) {
+                *place = if ends { b' ' } else { normal };
+            }
+            at += usize::from(!(ends && gap));
+            gap = ends;
+        }
+        self.plain.truncate(at);
     }
 
     /// Appends a byte of a word, or ends the word at a gap.

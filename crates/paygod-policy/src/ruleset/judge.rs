@@ -239,7 +239,7 @@ impl Ruleset {
         self.shapes
             .iter()
             .zip(&prepared.documents)
-            .find_map(|(shape, document)| match document.slot(shape.amount?) {
+            .find_map(|(shape, document)| match *document.slot(shape.amount?) {
                 crate::document::Slot::Money(money) => Some(money.amount),
                 _ => None,
             })

@@ -56,7 +56,7 @@ impl AccountSite {
     pub(crate) fn id<'d>(&'d self, document: &'d Document) -> Option<&'d str> {
         match &self.id {
             SiteKey::Text(text) => Some(text),
-            SiteKey::Slot(slot) => match document.slot(*slot) {
+            SiteKey::Slot(slot) => match *document.slot(*slot) {
                 Slot::Text(start, end) => Some(document.text(start, end)),
                 _ => None,
             },
@@ -113,7 +113,7 @@ impl Site {
                     frame(out, b't', text.as_bytes());
                     true
                 }
-                SiteKey::Slot(slot) => write_slot(document, document.slot(*slot), out),
+                SiteKey::Slot(slot) => write_slot(document, *document.slot(*slot), out),
             };
             if !written {
                 out.truncate(start);
@@ -121,7 +121,7 @@ impl Site {
             }
         }
         if let Some(slot) = self.currency {
-            let Slot::Money(money) = document.slot(slot) else {
+            let Slot::Money(money) = *document.slot(slot) else {
                 out.truncate(start);
                 return false;
             };
