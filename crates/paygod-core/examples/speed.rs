@@ -14,6 +14,7 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use paygod_core::command::{AccountOpen, Command, PolicySet, TransferRequest};
@@ -23,21 +24,41 @@ use paygod_core::{
     CommitmentKey, Effects, Entry, History, HistoryError, Judge, Named, Preparer, Request,
     SealedRequest, State, Transfer, Verdict, WindowFact, WindowKey, WindowLookup, Workspace,
 };
-use paygod_policy::{Decision, Facts, PrepareError, WindowQuery};
+use paygod_policy::{Decision, Facts, PrepareError, Reason, RuleInfo, WindowQuery};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
 use paygod_types::{AccountId, Amount, Currency, Digest, Name, RequestId, Seq, Timestamp};
 
 const ACCOUNTS: u32 = 100_000;
 const TRANSFERS: u32 = 200_000;
 
-struct AllowAll(Digest);
+struct AllowAll {
+    policy: Digest,
+    reason: Reason,
+}
+
+impl AllowAll {
+    fn new(policy: Digest) -> Result<Self, Box<dyn Error>> {
+        let rule = RuleInfo {
+            pack: Name::parse("all")?,
+            version: "1.0.0".to_owned(),
+            rule: Name::parse("otherwise")?,
+            decision: Verdict::Allow,
+            reason: "nothing is asked".to_owned(),
+        };
+        let reason = Reason {
+            rule: Arc::new(rule),
+            facts: Vec::new(),
+        };
+        Ok(Self { policy, reason })
+    }
+}
 
 impl Judge for AllowAll {
     type Prepared = ();
     type Scratch = ();
 
     fn policy(&self) -> Digest {
-        self.0
+        self.policy
     }
 
     fn prepare(&self, _: &mut (), _: &[u8], _: &mut ()) -> Result<(), PrepareError> {
@@ -54,7 +75,7 @@ impl Judge for AllowAll {
             verdict,
             fuel: 12,
             approvals_required: 0,
-            reasons: Vec::new(),
+            reasons: vec![self.reason.clone()],
         }
     }
 }
@@ -155,7 +176,7 @@ impl Book {
             now,
             &mut Vec::new(),
         )?;
-        let judge = AllowAll(PolicySet::default().digest());
+        let judge = AllowAll::new(PolicySet::default().digest())?;
         let mut book = Self {
             state,
             judge,
@@ -173,7 +194,7 @@ impl Book {
         };
         let digest = set.digest();
         book.run("activate", Command::PolicyActivate(set))?;
-        book.judge = AllowAll(digest);
+        book.judge = AllowAll::new(digest)?;
         Ok(book)
     }
 

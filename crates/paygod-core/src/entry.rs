@@ -6,7 +6,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use paygod_policy::{Reason, Verdict, WindowToken};
+use paygod_policy::{Named, Reason, Verdict, WindowToken};
 use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
 
 use crate::command::{AccountOpen, Action, FreezeScope, PolicySet};
@@ -269,6 +269,44 @@ impl Decision {
             }
         }
         (allowed, reasons)
+    }
+}
+
+/// How the rules that a decision names depart from the active packs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure<'a> {
+    /// A rule of a pack, or of a version, that is not active.
+    Foreign(&'a Name),
+    /// An active pack none of whose rules is named.
+    Silent(&'a Name),
+}
+
+impl Decision {
+    /// How the rules named depart from the packs of a set, which ascend by name; `None` if each pack has a rule
+    /// and each rule a pack.
+    pub(crate) fn departure<'a>(&'a self, packs: &'a [Named]) -> Option<Departure<'a>> {
+        let active = |name: &Name| {
+            let place = packs.binary_search_by(|pack| pack.name.cmp(name));
+            place.ok().and_then(|place| packs.get(place))
+        };
+        let versionless = self.allowed.iter().map(|rule| &rule.pack);
+        let foreign = versionless.clone().find(|name| active(name).is_none());
+        let foreign = foreign.or_else(|| {
+            let rules = self.reasons.iter().map(|reason| &reason.rule);
+            let mut others = rules
+                .filter(|rule| active(&rule.pack).is_none_or(|pack| pack.version != rule.version));
+            others.next().map(|rule| &rule.pack)
+        });
+        if let Some(name) = foreign {
+            return Some(Departure::Foreign(name));
+        }
+        let named = |name: &Name| {
+            let mut reasons = self.reasons.iter();
+            versionless.clone().any(|spoke| spoke == name)
+                || reasons.any(|reason| reason.rule.pack == *name)
+        };
+        let silent = packs.iter().find(|pack| !named(&pack.name));
+        silent.map(|pack| Departure::Silent(&pack.name))
     }
 }
 

@@ -13,7 +13,8 @@ use paygod_types::{Currency, Seq, Timestamp};
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx};
 use crate::effects::{Effects, WindowHit};
 use crate::entry::{
-    Body, CorrectBody, Decision, Entry, Layer, Posting, RequestRef, Side, TransferBody, Window,
+    Body, CorrectBody, Decision, Departure, Entry, Layer, Posting, RequestRef, Side, TransferBody,
+    Window,
 };
 use crate::fold_error::{Check, FoldError};
 use crate::movement::{Movement, Refusal, Scratch, Step};
@@ -426,7 +427,20 @@ impl Checker<'_> {
             let expected = format!("{strictest}, as its reasons say");
             return Err(self.fail(Check::Verdict, expected, verdict.as_str()));
         }
-        Ok(())
+        if verdict == Verdict::Deny {
+            return Ok(());
+        }
+        match decision.departure(&policy.set.packs) {
+            None => Ok(()),
+            Some(Departure::Foreign(pack)) => {
+                let found = format!("a rule of `{pack}`, or of another version of it");
+                Err(self.fail(Check::Packs, "rules of the active packs alone", found))
+            }
+            Some(Departure::Silent(pack)) => {
+                let expected = format!("a rule of `{pack}`, as of every active pack");
+                Err(self.fail(Check::Packs, expected, "none"))
+            }
+        }
     }
 
     /// INVARIANT(conservation): postings come in pairs, one debit and one equal credit.

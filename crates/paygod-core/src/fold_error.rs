@@ -93,6 +93,8 @@ checks! {
     Verdict = FOLD_VERDICT;
     /// A decision names the policy in force, and nothing is allowed without one.
     Policy = FOLD_POLICY;
+    /// INVARIANT(every-pack-spoke): what is no deny names a rule of every active pack, and of no other.
+    Packs = FOLD_PACKS;
     /// Posts, voids, expiries, approvals and rejections name a reservation that waits for them.
     Pending = FOLD_PENDING;
     /// A post stays within its reservation.

@@ -377,6 +377,7 @@ codes! {
     FOLD_LIMIT = "fold.limit", Failed, "an account passes its limits", "take the log as changed";
     FOLD_VERDICT = "fold.verdict", Failed, "effects are not those that the verdict allows", "take the log as changed";
     FOLD_POLICY = "fold.policy", Failed, "the decision does not name the policy in force", "take the log as changed";
+    FOLD_PACKS = "fold.packs", Failed, "money moved without every active pack having let it", "take the log as changed";
     FOLD_PENDING = "fold.pending", Failed, "no such reservation waits", "take the log as changed";
     FOLD_RESERVATION = "fold.reservation", Failed, "a post goes beyond its reservation", "take the log as changed";
     FOLD_APPROVAL = "fold.approval", Failed, "an approval is not legitimate", "take the log as changed";

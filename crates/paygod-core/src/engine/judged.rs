@@ -3,6 +3,7 @@
 //! INVARIANT(fail-closed): every doubt ends in a deny, sealed with its reason.
 
 use core::mem;
+use std::collections::BTreeSet;
 
 use paygod_policy::{AccountFact, Facts, Reason, Verdict, WindowFact};
 use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
@@ -139,6 +140,7 @@ fn decide<J: Judge, H: History + ?Sized>(
     let mut said = judgement.reasons;
     tidy(&mut said);
     let strictest = said.iter().map(|reason| reason.rule.decision).max();
+    let strictest = strictest.unwrap_or(Verdict::Allow);
     let (allowed, reasons) = Decision::part(said);
     let mut decision = Decision {
         verdict: judgement.verdict,
@@ -148,7 +150,8 @@ fn decide<J: Judge, H: History + ?Sized>(
         allowed,
         reasons,
     };
-    if strictest.unwrap_or(Verdict::Allow) != decision.verdict {
+    let departs = || decision.departure(&state.policy.set.packs).is_some();
+    if strictest != decision.verdict || decision.verdict != Verdict::Deny && departs() {
         deny(
             &mut decision,
             ledger_rules::reason(&Rule::InconsistentJudgement),
@@ -252,11 +255,23 @@ fn deny(decision: &mut Decision, reason: Option<Reason>) {
     decision.reasons.extend(reason);
 }
 
-/// Within the limit, the gravest kept; facts in canonical order.
+/// Within the limit, the gravest of every pack and then the gravest kept; facts in canonical order.
 fn tidy(reasons: &mut Vec<Reason>) {
     if reasons.len() > REASONS_PER_ENTRY_MAX {
         reasons.sort_by_key(|reason| core::cmp::Reverse(reason.rule.decision));
-        reasons.truncate(REASONS_PER_ENTRY_MAX);
+        // INVARIANT(every-pack-spoke): no pack falls silent because another had much to say.
+        let mut spoken = BTreeSet::new();
+        let first: Vec<bool> = reasons
+            .iter()
+            .map(|reason| spoken.insert(reason.rule.pack.clone()))
+            .collect();
+        let mut first = first.into_iter();
+        let (mut kept, others): (Vec<Reason>, Vec<Reason>) = mem::take(reasons)
+            .into_iter()
+            .partition(|_| first.next().unwrap_or(false));
+        kept.extend(others);
+        kept.truncate(REASONS_PER_ENTRY_MAX);
+        *reasons = kept;
     }
     for reason in reasons {
         let ordered = |a: &str, b: &str| a.encode_utf16().lt(b.encode_utf16());

@@ -43,7 +43,7 @@ pub(super) fn reason(rule: &Rule) -> Option<Reason> {
         ),
         Rule::InconsistentJudgement => (
             "inconsistent-judgement",
-            "the verdict does not follow from its reasons",
+            "the verdict does not follow from what every active pack said",
         ),
     };
     make(name, text, Vec::new())

@@ -18,7 +18,8 @@ use crate::{CommandError, Effects, Entry, Judge, Request, RequestError, State};
 pub(super) const ORIGIN: &str = "ledger.example/test";
 
 /// From 300 whole units flag, from 500 review (two approvals from 700), from 1,000 deny. A transfer
-/// whose `reference` is `velocity` is denied after two others to the same creditor within a day.
+/// whose `reference` is `velocity` is denied after two others to the same creditor within a day. Every other pack
+/// allows, unless the `reference` is `silent`; if it is `talkative`, the first pack gives a hundred reasons.
 #[derive(Debug)]
 pub(super) struct AmountJudge {
     pub(super) set: PolicySet,
@@ -28,6 +29,8 @@ pub(super) struct AmountJudge {
 pub(super) struct Judged {
     units: u64,
     velocity: bool,
+    silent: bool,
+    talkative: bool,
     key: Vec<u8>,
 }
 
@@ -57,7 +60,10 @@ impl Judge for AmountJudge {
             .unwrap()
             .parse()
             .unwrap_or(u64::MAX);
-        out.velocity = field(json, "reference") == Some("velocity");
+        let reference = field(json, "reference");
+        out.velocity = reference == Some("velocity");
+        out.silent = reference == Some("silent");
+        out.talkative = reference == Some("talkative");
         out.key = field(json, "credit").unwrap().as_bytes().to_vec();
         Ok(())
     }
@@ -95,11 +101,25 @@ impl Judge for AmountJudge {
             decision: verdict,
             reason: "an amount, \"quoted\" and with a line\nbreak".to_owned(),
         };
-        let facts = vec![("count".to_owned(), facts[0].count.to_string())];
-        let reasons = vec![Reason {
+        let reason = Reason {
             rule: Arc::new(rule),
-            facts,
-        }];
+            facts: vec![("count".to_owned(), facts[0].count.to_string())],
+        };
+        let mut reasons = vec![reason; if prepared.talkative { 100 } else { 1 }];
+        let others = self.set.packs.iter().filter(|_| !prepared.silent);
+        for pack in others.filter(|pack| pack.name.as_str() != "amounts") {
+            let rule = RuleInfo {
+                pack: pack.name.clone(),
+                version: pack.version.clone(),
+                rule: Name::parse("otherwise").unwrap(),
+                decision: Verdict::Allow,
+                reason: "nothing against it".to_owned(),
+            };
+            reasons.push(Reason {
+                rule: Arc::new(rule),
+                facts: Vec::new(),
+            });
+        }
         Decision {
             verdict,
             fuel: 3,

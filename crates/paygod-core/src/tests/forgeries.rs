@@ -254,6 +254,27 @@ fn judgement() -> Vec<Check> {
             let window = s.transfer().windows[0];
             s.transfer().windows.push(window);
         }),
+        paid("1.00").forged(Check::Packs, |s| {
+            // No pack was asked.
+            let decision = &mut s.transfer().decision;
+            decision.reasons.clear();
+            decision.allowed.clear();
+        }),
+        // One pack of two was not asked, on each verdict that moves money.
+        paid("1.00").forged(Check::Packs, |s| s.transfer().decision.allowed.clear()),
+        paid("1.00").forged(Check::Packs, |s| s.transfer().decision.reasons.clear()),
+        paid("400.00").forged(Check::Packs, |s| s.transfer().decision.allowed.clear()),
+        paid("700.00").forged(Check::Packs, |s| s.transfer().decision.allowed.clear()),
+        paid("1.00").forged(Check::Packs, |s| {
+            let mut rule = s.transfer().decision.allowed[0].clone();
+            rule.pack = "retired".parse().unwrap();
+            s.transfer().decision.allowed.push(rule);
+        }),
+        paid("1.00").forged(Check::Packs, |s| {
+            let rule = &mut s.transfer().decision.reasons[0].rule;
+            let rule = std::sync::Arc::get_mut(rule).unwrap();
+            rule.version = "0.9.0".to_owned();
+        }),
         paid("1.00").forged(Check::Policy, |s| s.transfer().decision.policy = other),
         scene(|book| {
             let set = r#"{"id":"off","policy_activate":{"packs":[],"lists":[]}}"#;

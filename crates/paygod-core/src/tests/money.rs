@@ -374,6 +374,25 @@ fn window_counts_what_was_not_denied_and_forgets() {
 }
 
 #[test]
+fn a_pack_that_says_nothing_denies_and_one_that_says_much_silences_no_other() {
+    let mut book = Book::ready();
+    let about = |id, reference| {
+        let payment = format!(r#","payment":{{"reference":"{reference}"}}"#);
+        transfer(id, "eur-a", "eur-b", "300.00", &payment)
+    };
+    let entry = book.sealed(&about("p1", "silent"));
+    assert_eq!(verdict(&entry), "deny");
+    assert_eq!(
+        rules(&entry),
+        ["amounts/by-amount", "ledger/inconsistent-judgement"]
+    );
+    let entry = book.sealed(&about("p2", "talkative"));
+    assert_eq!(verdict(&entry), "flag");
+    let decision = entry.body.decision().unwrap();
+    assert_eq!((decision.reasons.len(), decision.allowed.len()), (63, 1));
+}
+
+#[test]
 fn review_without_a_requester_is_denied() {
     let mut book = Book::ready();
     let json = transfer("p1", "eur-a", "eur-b", "600.00", "").replace(r#""by":"treasury","#, "");

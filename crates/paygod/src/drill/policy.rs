@@ -85,6 +85,26 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "rules-not-asked",
+        story: "paid without asking any pack: a decision that names no rule",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            decided(stage, is_posted_payment, |decision| {
+                decision.allowed.clear();
+                decision.reasons.clear();
+                decision.verdict = Verdict::Allow;
+            })
+        },
+    },
+    Attack {
+        name: "one-pack-not-asked",
+        story: "paid without asking the last of the packs",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: one_pack_silent,
+    },
+    Attack {
         name: "denied-payment-paid",
         story: "gave a denied payment the postings of an allowed one",
         kept: Kept::Fingerprint,
@@ -236,6 +256,28 @@ fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) 
             if body.decision.verdict == Verdict::Allow {
                 body.decision.approvals = 0;
             }
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn one_pack_silent(stage: &Stage<'_>) -> Acted {
+    let index = stage.scene.last("no posted payment", is_posted_payment)?;
+    let before = stage.scene.entries.iter().take(index).rev();
+    let mut sets = before.filter_map(|entry| match &entry.body {
+        Body::PolicyActivate { set, .. } => Some(set),
+        _ => None,
+    });
+    let pack = sets.next().and_then(|set| set.packs.last());
+    let pack = pack.ok_or(Halt::NotHere("no active pack"))?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| {
+        if let Body::Transfer(body) = &mut entry.body {
+            let decision = &mut body.decision;
+            decision.allowed.retain(|rule| rule.pack != pack.name);
+            decision
+                .reasons
+                .retain(|reason| reason.rule.pack != pack.name);
         }
     });
     stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
