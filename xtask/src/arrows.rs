@@ -1,6 +1,6 @@
 //! The dependency arrows: which crate of the workspace may depend on which.
 //!
-//! The table is the one in ARCHITECTURE.md. Adapters (`store`, `keys`, and later `anchor`) never
+//! The table is the one in ARCHITECTURE.md. Adapters (`store`, `keys`, `anchor`) never
 //! name each other; only `service` and the binary wire them together.
 
 use crate::Faults;
@@ -14,6 +14,7 @@ const CORE: &str = "paygod-core";
 const VERIFY: &str = "paygod-verify";
 const STORE: &str = "paygod-store";
 const KEYS: &str = "paygod-keys";
+const ANCHOR: &str = "paygod-anchor";
 const SERVICE: &str = "paygod-service";
 
 /// A crate and the crates of the workspace it may depend on.
@@ -25,10 +26,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     (VERIFY, &[CORE, TYPES, TLOG, POLICY]),
     (STORE, &[CORE, TYPES, TLOG]),
     (KEYS, &[CORE, TYPES, TLOG]),
-    (SERVICE, &[CORE, TYPES, TLOG, POLICY, STORE, KEYS, VERIFY]),
+    (ANCHOR, &[CORE, TYPES, TLOG]),
+    (
+        SERVICE,
+        &[CORE, TYPES, TLOG, POLICY, STORE, KEYS, ANCHOR, VERIFY],
+    ),
     (
         "paygod",
-        &[CORE, TYPES, TLOG, POLICY, STORE, KEYS, VERIFY, SERVICE],
+        &[
+            CORE, TYPES, TLOG, POLICY, STORE, KEYS, ANCHOR, VERIFY, SERVICE,
+        ],
     ),
     ("xtask", &[]),
 ];

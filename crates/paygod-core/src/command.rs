@@ -135,6 +135,8 @@ pub enum Action {
     Expire,
     /// Commits to the state after an earlier entry.
     Snapshot,
+    /// Receipts an anchor of an earlier checkpoint in a public chain.
+    Anchor,
     /// Replaces the checkpoint key.
     KeyRotate,
     /// Revokes a checkpoint key.
@@ -143,7 +145,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AccountOpen,
         Self::AccountClose,
         Self::Transfer,
@@ -159,6 +161,7 @@ impl Action {
         Self::Genesis,
         Self::Expire,
         Self::Snapshot,
+        Self::Anchor,
         Self::KeyRotate,
         Self::KeyRevoke,
     ];
@@ -182,6 +185,7 @@ impl Action {
             Self::Genesis => "genesis",
             Self::Expire => "expire",
             Self::Snapshot => "snapshot",
+            Self::Anchor => "anchor",
             Self::KeyRotate => "key_rotate",
             Self::KeyRevoke => "key_revoke",
         }
@@ -202,7 +206,12 @@ impl Action {
     pub const fn is_system(self) -> bool {
         matches!(
             self,
-            Self::Genesis | Self::Expire | Self::Snapshot | Self::KeyRotate | Self::KeyRevoke
+            Self::Genesis
+                | Self::Expire
+                | Self::Snapshot
+                | Self::Anchor
+                | Self::KeyRotate
+                | Self::KeyRevoke
         )
     }
 }

@@ -22,7 +22,8 @@ use crate::accounts::Balances;
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
 use crate::entry::{
-    Body, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef, SnapshotClaim,
+    AnchorReceipt, Body, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef,
+    SnapshotClaim,
 };
 use crate::fold_error::Check;
 use crate::judge::Judge;
@@ -68,6 +69,8 @@ pub enum SystemCommand {
     KeyRevoke(KeyRevocation),
     /// Commits to an earlier state.
     Snapshot(SnapshotClaim),
+    /// Receipts an anchor of an earlier checkpoint.
+    Anchor(AnchorReceipt),
 }
 
 /// Executes a prepared request. On `Sealed`, the entry's canonical bytes have been appended to `out`.
@@ -173,6 +176,7 @@ pub fn execute_system(
         SystemCommand::KeyRotate(rotation) => Body::KeyRotate(rotation),
         SystemCommand::KeyRevoke(revocation) => Body::KeyRevoke(revocation),
         SystemCommand::Snapshot(claim) => Body::Snapshot(claim),
+        SystemCommand::Anchor(receipt) => Body::Anchor(receipt),
     };
     let time = match body {
         Body::Genesis(_) => now,

@@ -116,6 +116,8 @@ pub enum Body {
     KeyRevoke(KeyRevocation),
     /// Commits to the state after an earlier entry.
     Snapshot(SnapshotClaim),
+    /// Receipts an anchor of an earlier checkpoint in a public chain.
+    Anchor(AnchorReceipt),
 }
 
 impl Body {
@@ -140,6 +142,7 @@ impl Body {
             Self::KeyRotate(_) => Action::KeyRotate,
             Self::KeyRevoke(_) => Action::KeyRevoke,
             Self::Snapshot(_) => Action::Snapshot,
+            Self::Anchor(_) => Action::Anchor,
         }
     }
 
@@ -462,4 +465,46 @@ pub struct SnapshotClaim {
     pub digest: Digest,
     /// After which entry.
     pub of: Seq,
+}
+
+/// The receipt of an anchor. It proves nothing by itself: the proof is the file it names, and the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnchorReceipt {
+    /// SHA-256 of the proof's file.
+    pub digest: Digest,
+    /// What kind of proof.
+    pub kind: AnchorKind,
+    /// The root of the checkpoint that is anchored.
+    pub root: Digest,
+    /// Its size: the entries that are anchored are those before it.
+    pub size: u64,
+}
+
+/// What kind of proof an anchor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnchorKind {
+    /// An OpenTimestamps file that leads to a Bitcoin block, of the SHA-256 of the checkpoint's text.
+    OpenTimestamps,
+}
+
+impl AnchorKind {
+    /// The word used in entries.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenTimestamps => "opentimestamps",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        (word == Self::OpenTimestamps.as_str()).then_some(Self::OpenTimestamps)
+    }
+}
+
+impl fmt::Display for AnchorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

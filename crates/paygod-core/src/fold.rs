@@ -205,6 +205,7 @@ impl Checker<'_> {
             Body::KeyRotate(rotation) => self.key_rotate(rotation),
             Body::KeyRevoke(revocation) => self.key_revoke(revocation),
             Body::Snapshot(claim) => self.snapshot(claim),
+            Body::Anchor(receipt) => self.anchor(receipt),
         }
     }
 

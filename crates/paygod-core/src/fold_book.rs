@@ -7,7 +7,7 @@ use paygod_types::{Amount, Digest, Seq};
 
 use crate::accounts::AccountInfo;
 use crate::command::{AccountOpen, FreezeScope, PolicySet};
-use crate::entry::{EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
+use crate::entry::{AnchorReceipt, EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
 use crate::fold::{Change, Checked, Checker, Hold};
 use crate::fold_error::{Check, FoldError};
 use crate::keys::KeyFault;
@@ -159,6 +159,17 @@ impl Checker<'_> {
             return Err(self.fail(Check::Snapshot, format!("{accounts} accounts"), found));
         }
         Ok(Change::Snapshot(claim.of))
+    }
+
+    /// An anchor is of a checkpoint before it. Its root the fold cannot know; the verifier can. That no
+    /// checkpoint is receipted twice follows from the id.
+    pub(crate) fn anchor(&self, receipt: &AnchorReceipt) -> Checked<Change> {
+        if receipt.size == 0 || receipt.size > self.state.size {
+            let expected = format!("a checkpoint of 1 to {} entries", self.state.size);
+            let found = format!("one of {}", receipt.size);
+            return Err(self.fail(Check::Anchor, expected, found));
+        }
+        Ok(Change::Nothing)
     }
 
     /// References point back.

@@ -111,6 +111,8 @@ checks! {
     Revocation = FOLD_REVOCATION;
     /// Snapshot entries speak of states that were.
     Snapshot = FOLD_SNAPSHOT;
+    /// Anchor receipts are of checkpoints before them.
+    Anchor = FOLD_ANCHOR;
 }
 
 impl core::fmt::Display for Check {

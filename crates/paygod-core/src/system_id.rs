@@ -11,6 +11,7 @@ pub(crate) fn name(body: &Body, seq: Seq) -> Option<String> {
         Body::Genesis(_) => Some("genesis".to_owned()),
         Body::Expire { pending } => Some(format!("expire:{}", pending.seq)),
         Body::Snapshot(_) => Some(format!("snapshot:{seq}")),
+        Body::Anchor(receipt) => Some(format!("anchor:{}:{}", receipt.kind, receipt.size)),
         Body::KeyRotate(_) => Some(format!("key_rotate:{seq}")),
         Body::KeyRevoke(_) => Some(format!("key_revoke:{seq}")),
         _ => None,

@@ -385,6 +385,7 @@ codes! {
     FOLD_REFERENCE = "fold.reference", Failed, "a reference does not point back", "take the log as changed";
     FOLD_KEY = "fold.key", Failed, "a key rotation is not signed by the key in force and the new one", "take the log as changed";
     FOLD_REVOCATION = "fold.revocation", Failed, "a key revocation is not signed by enough root keys", "take the log as changed";
+    FOLD_ANCHOR = "fold.anchor", Failed, "an anchor receipt is of no checkpoint before it", "take the log as changed";
     FOLD_SNAPSHOT = "fold.snapshot", Failed, "a snapshot entry speaks of a state that never was", "take the log as changed";
 
     // pack, list, policy: what judges.
@@ -411,6 +412,16 @@ codes! {
     KEYS_PRODUCTION = "keys.production", Refused, "the book is not fit for production", "make a book with root keys, and with keys in hardware or a key service";
     KEYS_NOT_A_HOLDER = "keys.not-a-holder", Refused, "the document does not name the key", "use the key that the document names";
 
+    // anchor: timestamps, calendars and block headers.
+    ANCHOR_FORMAT = "anchor.format", Input, "the bytes are no timestamp that can be used", "get the file or the answer again from where it was made";
+    ANCHOR_TOO_LARGE = "anchor.too-large", TooLarge, "a timestamp passes its limits", "get the file or the answer again from where it was made";
+    ANCHOR_CALENDAR = "anchor.calendar", Unavailable, "a calendar does not answer as one should", "see that it is up; what waits for it goes on by itself";
+    ANCHOR_NOT_ALLOWED = "anchor.not-allowed", Input, "the address is not of a calendar that may be asked", "name a calendar of the list, by https";
+    ANCHOR_HEADERS = "anchor.headers", Input, "the file of block headers cannot be used", "make it again from a node of your own";
+    ANCHOR_CHAIN = "anchor.chain", Failed, "the block headers are not a chain with proof of work", "take the headers as forged, and get others from a node of your own";
+    ANCHOR_PROOF = "anchor.proof", Failed, "an anchor does not prove what it should", "take the anchor as forged or of another log";
+    ANCHOR_FOLDER = "anchor.folder", System, "the book's folder of anchors cannot be used", "check the disk and the permissions";
+
     // verify: what an auditor's check of an export finds.
     VERIFY_SOURCE = "verify.source", System, "a file of the export cannot be read", "check the disk and the permissions";
     VERIFY_SCRATCH = "verify.scratch", System, "the temporary folder refused", "free space there or name another folder";
@@ -429,5 +440,7 @@ codes! {
     VERIFY_KEPT = "verify.kept", Failed, "the log is not the one that the auditor kept something of", "take history as rewritten";
     VERIFY_DUPLICATE_ID = "verify.duplicate-id", Failed, "an id is used twice", "take the later entry as forged or replayed";
     VERIFY_BLOB = "verify.blob", Failed, "a pack or list is not the one that was activated", "take the pack or list as swapped";
+    VERIFY_ANCHOR = "verify.anchor", Failed, "an anchor is not of this log, or proves nothing", "take history up to that checkpoint as rewritten, or the anchor as forged";
+    VERIFY_ANCHOR_LATE = "verify.anchor-late", Failed, "entries were anchored later than the auditor allows, or not at all", "take their times as unproven: history before may have been rewritten";
     VERIFY_SNAPSHOT = "verify.snapshot", Failed, "a snapshot entry does not tell the state as rebuilt", "take the entry or those before it as changed";
 }

@@ -8,6 +8,7 @@ use paygod_tlog::{
     TreeWriter,
 };
 
+use crate::anchors::Marker;
 use crate::batch::{Batch, Bundle, Read, Reader};
 use crate::checkpoints::{Checkpoints, Due, Origin};
 use crate::error::VerifyError;
@@ -34,6 +35,7 @@ pub(crate) struct Audit<'a> {
     keys: Keys,
     revocations: Revocations,
     rebuild: Option<Rebuild>,
+    marker: Marker<'a>,
     genesis: Option<Hash>,
     /// Size of the last checkpoint that stands, of any, and of those the auditor kept. One that the
     /// thief of the key made anew says nothing about where a kept one parts from the log.
@@ -66,6 +68,7 @@ impl<'a> Audit<'a> {
             keys: Keys::default(),
             revocations: Revocations::default(),
             rebuild: (options.depth == Depth::Whole).then(|| Rebuild::new(options)),
+            marker: Marker::new(options.marks),
             genesis: None,
             stands: 0,
             kept_stands: 0,
@@ -101,6 +104,7 @@ impl<'a> Audit<'a> {
             self.check_genesis(bundle.leaves.first().copied())?;
         }
         self.check_proofs(bundle);
+        self.marker.take(bundle, self.tree.frontier());
         let end = bundle
             .first
             .saturating_add(u64::try_from(bundle.leaves.len()).unwrap_or(0));
@@ -307,6 +311,8 @@ impl<'a> Audit<'a> {
             kept: self.kept_checked,
             accounts: 0,
             totals: Vec::new(),
+            marks: self.marker.marks,
+            anchors: None,
             failures,
             failures_omitted,
         };

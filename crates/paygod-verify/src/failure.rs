@@ -113,6 +113,10 @@ checks! {
     Blob = VERIFY_BLOB;
     /// Snapshot entries tell the digest of the state as rebuilt.
     Snapshot = VERIFY_SNAPSHOT;
+    /// Every anchor is of this log's checkpoint, and a block bears it out.
+    Anchor = VERIFY_ANCHOR;
+    /// Every entry was anchored as soon as the auditor demands.
+    AnchorLate = VERIFY_ANCHOR_LATE;
 }
 
 impl fmt::Display for Check {
@@ -122,7 +126,9 @@ impl fmt::Display for Check {
 }
 
 impl Failure {
-    pub(crate) fn new(
+    /// What is wrong, where; texts that are too long are cut.
+    #[must_use]
+    pub fn new(
         check: Check,
         place: Place,
         expected: impl Into<String>,

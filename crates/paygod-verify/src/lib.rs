@@ -18,6 +18,7 @@
 //!
 //! It does not fetch anything, and it does not judge payments again: that needs the vault.
 
+mod anchors;
 mod audit;
 mod batch;
 mod blobs;
@@ -37,6 +38,7 @@ mod snapshots;
 mod source;
 mod spill;
 
+pub use anchors::{AnchorReport, Marked, Marks, Protection};
 pub use error::VerifyError;
 pub use failure::{Check, Failure, Place};
 pub use options::{Depth, Kept, Options, Progress};

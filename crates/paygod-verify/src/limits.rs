@@ -48,6 +48,9 @@ pub const BATCHES_READ_FIRST: usize = 6;
 /// Places spoken of that are remembered, and states told. An honest ledger needs two.
 pub const STATES_TOLD_MAX: usize = 64;
 
+/// Receipts of anchors that are remembered: twenty years of one every ten minutes.
+pub const ANCHORS_MAX: usize = 1 << 20;
+
 /// Parts that ids are divided into by their hash. Each is sorted by itself, so this divides the
 /// memory that sorting takes.
 pub const ID_PARTS: usize = 256;

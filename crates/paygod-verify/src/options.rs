@@ -51,6 +51,8 @@ pub struct Options<'a> {
     pub genesis: Option<Hash>,
     /// What the auditor kept from earlier.
     pub kept: Kept<'a>,
+    /// Sizes at which [`crate::Marks`] are wanted, ascending: those that anchors are of.
+    pub marks: &'a [u64],
     /// How much is checked.
     pub depth: Depth,
     /// How many failures to look for, 1 or more.
@@ -68,6 +70,7 @@ impl Options<'_> {
         Self {
             genesis: None,
             kept: Kept::default(),
+            marks: &[],
             depth: Depth::Whole,
             failures_max: 1,
             threads: 2,

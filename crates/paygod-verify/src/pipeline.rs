@@ -303,6 +303,8 @@ fn without_checkpoint(options: &Options<'_>, failures: Failures) -> Report {
         kept: 0,
         accounts: 0,
         totals: Vec::new(),
+        marks: crate::anchors::Marks::default(),
+        anchors: None,
         failures,
         failures_omitted,
     }

@@ -5,6 +5,7 @@ use paygod_tlog::{Hash, TreeHead};
 use paygod_types::Money;
 use paygod_types::canonical::Writer;
 
+use crate::anchors::{AnchorReport, Marks};
 use crate::failure::Failure;
 use crate::options::Depth;
 
@@ -33,6 +34,10 @@ pub struct Report {
     pub accounts: u64,
     /// The sums over all accounts of each currency, rebuilt.
     pub totals: Vec<CurrencyTotals>,
+    /// What whoever checks anchors needs to know of the log.
+    pub marks: Marks,
+    /// What checking the anchors found, if they were.
+    pub anchors: Option<AnchorReport>,
     /// What is wrong, the most telling first: by entry where one can be named.
     pub failures: Vec<Failure>,
     /// How many more failures were seen and are not listed.
@@ -52,12 +57,25 @@ impl Report {
         self.failures.first()
     }
 
+    /// Adds what was found beside the log itself; past `failures_max` it is counted only.
+    pub fn add(&mut self, failure: Failure, failures_max: usize) {
+        if self.failures.len() < failures_max.max(1) {
+            self.failures.push(failure);
+        } else {
+            self.failures_omitted = self.failures_omitted.saturating_add(1);
+        }
+    }
+
     /// Appends the report as canonical JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.begin_object();
         writer.key("accounts");
         writer.u64(self.accounts);
+        if let Some(anchors) = &self.anchors {
+            writer.key("anchors");
+            anchors.write_json(&mut writer);
+        }
         writer.key("checkpoints");
         writer.u64(self.checkpoints);
         writer.key("depth");

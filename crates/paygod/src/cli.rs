@@ -4,6 +4,7 @@
 //! secret: keys and passphrases are files in the book's folder, never arguments, because arguments
 //! are seen by everyone who can list processes.
 
+mod anchor;
 mod book;
 mod keys;
 mod pack;
@@ -13,6 +14,7 @@ mod requests;
 mod run;
 mod tools;
 
+pub(crate) use anchor::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, HeadersFile};
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use keys::{
     CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysRotate, KeysSign,
@@ -166,6 +168,8 @@ Examples:
     Erase(Erase),
     #[command(subcommand)]
     Keys(KeysCommand),
+    #[command(subcommand)]
+    Anchor(AnchorCommand),
     Checkpoint(CheckpointShow),
     Prove(Prove),
     Export(Export),
@@ -196,7 +200,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Policy", &["pack", "list", "run"]),
     ("Keys", &["keys"]),
-    ("Proof", &["checkpoint", "prove", "export", "verify"]),
+    (
+        "Proof",
+        &["checkpoint", "prove", "anchor", "export", "verify"],
+    ),
     ("This command", &["completions", "man"]),
 ];
 

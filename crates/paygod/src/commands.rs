@@ -1,6 +1,7 @@
 //! One module a group of commands; each reads its options, calls the libraries and prints.
 
 pub(crate) mod account;
+pub(crate) mod anchor;
 mod ask;
 mod book;
 mod entries;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Correct(options) => requests::correct(&options, global, console),
         Command::Erase(options) => requests::erase(&options, global, console),
         Command::Keys(command) => keys::run(&command, global, console),
+        Command::Anchor(command) => anchor::run(&command, global, console),
         Command::Checkpoint(_) => book::checkpoint(global, console),
         Command::Prove(options) => proof::run(&options, global, console),
         Command::Export(options) => book::export(&options, global, console),

@@ -4,6 +4,7 @@
 //! stolen signing keys, and hands the result to whoever is to notice: an auditor with what he kept, the
 //! ledger at its next opening, the holder of a receipt. The book that is named is never touched.
 
+mod anchors;
 mod attack;
 mod book;
 mod checkpoints;
@@ -49,6 +50,7 @@ const TARGETS: &[(&str, &[Attack])] = &[
     ("receipts", proofs::ATTACKS),
     ("the book's folder", store::ATTACKS),
     ("history", history::ATTACKS),
+    ("anchors", anchors::ATTACKS),
 ];
 
 /// Runs the drill.

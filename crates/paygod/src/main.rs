@@ -4,6 +4,7 @@
 //! arguments, calls them and prints. Answers go to standard output, notes and errors to standard
 //! error, and the exit status says yes (0), no (1), wrong input (2) or failed system (3).
 
+mod anchors;
 mod book;
 mod cli;
 mod commands;

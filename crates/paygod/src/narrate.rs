@@ -100,6 +100,9 @@ pub(crate) fn entry(entry: &Entry) -> String {
                 revocation.last_good
             )
         }
+        Body::Anchor(receipt) => {
+            format!("the first {} entries anchored in Bitcoin", receipt.size)
+        }
         Body::Snapshot(claim) => format!("state after #{} committed to", claim.of),
     }
 }

@@ -16,9 +16,9 @@ use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
 use crate::entry::{
-    AllowingRule, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation,
-    KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim, TransferBody,
-    Window,
+    AllowingRule, AnchorKind, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis,
+    KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim,
+    TransferBody, Window,
 };
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
@@ -268,6 +268,12 @@ impl<'a> From<'a> {
                 accounts: self.number("accounts")?,
                 digest: self.digest("digest")?,
                 of: Seq(self.number("of")?),
+            }),
+            Action::Anchor => Body::Anchor(AnchorReceipt {
+                digest: self.digest("digest")?,
+                kind: self.anchor_kind()?,
+                root: self.digest("root")?,
+                size: self.number("size")?,
             }),
         };
         self.end()?;
@@ -633,6 +639,11 @@ impl<'a> From<'a> {
             signature_new,
             signatures,
         })
+    }
+
+    fn anchor_kind(&mut self) -> Read<AnchorKind> {
+        let word = self.string("kind")?;
+        AnchorKind::parse(&word).ok_or_else(|| self.refuse("kind", "a kind of anchor"))
     }
 
     fn signature(&mut self, key: &'static str) -> Read<[u8; 64]> {

@@ -10,8 +10,8 @@ use paygod_types::{Amount, Currency, Digest, Money, Timestamp};
 use super::ENTRY_VERSION;
 use crate::command::{AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{
-    Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, Layer,
-    Posting, RequestRef, SnapshotClaim, TransferBody, Window,
+    AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation,
+    KeyRotation, Layer, Posting, RequestRef, SnapshotClaim, TransferBody, Window,
 };
 
 pub(super) fn entry(entry: &Entry, out: &mut Vec<u8>) {
@@ -95,6 +95,7 @@ fn body(body: &Body, out: &mut Out<'_>) {
         Body::KeyRotate(body) => key_rotate(body, out),
         Body::KeyRevoke(body) => key_revoke(body, out),
         Body::Snapshot(claim) => snapshot(claim, out),
+        Body::Anchor(receipt) => anchor(receipt, out),
     }
 }
 
@@ -328,6 +329,18 @@ fn snapshot(claim: &SnapshotClaim, out: &mut Out<'_>) {
     out.digest(&claim.digest);
     out.lit(",\"of\":");
     out.number(claim.of.get());
+    out.lit("}");
+}
+
+fn anchor(receipt: &AnchorReceipt, out: &mut Out<'_>) {
+    out.lit("{\"digest\":");
+    out.digest(&receipt.digest);
+    out.lit(",\"kind\":");
+    out.word(receipt.kind.as_str());
+    out.lit(",\"root\":");
+    out.digest(&receipt.root);
+    out.lit(",\"size\":");
+    out.number(receipt.size);
     out.lit("}");
 }
 

@@ -139,6 +139,7 @@ impl<'a> From<'a> {
             Action::Genesis
             | Action::Expire
             | Action::Snapshot
+            | Action::Anchor
             | Action::KeyRotate
             | Action::KeyRevoke => {
                 return Err(unknown(action.as_str(), "a request"));

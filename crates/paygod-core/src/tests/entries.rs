@@ -2,7 +2,7 @@
 
 use super::book::{Book, ORIGIN, transfer};
 use super::keys::{revocation, rotation};
-use crate::entry::{Decision, SnapshotClaim};
+use crate::entry::{AnchorKind, AnchorReceipt, Decision, SnapshotClaim};
 use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand};
 use paygod_types::canonical::{self, Limits};
 use std::collections::BTreeSet;
@@ -72,6 +72,13 @@ pub(super) fn everything() -> Book {
     book.system(SystemCommand::KeyRotate(rotation)).unwrap();
     let revocation = revocation(ORIGIN, (2, 9), 3, &[1, 3]);
     book.system(SystemCommand::KeyRevoke(revocation)).unwrap();
+    let receipt = AnchorReceipt {
+        digest: paygod_types::Digest::sha256(b"proof"),
+        kind: AnchorKind::OpenTimestamps,
+        root: paygod_types::Digest::sha256(b"root"),
+        size: 7,
+    };
+    book.system(SystemCommand::Anchor(receipt)).unwrap();
     book
 }
 

@@ -3,7 +3,9 @@
 use super::book::{Book, ORIGIN, genesis, packs, transfer};
 use super::keys::{revocation, rotation};
 use crate::command::{AccountOpen, FreezeScope};
-use crate::entry::{Body, EntryRef, SnapshotClaim, TransferBody, Window};
+use crate::entry::{
+    AnchorKind, AnchorReceipt, Body, EntryRef, SnapshotClaim, TransferBody, Window,
+};
 use crate::{Check, Entry, Layer, RequestRef, Side, State};
 use paygod_policy::{Verdict, WindowToken};
 use paygod_types::{Amount, Currency, Digest, Seq, Timestamp};
@@ -433,6 +435,24 @@ fn book() -> Vec<Check> {
             book.system(crate::SystemCommand::Snapshot(claim)).unwrap();
         })
     };
+    let anchored = |change: fn(&mut AnchorReceipt)| {
+        let sealed = scene(|book| {
+            let receipt = AnchorReceipt {
+                digest: Digest::sha256(b"proof"),
+                kind: AnchorKind::OpenTimestamps,
+                root: Digest::sha256(b"root"),
+                size: book.state.size(),
+            };
+            book.system(crate::SystemCommand::Anchor(receipt)).unwrap();
+        });
+        sealed.forged(Check::Anchor, move |s| {
+            if let Body::Anchor(receipt) = &mut s.entry.body {
+                change(receipt);
+                let id = format!("anchor:opentimestamps:{}", receipt.size);
+                s.entry.id = paygod_types::RequestId::system(&id).unwrap();
+            }
+        })
+    };
     let claim = |s: &mut Scene, change: fn(&mut SnapshotClaim)| match &mut s.entry.body {
         Body::Snapshot(claim) => change(claim),
         other => panic!("{other:?}"),
@@ -469,5 +489,7 @@ fn book() -> Vec<Check> {
         }),
         claimed().forged(Check::Snapshot, |s| claim(s, |claim| claim.accounts = 4)),
         claimed().forged(Check::Snapshot, |s| claim(s, |claim| claim.of = Seq(99))),
+        anchored(|receipt| receipt.size = 0),
+        anchored(|receipt| receipt.size = 99),
     ]
 }

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
 use super::fold::BookFold;
 use super::keys;
@@ -18,6 +19,7 @@ impl Ledger {
     /// The folder is occupied or cannot be written, or something cannot be read.
     pub fn backup(&self, to: &Path) -> Result<(), LedgerError> {
         self.files.backup(to, false, &mut |_| {})?;
+        Folder::of(&self.dir).copy(to)?;
         Ok(keys::copy(&self.dir, to)?)
     }
 
@@ -36,11 +38,13 @@ impl Ledger {
             &mut fold,
             &mut |_| {},
         )?);
+        Folder::of(from).copy(to)?;
         Ok(keys::copy(from, to)?)
     }
 
     pub(super) fn export_to(&self, to: &Path) -> Result<(), LedgerError> {
-        self.files.export(to, &mut |_| {})?;
+        let report = self.files.export(to, &mut |_| {})?;
+        Folder::of(&self.dir).export(to, report.size)?;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use paygod_store::{
 };
 use paygod_types::{Code, Digest, Seq, code};
 
+use super::anchors::AnchorError;
 use super::commit::EraseError;
 use super::keys::{BookKeyError, KeyFileError};
 use super::outcome::SubmitError;
@@ -143,6 +144,9 @@ pub enum BookError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The folder of anchors could not be copied.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// The operating system refused something.
     #[error("`{}`: {source}; check the path and its permissions", path.display())]
     Io {
@@ -182,6 +186,7 @@ impl BookError {
             Self::Copy(error) => error.code(),
             Self::Erase(error) => error.code(),
             Self::Stopped(error) => error.code(),
+            Self::Anchor(error) => error.code(),
             Self::Thread { .. } | Self::Io { .. } => code::STORE_IO,
         }
     }
@@ -223,6 +228,9 @@ pub enum LedgerError {
     /// A key file could not be copied.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// The folder of anchors could not be copied.
+    #[error(transparent)]
+    Anchor(Box<AnchorError>),
     /// A proof could not be written.
     #[error(transparent)]
     Proof(#[from] paygod_tlog::TlogProofError),
@@ -266,6 +274,12 @@ pub enum LedgerError {
     },
 }
 
+impl From<AnchorError> for LedgerError {
+    fn from(error: AnchorError) -> Self {
+        Self::Anchor(Box::new(error))
+    }
+}
+
 impl LedgerError {
     /// The permanent code.
     #[must_use]
@@ -280,6 +294,7 @@ impl LedgerError {
             Self::Vault(error) => error.code(),
             Self::Copy(error) => error.code(),
             Self::Key(error) => error.code(),
+            Self::Anchor(error) => error.code(),
             Self::Proof(error) => error.code(),
             Self::Tree { .. } => code::TLOG_SOURCE,
             Self::NoRequest { .. } => code::LEDGER_NO_REQUEST,

@@ -16,6 +16,7 @@
 //!
 //! It does not listen on a network, and it does not decide who may ask for what.
 
+mod anchors;
 mod book;
 mod clock;
 mod commit;
@@ -47,6 +48,7 @@ mod stages;
 mod ticket;
 mod work;
 
+pub use anchors::{AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, Held};
 pub use book::{BookOptions, Created};
 pub use clock::{Clock, SystemClock};
 pub use commit::EraseError;

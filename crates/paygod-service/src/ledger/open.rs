@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use paygod_store::{
 use paygod_tlog::{KeyName, leaf_hash};
 use paygod_types::{Seq, Timestamp, write_hex};
 
+use super::anchors::{self, AnchorPolicy, Anchorer, Folder};
 use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
 use super::durable::Progress;
@@ -66,6 +68,8 @@ pub struct OpenOptions {
     pub rotation_overlap: Duration,
     /// When the checkpoint key is replaced without anybody's asking.
     pub rotation: RotationPolicy,
+    /// When checkpoints are anchored without anybody's asking. `None`: never.
+    pub anchoring: Option<AnchorPolicy>,
     /// Most entries that may wait for a signed checkpoint: past that requests are refused until the
     /// signer is back.
     pub unsigned_max: u64,
@@ -106,6 +110,7 @@ impl Default for OpenOptions {
             publish_every: Duration::from_millis(200),
             rotation_overlap: Duration::from_secs(24 * 3_600),
             rotation: RotationPolicy::default(),
+            anchoring: None,
             unsigned_max: u64::MAX,
             production: false,
         }
@@ -127,8 +132,9 @@ pub struct Ledger {
     pub(super) dir: PathBuf,
     pub(super) keys: BookKeys,
     pub(super) rotator: Rotator,
-    /// While it is there, the rotation policy is followed.
-    alive: Option<Sender<()>>,
+    pub(super) anchorer: Anchorer,
+    /// While they are there, the policies of rotation and anchoring are followed.
+    alive: Vec<Sender<()>>,
     stages: Stages,
     opening: Opening,
     _lock: BookLock,
@@ -182,12 +188,22 @@ impl Ledger {
             dir: dir.to_path_buf(),
             keys: keys.clone(),
             rotator: Rotator {
-                origin: genesis.origin,
+                origin: Arc::clone(&genesis.origin),
                 keys: keys.clone(),
                 shared: Arc::clone(&shared),
                 turn: Arc::default(),
             },
-            alive: None,
+            anchorer: Anchorer {
+                origin: Arc::clone(&genesis.origin),
+                folder: Folder::of(dir),
+                reader: book.reader.clone(),
+                finder: book.index.finder(),
+                tree: book.tree.source(),
+                shared: Arc::clone(&shared),
+                turn: Arc::default(),
+                closing: Arc::default(),
+            },
+            alive: Vec::new(),
             stages: Stages::default(),
             opening: book.opening,
             _lock: book.lock,
@@ -240,13 +256,25 @@ impl Ledger {
             shared: Arc::clone(&shared),
             until,
         };
-        ledger.alive = Some(alive);
+        ledger.alive.push(alive);
+        let (alive, until) = mpsc::channel();
+        let anchoring = anchors::Follower {
+            policy: options.anchoring,
+            anchorer: ledger.anchorer.clone(),
+            shared: Arc::clone(&shared),
+            until,
+        };
+        ledger.alive.push(alive);
         let started = ledger
             .stages
             .start("publish", &shared, move || publisher.run(opened))
             .and_then(|()| {
                 let stages = &mut ledger.stages;
                 stages.start("rotate", &shared, move || follower.run())
+            })
+            .and_then(|()| {
+                let stages = &mut ledger.stages;
+                stages.start("anchor", &shared, move || anchoring.run())
             })
             .and_then(|()| ledger.start(options.workers, sequencer, committer, integrator));
         match started {
@@ -356,7 +384,8 @@ impl Ledger {
     }
 
     fn end(&mut self) {
-        self.alive = None;
+        self.alive.clear();
+        self.anchorer.closing.store(true, Ordering::Relaxed);
         self.shared.intake.close();
         self.stages.join();
     }

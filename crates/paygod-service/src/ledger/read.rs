@@ -12,7 +12,7 @@ use paygod_core::{
     AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending,
     RequestRef, State,
 };
-use paygod_store::{EntryBuf, FoldFault};
+use paygod_store::{EntryBuf, Finder, FoldFault, Reader};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
 use paygod_types::{AccountId, Digest, RequestId, Seq, Timestamp};
 
@@ -270,17 +270,7 @@ impl Ledger {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn entry(&self, seq: Seq) -> Result<SealedEntry, LedgerError> {
-        let mut buf = EntryBuf::default();
-        let found = self.reader.entry(seq, &mut buf)?;
-        let entry =
-            Entry::decode(found.bytes).map_err(|source| LedgerError::Entry { seq, source })?;
-        let bytes = found.bytes.to_vec();
-        Ok(SealedEntry {
-            seq,
-            bytes,
-            entry,
-            has_input: found.input.is_some(),
-        })
+        entry(&self.reader, seq)
     }
 
     /// Gives each durable entry from `from` up to, not including, `to` to `visit`; `to` past the end
@@ -310,19 +300,7 @@ impl Ledger {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn find(&self, id: &RequestId) -> Result<SealedEntry, LedgerError> {
-        let key = self.finder.keys().id(id.as_str().as_bytes());
-        for seq in self.finder.hits(key, Seq(0)) {
-            let seq = seq?;
-            // The index runs ahead of the disk; what is not durable is not shown.
-            if seq.get() >= self.size() {
-                continue;
-            }
-            let found = self.entry(seq)?;
-            if found.entry.id == *id {
-                return Ok(found);
-            }
-        }
-        Err(LedgerError::NoRequest { id: id.to_string() })
+        find(&self.reader, &self.finder, self.size(), id)
     }
 
     /// The last published checkpoint: a signed note.
@@ -436,6 +414,41 @@ impl Ledger {
     pub fn export(&self, to: &Path) -> Result<(), LedgerError> {
         self.export_to(to)
     }
+}
+
+/// The entry at a place of the log.
+fn entry(reader: &Reader, seq: Seq) -> Result<SealedEntry, LedgerError> {
+    let mut buf = EntryBuf::default();
+    let found = reader.entry(seq, &mut buf)?;
+    let entry = Entry::decode(found.bytes).map_err(|source| LedgerError::Entry { seq, source })?;
+    Ok(SealedEntry {
+        seq,
+        bytes: found.bytes.to_vec(),
+        entry,
+        has_input: found.input.is_some(),
+    })
+}
+
+/// The entry of a request among the first `durable` ones.
+pub(super) fn find(
+    reader: &Reader,
+    finder: &Finder,
+    durable: u64,
+    id: &RequestId,
+) -> Result<SealedEntry, LedgerError> {
+    let key = finder.keys().id(id.as_str().as_bytes());
+    for seq in finder.hits(key, Seq(0)) {
+        let seq = seq?;
+        // The index runs ahead of the disk; what is not durable is not shown.
+        if seq.get() >= durable {
+            continue;
+        }
+        let found = entry(reader, seq)?;
+        if found.entry.id == *id {
+            return Ok(found);
+        }
+    }
+    Err(LedgerError::NoRequest { id: id.to_string() })
 }
 
 impl From<paygod_core::AccountView<'_>> for AccountState {

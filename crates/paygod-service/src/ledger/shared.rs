@@ -32,6 +32,7 @@ pub(super) struct Shared {
     pub(super) unsigned_max: u64,
     ruleset: RwLock<Arc<Ruleset>>,
     rotation_fault: RwLock<Option<String>>,
+    anchor_fault: RwLock<Option<String>>,
     checkpoint: RwLock<Option<SignedCheckpoint>>,
     signer_fault: RwLock<Option<String>>,
     fault: OnceLock<String>,
@@ -57,6 +58,7 @@ impl Shared {
             signatures: AtomicU64::new(0),
             unsigned_max,
             rotation_fault: RwLock::new(None),
+            anchor_fault: RwLock::new(None),
             ruleset: RwLock::new(ruleset),
             checkpoint: RwLock::new(checkpoint),
             signer_fault: RwLock::new(None),
@@ -107,6 +109,21 @@ impl Shared {
     pub(super) fn set_rotation_fault(&self, fault: Option<String>) {
         *self
             .rotation_fault
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// What the last round of anchoring met, if it met something.
+    pub(super) fn anchor_fault(&self) -> Option<String> {
+        self.anchor_fault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_anchor_fault(&self, fault: Option<String>) {
+        *self
+            .anchor_fault
             .write()
             .unwrap_or_else(PoisonError::into_inner) = fault;
     }

@@ -1,5 +1,6 @@
 //! Commands that let somebody else check the book.
 
+use super::HeadersFile;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -78,11 +79,17 @@ rewrite of anything before it is found even when the log's key was stolen. A rec
 export also names the entry.
 The signed revocation of a stolen key makes it refuse a log of the thief's that hides it.
 
+`--bitcoin-headers` checks the anchors: what they cover existed when the block was made, whoever
+holds which key. With `--anchored-within` a rewritten past is refused even by an auditor who kept
+nothing: it has its old times and no old anchors. A block's time may be two hours off, and a
+calendar takes some hours, so a day is a good limit.
+
 A folder that `paygod run` made is judged again, and the first file that was altered is named.
 
 Examples:
   paygod verify ./export --genesis 5f1c0e…
   paygod verify ./export --genesis 5f1c0e… --kept kept-by-the-auditor.txt
+  paygod verify ./export --genesis 5f1c0e… --bitcoin-headers headers.txt --anchored-within 24
   paygod verify ./export --all --json
   paygod verify ./export --figures
   paygod verify --book ./book
@@ -106,6 +113,18 @@ pub(crate) struct Verify {
     /// Check bytes, tree, keys and signatures only: faster, and says nothing of the money
     #[arg(long)]
     pub(crate) sealed_only: bool,
+
+    #[command(flatten)]
+    pub(crate) headers: HeadersFile,
+
+    /// Every entry must be anchored within so many hours of its own time
+    #[arg(
+        long,
+        value_name = "HOURS",
+        requires = "bitcoin_headers",
+        conflicts_with = "sealed_only"
+    )]
+    pub(crate) anchored_within: Option<u64>,
 
     /// Print how long it took, entries a second, and the most memory that was held
     #[arg(long)]

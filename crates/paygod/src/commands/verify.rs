@@ -1,5 +1,6 @@
 //! `verify`: an export or a book checked from scratch, with whatever the auditor kept.
 
+use crate::anchors::{self, Demand};
 use crate::book;
 use crate::cli::{Global, Verify};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
@@ -60,8 +61,22 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
     };
     let kept = KeptFiles::read(&options.kept)?;
     let genesis = options.genesis.as_deref().map(Hash::from_hex).transpose()?;
+    let headers = super::anchor::headers(&options.headers)?;
+    let hours = options
+        .anchored_within
+        .map(|hours| hours.saturating_mul(3_600));
+    let demand = Demand {
+        headers: headers.as_ref(),
+        within: hours.map(Duration::from_secs),
+    };
+    let sizes = anchors::sizes(&export)?;
     let start = Instant::now();
-    let report = check(
+    let failures_max = if options.all {
+        paygod_verify::limits::FAILURES_ALL_MAX
+    } else {
+        1
+    };
+    let mut report = check(
         &export,
         |verify| {
             if options.sealed_only {
@@ -69,12 +84,15 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
             }
             verify.genesis = genesis;
             verify.kept = kept.as_kept();
-            if options.all {
-                verify.failures_max = paygod_verify::limits::FAILURES_ALL_MAX;
-            }
+            verify.marks = &sizes;
+            verify.failures_max = failures_max;
         },
         &progress::entries(console, 0),
     )?;
+    if headers.is_some() || !sizes.is_empty() || !report.marks.receipts.is_empty() {
+        let proofs = |size| super::anchor::proof_in(&export, size);
+        anchors::check(&mut report, &sizes, &proofs, &demand, failures_max)?;
+    }
     let took = start.elapsed();
     if console.is_json() {
         let mut bytes = Vec::new();
@@ -295,6 +313,9 @@ fn tell_valid(report: &Report, indent: usize, console: &mut Console) -> Result<(
         let warning = "Not checked, as `--sealed-only` asks: ids, times, decisions, accounts, balances, packs and lists. Leave it out to check them.";
         console.sentence(indent.saturating_add(2), Tone::Warn, warning)?;
     }
+    if let Some(of) = &report.anchors {
+        anchors::warn(of, indent.saturating_add(2), console)?;
+    }
     if report.genesis_pinned {
         return Ok(());
     }
@@ -345,6 +366,7 @@ fn what_was_checked(report: &Report) -> Vec<String> {
             counted(report.kept, "piece")
         ));
     }
+    lines.extend(report.anchors.iter().flat_map(anchors::told));
     if report.genesis_pinned {
         lines.push("it begins with the genesis whose fingerprint you gave".to_owned());
     }

@@ -31,6 +31,8 @@ pub(crate) enum Kept {
     Receipt,
     /// The fingerprint and the signed revocation of a stolen key.
     Revocation,
+    /// The fingerprint and Bitcoin's block headers, from a node of one's own.
+    Headers,
     /// The fingerprint and an earlier export.
     Export,
     /// The book itself, which the operator opens as on every day.
@@ -46,6 +48,7 @@ impl Kept {
             Self::NewestCheckpoint => "the last checkpoint",
             Self::Receipt => "a receipt",
             Self::Revocation => "a revocation",
+            Self::Headers => "block headers",
             Self::Export => "an old export",
             Self::Book => "the book",
         }

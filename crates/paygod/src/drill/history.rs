@@ -18,7 +18,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         expected: Expected::Open {
             why: "it is a valid log by the stolen key, and whoever kept only the fingerprint has nothing \
                   newer to compare it with",
-            needs: "checkpoints anchored to a public chain, and a policy that asks for them",
+            needs: "anchors, and an auditor who asks for them: `verify --bitcoin-headers` with \
+                    `--anchored-within`, as the attack `anchored-anew` shows",
         },
         act: |stage| stage.audit(&rewritten(stage)?, Kept::Fingerprint),
     },
@@ -75,7 +76,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 /// The log with one payment changed, under checkpoints of the same sizes as were published.
-fn rewritten(stage: &Stage<'_>) -> Result<Export, Halt> {
+pub(super) fn rewritten(stage: &Stage<'_>) -> Result<Export, Halt> {
     let mut entries = raised(stage)?.1;
     cover(&mut entries, &stage.scene.keys);
     let bytes: Vec<Vec<u8>> = entries.iter().map(encode).collect();

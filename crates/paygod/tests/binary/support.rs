@@ -26,6 +26,7 @@ pub(crate) fn paygod(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("PAYGOD_BOOK")
         .env_remove("PAYGOD_BY")
+        .env_remove("PAYGOD_CALENDARS")
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
         .output()

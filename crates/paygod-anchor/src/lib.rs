@@ -1,0 +1,17 @@
+//! Anchors of a log in public chains: evidence of when a checkpoint existed, which no key of the log's
+//! operator can make afterwards.
+//!
+//! - [`ots`]: the OpenTimestamps format, read, written and walked within bounds.
+//! - [`calendar`]: the client of calendars, which put digests into Bitcoin and hand out the path.
+//! - [`bitcoin`]: block headers, checked by us: proof of work, linkage, difficulty.
+//! - [`practice`]: a chain and a calendar of our own, for tests and drills.
+//!
+//! What is anchored is the text of a checkpoint (C2SP tlog-checkpoint: origin, size, root), so an anchor
+//! is of one log and of all its entries up to the size.
+//!
+//! It does not know a book, keeps no state and reads no clock.
+
+pub mod bitcoin;
+pub mod calendar;
+pub mod ots;
+pub mod practice;

@@ -1,0 +1,333 @@
+//! One round of anchoring.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use paygod_anchor::bitcoin::{Headers, judge};
+use paygod_anchor::calendar::{Calendar, CalendarError};
+use paygod_anchor::ots::{Attestation, CalendarUri, DetachedFile, Op, Timestamp as Promise};
+use paygod_core::entry::{AnchorKind, AnchorReceipt};
+use paygod_core::{Action, EntryHead, SystemCommand};
+use paygod_store::{Finder, Reader, TreeSource};
+use paygod_tlog::{Checkpoint, TreeHead, TreeReader};
+use paygod_types::{Digest, RequestId, Seq, Timestamp};
+
+use super::error::AnchorError;
+use super::folder::{Folder, State, day};
+use super::policy::AnchorPolicy;
+use crate::ledger::errand::Errand;
+use crate::ledger::error::LedgerError;
+use crate::ledger::outcome::SubmitError;
+use crate::ledger::read::find;
+use crate::ledger::shared::Shared;
+
+/// Most pending proofs that a round asks about, the oldest first; the next one goes on.
+const UPGRADES_MAX: usize = 256;
+
+/// What a round did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnchorRound {
+    /// The size of the checkpoint that was submitted.
+    pub submitted: Option<u64>,
+    /// Why none was, if none was.
+    pub held: Option<Held>,
+    /// Sizes of the checkpoints that got their block, and the entries that receipt them.
+    pub sealed: Vec<(u64, Seq)>,
+    /// Proofs that wait for their block.
+    pub pending: u64,
+    /// What calendars answered that they should not have, and what was refused.
+    pub faults: Vec<String>,
+}
+
+/// Why no checkpoint was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// No entry but receipts is newer than the last submission.
+    NothingNew,
+    /// The time of the next one has not come.
+    NotYet,
+    /// The budget of the day is spent.
+    Budget,
+    /// No calendar took it.
+    Refused,
+}
+
+/// Does rounds, one at a time.
+#[derive(Clone)]
+pub(in crate::ledger) struct Anchorer {
+    pub(in crate::ledger) origin: Arc<str>,
+    pub(in crate::ledger) folder: Folder,
+    pub(in crate::ledger) reader: Reader,
+    pub(in crate::ledger) finder: Finder,
+    pub(in crate::ledger) tree: TreeSource,
+    pub(in crate::ledger) shared: Arc<Shared>,
+    pub(in crate::ledger) turn: Arc<Mutex<()>>,
+    /// The ledger closes: no further question is asked.
+    pub(in crate::ledger) closing: Arc<AtomicBool>,
+}
+
+/// Calendars, and which of them were found silent in this round: they are not asked again.
+struct Asking<'a> {
+    calendar: Calendar,
+    silent: BTreeSet<CalendarUri>,
+    closing: &'a AtomicBool,
+    faults: Vec<String>,
+}
+
+impl Asking<'_> {
+    fn ask<T>(
+        &mut self,
+        uri: &CalendarUri,
+        question: impl FnOnce(&Calendar) -> Result<T, CalendarError>,
+    ) -> Option<T> {
+        if self.silent.contains(uri) || self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
+        match question(&self.calendar) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.silent.insert(uri.clone());
+                self.faults.push(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl Anchorer {
+    pub(in crate::ledger) fn round(
+        &self,
+        policy: &AnchorPolicy,
+        headers: Option<&Headers>,
+        now: bool,
+    ) -> Result<AnchorRound, AnchorError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut round = AnchorRound::default();
+        let mut asking = Asking {
+            calendar: Calendar::new(policy.allowed.clone(), policy.timeout),
+            silent: BTreeSet::new(),
+            closing: &self.closing,
+            faults: Vec::new(),
+        };
+        let anchored: BTreeSet<u64> = self.folder.anchored()?.into_iter().collect();
+        for size in self.folder.pending()?.into_iter().take(UPGRADES_MAX) {
+            // Named a block before a crash: only the receipt may be missing.
+            if !anchored.contains(&size) {
+                match self.upgrade(size, headers, &mut asking) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    // One bad file must not keep the others waiting.
+                    Err(error @ (AnchorError::Malformed { .. } | AnchorError::Tree { .. })) => {
+                        asking.faults.push(error.to_string());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            round.sealed.extend(self.receipt(size)?);
+            self.folder.remove_pending(size)?;
+        }
+        match self.due(policy, now)? {
+            Ok(head) if self.submit(&head, policy, &mut asking)? => {
+                round.submitted = Some(head.size);
+            }
+            Ok(_) => round.held = Some(Held::Refused),
+            Err(held) => round.held = Some(held),
+        }
+        round.pending = u64::try_from(self.folder.pending()?.len()).unwrap_or(u64::MAX);
+        round.faults = asking.faults;
+        Ok(round)
+    }
+
+    /// Size and root, as they were.
+    pub(in crate::ledger) fn head_at(&self, size: u64) -> Result<TreeHead, AnchorError> {
+        let tree = |reason: String| AnchorError::Tree { size, reason };
+        let signed = self.shared.progress.signed();
+        let mut reader =
+            TreeReader::new(&self.tree, signed).map_err(|error| tree(error.to_string()))?;
+        reader
+            .head_at(size)
+            .map_err(|error| tree(error.to_string()))
+    }
+
+    fn text_digest(&self, head: TreeHead) -> Result<Digest, AnchorError> {
+        let origin = self.origin.to_string();
+        let text = Checkpoint { origin, head }.to_text()?;
+        Ok(Digest::sha256(text.as_bytes()))
+    }
+
+    /// Asks the calendars that promised something about a checkpoint. Whether the proof names a block now.
+    fn upgrade(
+        &self,
+        size: u64,
+        headers: Option<&Headers>,
+        asking: &mut Asking<'_>,
+    ) -> Result<bool, AnchorError> {
+        let bytes = self.folder.read_pending(size)?;
+        let parsed = DetachedFile::parse(&bytes);
+        let mut file = parsed.map_err(|error| self.folder.malformed(size, &error))?;
+        if !file.is_of(&self.text_digest(self.head_at(size)?)?) {
+            let reason = "it is of another checkpoint than the book's";
+            return Err(self.folder.malformed(size, &reason));
+        }
+        for (path, message, uri) in promises(&file)? {
+            let answer = asking.ask(&uri, |calendar| calendar.upgrade(&uri, &message));
+            let Some(Some(more)) = answer else { continue };
+            let mut grown = file.clone();
+            let path: Vec<&Op> = path.iter().collect();
+            if let Err(error) = grown.timestamp.graft(&path, more) {
+                asking.faults.push(format!("the calendar `{uri}`: {error}"));
+                continue;
+            }
+            match headers.map(|headers| judge(&grown, headers)) {
+                // What headers refute is not taken in: the calendar may do better tomorrow.
+                Some(Err(error)) if error.is_wrong() => {
+                    asking.faults.push(format!("the calendar `{uri}`: {error}"));
+                }
+                _ => file = grown,
+            }
+        }
+        let grown = file.to_bytes()?;
+        if grown != bytes {
+            self.folder.write_pending(size, &grown)?;
+        }
+        let borne_out = headers.is_none_or(|headers| judge(&file, headers).is_ok());
+        if !file.timestamp.is_complete() || !borne_out {
+            return Ok(false);
+        }
+        self.folder.write_anchored(size, &grown)?;
+        Ok(true)
+    }
+
+    /// Seals the receipt of a proof that names a block, unless it was sealed before. INVARIANT(anchor-order):
+    /// the proof is on the disk by now, and the id that follows from the size is used once.
+    fn receipt(&self, size: u64) -> Result<Option<(u64, Seq)>, AnchorError> {
+        let kind = AnchorKind::OpenTimestamps;
+        let durable = self.shared.progress.durable();
+        let id = RequestId::system(&format!("anchor:{kind}:{size}"));
+        let known = match id.map(|id| find(&self.reader, &self.finder, durable, &id)) {
+            Ok(Err(LedgerError::NoRequest { .. })) | Err(_) => false,
+            Ok(Err(error)) => return Err(error.into()),
+            Ok(Ok(_)) => true,
+        };
+        if known {
+            return Ok(None);
+        }
+        let receipt = AnchorReceipt {
+            digest: Digest::sha256(&self.folder.read_anchored(size)?),
+            kind,
+            root: Digest::from_bytes(self.head_at(size)?.root.to_bytes()),
+            size,
+        };
+        let (reply, sealed) = mpsc::sync_channel(1);
+        let command = SystemCommand::Anchor(receipt);
+        self.shared.intake.send(Errand::Seal { command, reply })?;
+        let end = sealed.recv().map_err(|_| SubmitError::Closed)??;
+        self.shared.progress.wait_durable(end)?;
+        Ok(Some((size, Seq(end.saturating_sub(1)))))
+    }
+
+    /// The checkpoint that is due, or why none is.
+    fn due(&self, policy: &AnchorPolicy, now: bool) -> Result<Result<TreeHead, Held>, AnchorError> {
+        let state = self.folder.state()?;
+        let Some(head) = self.shared.checkpoint().map(|signed| *signed.head()) else {
+            return Ok(Err(Held::NothingNew));
+        };
+        if head.size <= state.size || !self.has_news(state.size, head.size)? {
+            return Ok(Err(Held::NothingNew));
+        }
+        let time = self.shared.clock.now();
+        let waited = time.as_nanos().saturating_sub(state.time.as_nanos());
+        let by_time = u128::from(waited) >= policy.every.as_nanos();
+        let new = head.size.saturating_sub(state.size);
+        let by_count = policy.entries.is_some_and(|most| new >= most);
+        if !(now || by_time || by_count || state.size == 0) {
+            return Ok(Err(Held::NotYet));
+        }
+        if state.day == day(time) && state.count >= policy.daily_max {
+            return Ok(Err(Held::Budget));
+        }
+        Ok(Ok(head))
+    }
+
+    /// Whether there is an entry that is no receipt: else each receipt would call for another anchor.
+    fn has_news(&self, from: u64, to: u64) -> Result<bool, AnchorError> {
+        for seq in from..to {
+            let mut buf = paygod_store::EntryBuf::default();
+            let found = self
+                .reader
+                .entry(Seq(seq), &mut buf)
+                .map_err(LedgerError::from)?;
+            let head = EntryHead::decode(found.bytes);
+            let head = head.map_err(|source| LedgerError::Entry {
+                seq: Seq(seq),
+                source,
+            })?;
+            if head.action != Action::Anchor {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Submits a checkpoint to every calendar. Whether one of them took it.
+    fn submit(
+        &self,
+        head: &TreeHead,
+        policy: &AnchorPolicy,
+        asking: &mut Asking<'_>,
+    ) -> Result<bool, AnchorError> {
+        let time = self.shared.clock.now();
+        self.count_attempt(time)?;
+        let digest = self.text_digest(*head)?;
+        let mut promised = Promise::default();
+        for uri in &policy.calendars {
+            let answer = asking.ask(uri, |calendar| calendar.submit(uri, digest.as_bytes()));
+            if let Some(more) = answer
+                && let Err(error) = promised.merge(more)
+            {
+                asking.faults.push(format!("the calendar `{uri}`: {error}"));
+            }
+        }
+        if promised.attestations().is_empty() {
+            return Ok(false);
+        }
+        let bytes = DetachedFile::new(&digest, promised).to_bytes()?;
+        self.folder.write_pending(head.size, &bytes)?;
+        let state = State {
+            size: head.size,
+            time,
+            ..self.folder.state()?
+        };
+        self.folder.write_state(&state)?;
+        Ok(true)
+    }
+
+    /// Before the first question: whoever is killed in between has spent it.
+    fn count_attempt(&self, time: Timestamp) -> Result<(), AnchorError> {
+        let mut state = self.folder.state()?;
+        let today = day(time);
+        state.count = if state.day == today {
+            state.count.saturating_add(1)
+        } else {
+            1
+        };
+        state.day = today;
+        self.folder.write_state(&state)
+    }
+}
+
+/// What calendars promised in a proof: the way there, the message and who has it.
+type Promised = (Vec<Op>, Vec<u8>, CalendarUri);
+
+fn promises(file: &DetachedFile) -> Result<Vec<Promised>, AnchorError> {
+    let mut promises = Vec::new();
+    file.walk(&mut |found| {
+        if let Attestation::Pending(uri) = found.attestation {
+            let path = found.path.iter().map(|op| (*op).clone()).collect();
+            promises.push((path, found.message().to_vec(), uri.clone()));
+        }
+    })?;
+    Ok(promises)
+}

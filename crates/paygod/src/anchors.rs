@@ -1,0 +1,346 @@
+//! Anchors against block headers: which proofs are borne out, what they protect, and what is wrong.
+//!
+//! The verifier rebuilds the tree and marks it at the sizes that proofs are named after; what is compared
+//! here is the proof with that, and with the headers that the auditor brought.
+
+use crate::fault::{Fault, faults_from};
+use crate::output::{Console, Tone};
+use paygod_anchor::bitcoin::{Headers, HeadersError, Network, Proven, judge};
+use paygod_anchor::ots::{DetachedFile, OtsError};
+use paygod_tlog::{Checkpoint, TreeHead};
+use paygod_types::{Digest, Timestamp, code};
+use paygod_verify::{AnchorReport, Check, Failure, Marked, Place, Protection, Report};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::time::Duration;
+
+faults_from!(
+    HeadersError,
+    OtsError,
+    paygod_anchor::calendar::AllowListError
+);
+
+/// The folder of proofs in an export.
+pub(crate) const FOLDER: &str = "anchors";
+
+/// Most proofs of an export: twenty years of one every ten minutes.
+const PROOFS_MAX: usize = 1 << 20;
+
+/// What an auditor demands of anchors.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Demand<'a> {
+    /// The headers that were brought.
+    pub(crate) headers: Option<&'a Headers>,
+    /// Every entry must be anchored so soon after its own time.
+    pub(crate) within: Option<Duration>,
+}
+
+/// Gives the proof of a checkpoint's size.
+pub(crate) type Proofs<'a> = &'a dyn Fn(u64) -> Result<Vec<u8>, Fault>;
+
+/// Reads a file of block headers.
+pub(crate) fn read_headers(path: &Path, network: Network) -> Result<Headers, Fault> {
+    let file = File::open(path).map_err(|error| {
+        let doing = format!("cannot read `{}`", path.display());
+        Fault::of(code::CLI_INPUT, &error).while_doing(&doing)
+    })?;
+    Ok(Headers::read(&mut BufReader::new(file), network)?)
+}
+
+/// The sizes that proofs are named after, ascending; `None` of a name that is not a proof's.
+pub(crate) fn size_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".ots")?;
+    let size: u64 = digits.parse().ok()?;
+    (size.to_string() == digits).then_some(size)
+}
+
+/// Sizes of the proofs in an export's folder, ascending.
+pub(crate) fn sizes(export: &Path) -> Result<Vec<u64>, Fault> {
+    let folder = export.join(FOLDER);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let failed = |error: std::io::Error| {
+        let doing = format!("cannot read `{}`", folder.display());
+        Fault::of(code::VERIFY_SOURCE, &error).while_doing(&doing)
+    };
+    let mut sizes = Vec::new();
+    for name in std::fs::read_dir(&folder).map_err(failed)? {
+        let name = name.map_err(failed)?.file_name();
+        sizes.extend(name.to_str().and_then(size_of));
+        if sizes.len() > PROOFS_MAX {
+            let message = format!("`{}` has more than {PROOFS_MAX} proofs", folder.display());
+            return Err(Fault::new(code::CLI_INPUT, message));
+        }
+    }
+    sizes.sort_unstable();
+    Ok(sizes)
+}
+
+/// Checks the proofs of these sizes, and adds what was found to the report.
+pub(crate) fn check(
+    report: &mut Report,
+    sizes: &[u64],
+    proofs: Proofs<'_>,
+    demand: &Demand<'_>,
+    failures_max: usize,
+) -> Result<(), Fault> {
+    let mut wrong = Vec::new();
+    let mut proven = Vec::new();
+    for marked in &report.marks.marked {
+        let size = marked.head.size;
+        let bytes = proofs(size)?;
+        wrong.extend(receipt_fault(report, &marked.head, &bytes));
+        match judged(&report.origin, &marked.head, &bytes, demand.headers) {
+            Ok(Some(block)) => proven.push(protection(size, &block)),
+            Ok(None) => {}
+            Err((expected, found)) => wrong.push(Failure::new(
+                Check::Anchor,
+                Place::Checkpoint(size),
+                expected,
+                found,
+            )),
+        }
+    }
+    let end = report.head.map_or(0, |head| head.size);
+    for size in sizes.iter().filter(|size| **size > end) {
+        let expected = format!("a log of {size} entries or more: a checkpoint of it was anchored");
+        wrong.push(Failure::new(
+            Check::Anchor,
+            Place::Checkpoint(*size),
+            expected,
+            format!("{end} entries"),
+        ));
+    }
+    for (_, receipt) in &report.marks.receipts {
+        if sizes.binary_search(&receipt.size).is_err() {
+            let place = Place::Checkpoint(receipt.size);
+            let expected = format!(
+                "the proof that was receipted, `{FOLDER}/{}.ots`",
+                receipt.size
+            );
+            wrong.push(Failure::new(Check::Anchor, place, expected, "no such file"));
+        }
+    }
+    if let Some(within) = demand.within {
+        wrong.extend(late(report, &proven, within));
+    }
+    let last = proven.last().copied();
+    report.anchors = Some(AnchorReport {
+        network: demand.headers.map(|headers| headers.network().to_string()),
+        proofs: u64::try_from(sizes.len()).unwrap_or(u64::MAX),
+        proven: u64::try_from(proven.len()).unwrap_or(u64::MAX),
+        first: proven
+            .iter()
+            .min_by_key(|one| (one.time, one.size))
+            .copied(),
+        last,
+        newer: end.saturating_sub(last.map_or(0, |last| last.size)),
+    });
+    wrong
+        .into_iter()
+        .for_each(|failure| report.add(failure, failures_max));
+    Ok(())
+}
+
+/// A receipt tells the root of its checkpoint and the digest of its proof.
+fn receipt_fault(report: &Report, head: &TreeHead, bytes: &[u8]) -> Option<Failure> {
+    let receipts = &report.marks.receipts;
+    let (seq, receipt) = receipts
+        .iter()
+        .find(|(_, receipt)| receipt.size == head.size)?;
+    let place = Place::Checkpoint(head.size);
+    if receipt.root.as_bytes() != head.root.as_bytes() {
+        let expected = format!("the root {} in its receipt, entry {seq}", head.root);
+        return Some(Failure::new(
+            Check::Anchor,
+            place,
+            expected,
+            format!("the root {}", receipt.root),
+        ));
+    }
+    let digest = Digest::sha256(bytes);
+    (receipt.digest != digest).then(|| {
+        let expected = format!(
+            "the proof of its receipt, entry {seq}, with the digest {}",
+            receipt.digest
+        );
+        Failure::new(
+            Check::Anchor,
+            place,
+            expected,
+            format!("a file with the digest {digest}"),
+        )
+    })
+}
+
+/// What a block bears out of a proof; `None`: nothing yet. Else what was expected and what was found.
+pub(crate) fn judged(
+    origin: &str,
+    head: &TreeHead,
+    bytes: &[u8],
+    headers: Option<&Headers>,
+) -> Result<Option<Proven>, (String, String)> {
+    let checkpoint = Checkpoint {
+        origin: origin.to_owned(),
+        head: *head,
+    };
+    let expected = || {
+        format!(
+            "a proof of the checkpoint of `{origin}` with the root {}",
+            head.root
+        )
+    };
+    let text = checkpoint
+        .to_text()
+        .map_err(|error| (expected(), error.to_string()))?;
+    let file = DetachedFile::parse(bytes).map_err(|error| (expected(), error.to_string()))?;
+    if !file.is_of(&Digest::sha256(text.as_bytes())) {
+        return Err((
+            expected(),
+            "a proof of something else: of another log, or of another history of this one"
+                .to_owned(),
+        ));
+    }
+    match headers.map(|headers| judge(&file, headers)) {
+        None => Ok(None),
+        Some(Ok(block)) => Ok(Some(block)),
+        Some(Err(error)) if error.is_wrong() => Err((
+            "a proof that leads to a Bitcoin block".to_owned(),
+            error.to_string(),
+        )),
+        Some(Err(_)) => Ok(None),
+    }
+}
+
+/// Of a block's time.
+pub(crate) const fn block_time(time_s: u32) -> Timestamp {
+    // A `u32` of seconds is far below what 64 bits of nanoseconds hold.
+    Timestamp::from_nanos((u64_of(time_s)).saturating_mul(1_000_000_000))
+}
+
+#[expect(
+    clippy::as_conversions,
+    reason = "INVARIANT(word-size): widening loses nothing, and `From` is not const"
+)]
+const fn u64_of(value: u32) -> u64 {
+    value as u64
+}
+
+const fn protection(size: u64, block: &Proven) -> Protection {
+    Protection {
+        size,
+        height: block.height,
+        time: block_time(block.time_s),
+    }
+}
+
+/// Stretches of entries that were anchored later than allowed: by the block's time, after the time of
+/// their first entry. A rewritten past has its old times and new anchors, or none.
+fn late(report: &Report, proven: &[Protection], within: Duration) -> Vec<Failure> {
+    let mut wrong = Vec::new();
+    let mut from = 0_u64;
+    let mut since = report.marks.first;
+    for (at, anchor) in proven.iter().enumerate() {
+        // A later checkpoint in an earlier block covers these too.
+        let rest = proven.get(at..).unwrap_or_default();
+        let by = rest.iter().map(|one| one.time).min().unwrap_or(anchor.time);
+        if let Some(due) = since.and_then(|since| since.checked_add(within))
+            && by > due
+        {
+            let found = format!("the first block that bears them out is of {by}");
+            wrong.push(too_late(from..anchor.size, due, found));
+        }
+        from = anchor.size;
+        since = next_time(&report.marks.marked, from);
+    }
+    let due = since.and_then(|since| since.checked_add(within));
+    let end = report.head.map_or(0, |head| head.size);
+    if let (Some(due), Some(last)) = (due, report.marks.last)
+        && last > due
+    {
+        wrong.push(too_late(
+            from..end,
+            due,
+            "no anchor that a block bears out".to_owned(),
+        ));
+    }
+    wrong
+}
+
+fn too_late(range: core::ops::Range<u64>, due: Timestamp, found: String) -> Failure {
+    Failure::new(
+        Check::AnchorLate,
+        Place::Entries(range),
+        format!("an anchor in a Bitcoin block by {due}"),
+        found,
+    )
+}
+
+fn next_time(marked: &[Marked], size: u64) -> Option<Timestamp> {
+    let at = marked
+        .binary_search_by_key(&size, |one| one.head.size)
+        .ok()?;
+    marked.get(at)?.next
+}
+
+/// Lines of what anchors protect, for people.
+pub(crate) fn told(report: &AnchorReport) -> Vec<String> {
+    let counted = super::commands::verify::counted;
+    let Some(last) = &report.last else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    if let Some(first) = &report.first {
+        lines.push(format!(
+            "anchored since {}: {} borne out by Bitcoin blocks, the first of height {}",
+            first.time,
+            counted(report.proven, "proof"),
+            first.height
+        ));
+    }
+    lines.push(format!(
+        "the first {} existed by {}, says block {}; {} newer",
+        counted_entries(last.size),
+        last.time,
+        last.height,
+        match report.newer {
+            1 => "1 entry is".to_owned(),
+            many => format!("{many} entries are"),
+        }
+    ));
+    lines
+}
+
+fn counted_entries(count: u64) -> String {
+    if count == 1 {
+        "entry".to_owned()
+    } else {
+        format!("{count} entries")
+    }
+}
+
+/// What to say when proofs could not be checked, or bear nothing out.
+pub(crate) fn warn(
+    report: &AnchorReport,
+    indent: usize,
+    console: &mut Console,
+) -> Result<(), Fault> {
+    let warning = match (&report.network, report.proofs, report.proven) {
+        (None, 0, _) => return Ok(()),
+        (None, proofs, _) => format!(
+            "Not checked: {proofs} anchors. Bring block headers from a node of your own with --bitcoin-headers; docs/operate/anchors.md says how."
+        ),
+        (Some(network), ..) if network != "main" => {
+            format!("The headers are of the chain `{network}`, of which anybody can make blocks: they prove nothing to others.")
+        }
+        (Some(_), _, 0) => "Nothing is anchored yet, as far as these headers go: whoever holds the signing key could rewrite all of it.".to_owned(),
+        (Some(_), proofs, proven) if proven < proofs => format!(
+            "{} of {proofs} anchors have no block among these headers, or one that is not deep enough yet.",
+            proofs.saturating_sub(proven)
+        ),
+        _ => return Ok(()),
+    };
+    console.sentence(indent, Tone::Warn, &warning)
+}

@@ -1,0 +1,254 @@
+//! `anchor`: rounds of anchoring, and what came of them.
+
+use crate::anchors::{self, block_time, judged, read_headers};
+use crate::book;
+use crate::cli::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, Global, HeadersFile};
+use crate::commands::verify::counted;
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::output::{Console, Tone};
+use crate::table::{Align, Cell, Table};
+use paygod_anchor::bitcoin::Headers;
+use paygod_service::ledger::{AnchorError, AnchorPolicy, AnchorRound, Held};
+use paygod_tlog::Checkpoint;
+use paygod_types::code;
+use serde_json::json;
+
+faults_from!(AnchorError);
+
+/// Runs one of them.
+pub(crate) fn run(command: &AnchorCommand, global: &Global, console: &mut Console) -> Outcome {
+    match command {
+        AnchorCommand::Now(options) => now(options, global, console),
+        AnchorCommand::Status(_) => status(global, console),
+        AnchorCommand::Verify(options) => verify(options, global, console),
+        AnchorCommand::Export(options) => export(options, global, console),
+    }
+}
+
+/// The headers that the options name.
+pub(crate) fn headers(options: &HeadersFile) -> Result<Option<Headers>, Fault> {
+    let path = options.bitcoin_headers.as_deref();
+    path.map(|path| read_headers(path, options.bitcoin_chain.into()))
+        .transpose()
+}
+
+fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
+    let mut policy = AnchorPolicy::new(&options.calendar)?;
+    policy.daily_max = options.daily_max;
+    let headers = headers(&options.headers)?;
+    book::with(global, |ledger| {
+        book::wait_signed(ledger)?;
+        let round = ledger.anchor_now(&policy, headers.as_ref())?;
+        tell_round(&round, console)
+    })
+}
+
+fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
+    let held = round.held.map(word);
+    let sealed: Vec<_> = round
+        .sealed
+        .iter()
+        .map(|(size, seq)| json!({"size": size, "seq": seq.get()}))
+        .collect();
+    console.value(&json!({
+        "submitted": round.submitted,
+        "held": held,
+        "sealed": sealed,
+        "pending": round.pending,
+        "faults": round.faults,
+    }))?;
+    for (size, seq) in &round.sealed {
+        let done = Tone::Good.paint("anchored");
+        console.line(format_args!(
+            "{done} the checkpoint of {}, receipted by #{seq}",
+            counted_entries(*size)
+        ))?;
+    }
+    if let Some(size) = round.submitted {
+        let done = Tone::Good.paint("submitted");
+        console.line(format_args!(
+            "{done} the checkpoint of {}",
+            counted_entries(size)
+        ))?;
+    }
+    match round.held {
+        Some(Held::NothingNew) => console.line("nothing is newer than the last submission")?,
+        Some(Held::Budget) => {
+            console.line("the budget of the day is spent: raise --daily-max, or run it tomorrow")?
+        }
+        _ => {}
+    }
+    for fault in &round.faults {
+        console.sentence(2, Tone::Warn, fault)?;
+    }
+    if round.pending > 0 {
+        console.note(format_args!(
+            "{} waiting for a block: run it again in an hour",
+            counted(round.pending, "proof")
+        ))?;
+    }
+    if round.held == Some(Held::Refused) {
+        let why = round
+            .faults
+            .first()
+            .map_or("no calendar took the checkpoint", String::as_str);
+        return Err(Fault::new(code::ANCHOR_CALENDAR, why));
+    }
+    Ok(Answer::of(round.held != Some(Held::Budget)))
+}
+
+const fn word(held: Held) -> &'static str {
+    match held {
+        Held::NothingNew => "nothing-new",
+        Held::NotYet => "not-yet",
+        Held::Budget => "budget",
+        Held::Refused => "refused",
+    }
+}
+
+fn counted_entries(count: u64) -> String {
+    if count == 1 {
+        "1 entry".to_owned()
+    } else {
+        format!("{count} entries")
+    }
+}
+
+fn status(global: &Global, console: &mut Console) -> Outcome {
+    book::with(global, |ledger| {
+        let status = ledger.anchor_status()?;
+        let last = status.anchored.last().copied();
+        console.value(&json!({
+            "anchored": last,
+            "anchors": status.anchored.len(),
+            "newer": status.newer,
+            "pending": status.pending,
+            "submitted": status.submitted.map(|time| time.to_string()),
+            "today": status.today,
+        }))?;
+        match last {
+            None => console.line("nothing is anchored yet")?,
+            Some(size) => console.line(format_args!(
+                "anchored: the first {}, by {}; {} newer",
+                counted_entries(size),
+                counted(
+                    u64::try_from(status.anchored.len()).unwrap_or(u64::MAX),
+                    "proof"
+                ),
+                status.newer
+            ))?,
+        }
+        if let Some(time) = status.submitted {
+            console.line(format_args!(
+                "submitted last at {time}; {} today",
+                status.today
+            ))?;
+        }
+        for size in &status.pending {
+            console.line(format_args!(
+                "  waits for a block: the checkpoint of {}",
+                counted_entries(*size)
+            ))?;
+        }
+        if last.is_none() && status.pending.is_empty() {
+            console.note("Anchor it: paygod anchor now")?;
+        }
+        Ok(Answer::Yes)
+    })
+}
+
+fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Outcome {
+    let Some(headers) = headers(&options.headers)? else {
+        return Err(
+            Fault::new(code::CLI_ARGUMENT, "no block headers are named").remedy(
+                "name them: --bitcoin-headers FILE; docs/operate/anchors.md says how to get them",
+            ),
+        );
+    };
+    book::with(global, |ledger| {
+        book::wait_signed(ledger)?;
+        let origin = ledger.status()?.origin;
+        let mut table = Table::new(&[
+            ("entries", Align::Right),
+            ("block", Align::Right),
+            ("time", Align::Left),
+            ("", Align::Left),
+        ]);
+        let (mut values, mut wrong) = (Vec::new(), false);
+        for file in ledger.anchor_files()? {
+            let size = file.head.size;
+            let cells = match judged(&origin, &file.head, &file.bytes, Some(&headers)) {
+                Ok(Some(block)) => {
+                    let time = block_time(block.time_s).to_string();
+                    values.push(json!({"size": size, "height": block.height, "time": time, "depth": block.depth}));
+                    [
+                        block.height.to_string().into(),
+                        time.into(),
+                        Cell::toned("holds", Tone::Good),
+                    ]
+                }
+                Ok(None) => {
+                    values.push(json!({"size": size}));
+                    [
+                        "".into(),
+                        "".into(),
+                        Cell::toned("not among these headers, or not deep enough", Tone::Warn),
+                    ]
+                }
+                Err((_, found)) => {
+                    wrong = true;
+                    values.push(json!({"size": size, "wrong": found}));
+                    ["".into(), "".into(), Cell::toned(&found, Tone::Bad)]
+                }
+            };
+            let [block, time, word] = cells;
+            table.row([Cell::from(size.to_string()), block, time, word]);
+        }
+        console.value(&json!(values))?;
+        if values.is_empty() {
+            console.line("nothing is anchored yet")?;
+        } else {
+            console.table(0, &table)?;
+        }
+        Ok(Answer::of(!wrong))
+    })
+}
+
+fn export(options: &AnchorExport, global: &Global, console: &mut Console) -> Outcome {
+    files::make_empty_folder(&options.to)?;
+    book::with(global, |ledger| {
+        book::wait_signed(ledger)?;
+        let origin = ledger.status()?.origin;
+        let proofs = ledger.anchor_files()?;
+        for file in &proofs {
+            let text = Checkpoint {
+                origin: origin.clone(),
+                head: file.head,
+            }
+            .to_text()?;
+            let place = options.to.join(file.head.size.to_string());
+            files::write(&place, text.as_bytes())?;
+            files::write(&place.with_extension("ots"), &file.bytes)?;
+        }
+        let count = u64::try_from(proofs.len()).unwrap_or(u64::MAX);
+        console.value(&json!({"folder": options.to.display().to_string(), "proofs": count}))?;
+        console.line(format_args!(
+            "{} {} in `{}`",
+            Tone::Good.paint("written:"),
+            counted(count, "proof"),
+            options.to.display()
+        ))?;
+        Ok(Answer::Yes)
+    })
+}
+
+/// Where the proofs of an export are read from.
+pub(crate) fn proof_in(export: &std::path::Path, size: u64) -> Result<Vec<u8>, Fault> {
+    // One byte more than a proof has, so that one that is too long is told by its own name.
+    let most = paygod_anchor::ots::FILE_BYTES_MAX.saturating_add(1);
+    files::read(
+        &export.join(anchors::FOLDER).join(format!("{size}.ots")),
+        most,
+    )
+}
