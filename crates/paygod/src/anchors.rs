@@ -7,9 +7,11 @@ use crate::fault::{Fault, faults_from};
 use crate::output::{Console, Tone};
 use paygod_anchor::bitcoin::{Headers, HeadersError, Network, Proven, judge};
 use paygod_anchor::ots::{DetachedFile, OtsError};
+use paygod_core::entry::AnchorReceipt;
 use paygod_tlog::{Checkpoint, TreeHead};
 use paygod_types::{Digest, Timestamp, code};
 use paygod_verify::{AnchorReport, Check, Failure, Marked, Place, Protection, Report};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -86,12 +88,22 @@ pub(crate) fn check(
     demand: &Demand<'_>,
     failures_max: usize,
 ) -> Result<(), Fault> {
+    if !report.is_valid() && failures_max <= 1 {
+        // The first failure was found, and nothing past it was looked at.
+        return Ok(());
+    }
     let mut wrong = Vec::new();
     let mut proven = Vec::new();
+    let receipts: Receipts = report
+        .marks
+        .receipts
+        .iter()
+        .map(|(seq, of)| (of.size, (*seq, *of)))
+        .collect();
     for marked in &report.marks.marked {
         let size = marked.head.size;
         let bytes = proofs(size)?;
-        wrong.extend(receipt_fault(report, &marked.head, &bytes));
+        wrong.extend(receipt_fault(&receipts, &marked.head, &bytes));
         match judged(&report.origin, &marked.head, &bytes, demand.headers) {
             Ok(Some(block)) => proven.push(protection(size, &block)),
             Ok(None) => {}
@@ -104,7 +116,7 @@ pub(crate) fn check(
         }
     }
     let end = report.head.map_or(0, |head| head.size);
-    for size in sizes.iter().filter(|size| **size > end) {
+    for size in sizes.iter().filter(|size| **size > end || **size == 0) {
         let expected = format!("a log of {size} entries or more: a checkpoint of it was anchored");
         wrong.push(Failure::new(
             Check::Anchor,
@@ -144,12 +156,12 @@ pub(crate) fn check(
     Ok(())
 }
 
+/// Receipts and the entries they are, by the size of their checkpoint.
+type Receipts = BTreeMap<u64, (u64, AnchorReceipt)>;
+
 /// A receipt tells the root of its checkpoint and the digest of its proof.
-fn receipt_fault(report: &Report, head: &TreeHead, bytes: &[u8]) -> Option<Failure> {
-    let receipts = &report.marks.receipts;
-    let (seq, receipt) = receipts
-        .iter()
-        .find(|(_, receipt)| receipt.size == head.size)?;
+fn receipt_fault(receipts: &Receipts, head: &TreeHead, bytes: &[u8]) -> Option<Failure> {
+    let (seq, receipt) = receipts.get(&head.size)?;
     let place = Place::Checkpoint(head.size);
     if receipt.root.as_bytes() != head.root.as_bytes() {
         let expected = format!("the root {} in its receipt, entry {seq}", head.root);
@@ -242,10 +254,7 @@ fn late(report: &Report, proven: &[Protection], within: Duration) -> Vec<Failure
     let mut wrong = Vec::new();
     let mut from = 0_u64;
     let mut since = report.marks.first;
-    for (at, anchor) in proven.iter().enumerate() {
-        // A later checkpoint in an earlier block covers these too.
-        let rest = proven.get(at..).unwrap_or_default();
-        let by = rest.iter().map(|one| one.time).min().unwrap_or(anchor.time);
+    for (anchor, by) in proven.iter().zip(earliest(proven)) {
         if let Some(due) = since.and_then(|since| since.checked_add(within))
             && by > due
         {
@@ -267,6 +276,18 @@ fn late(report: &Report, proven: &[Protection], within: Duration) -> Vec<Failure
         ));
     }
     wrong
+}
+
+/// For each proof, the earliest block of it and those after it: a later checkpoint in an earlier block
+/// covers the entries before it too.
+fn earliest(proven: &[Protection]) -> Vec<Timestamp> {
+    let mut times: Vec<Timestamp> = proven.iter().map(|one| one.time).collect();
+    let mut least = None;
+    for time in times.iter_mut().rev() {
+        *time = least.map_or(*time, |least| (*time).min(least));
+        least = Some(*time);
+    }
+    times
 }
 
 fn too_late(range: core::ops::Range<u64>, due: Timestamp, found: String) -> Failure {

@@ -9,7 +9,7 @@ use paygod_types::Digest;
 use proptest::prelude::*;
 
 fn vectors() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/vectors/ots")
 }
 
 fn vector(name: &str) -> Vec<u8> {

@@ -58,7 +58,7 @@ fn fake_node(headers: &str) -> String {
         })
         .collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://user:secret@{}", listener.local_addr().unwrap());
+    let url = format!("http://node:node@{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let blocks = blocks.clone();

@@ -141,11 +141,14 @@ impl Folder {
         write(&self.path.join(STATE), line.as_bytes())
     }
 
-    /// Copies the proofs of checkpoints up to a size, as exports have them.
+    /// Copies the proofs of checkpoints up to a size, as exports have them: nothing is flushed.
     pub(crate) fn export(&self, to: &Path, up_to: u64) -> Result<(), AnchorError> {
         for size in self.anchored()?.into_iter().filter(|size| *size <= up_to) {
+            let place = Self::of(to).place(size);
             let bytes = self.read_anchored(size)?;
-            write(&Self::of(to).place(size), &bytes)?;
+            let folder = place.parent().unwrap_or(to);
+            let put = fs::create_dir_all(folder).and_then(|()| fs::write(&place, bytes));
+            put.map_err(refused(place))?;
         }
         Ok(())
     }

@@ -140,6 +140,11 @@ impl Anchorer {
         Ok(round)
     }
 
+    /// What the last submission covered; 0 if nothing is known of one.
+    pub(in crate::ledger) fn covered(&self) -> u64 {
+        self.folder.state().map_or(0, |state| state.size)
+    }
+
     /// Size and root, as they were.
     pub(in crate::ledger) fn head_at(&self, size: u64) -> Result<TreeHead, AnchorError> {
         let tree = |reason: String| AnchorError::Tree { size, reason };

@@ -27,34 +27,35 @@ impl Follower {
     pub(in crate::ledger) fn run(self) {
         let Some(policy) = &self.policy else { return };
         let mut next = Instant::now();
-        let mut signed = 0;
+        // What the last submission covered; and whether enough was newer, and held back all the same.
+        let (mut covered, mut held) = (self.anchorer.covered(), false);
         while matches!(
             self.until.recv_timeout(LOOK_EVERY),
             Err(RecvTimeoutError::Timeout)
         ) {
             // A round reads the folder: only when its time has come, or when enough entries have.
-            let grown = self.shared.progress.signed().saturating_sub(signed);
-            let by_count = policy.entries.is_some_and(|most| grown >= most);
+            let newer = self.shared.progress.signed().saturating_sub(covered);
+            let by_count = !held && policy.entries.is_some_and(|most| newer >= most);
             if Instant::now() < next && !by_count {
                 continue;
             }
             let wait = match self.anchorer.round(policy, None, false) {
                 Ok(round) => {
-                    let failed = round.held == Some(Held::Refused);
+                    covered = round.submitted.unwrap_or(covered);
+                    held = by_count && round.submitted.is_none();
                     let fault = (!round.faults.is_empty()).then(|| round.faults.join("; "));
                     self.shared.set_anchor_fault(fault);
-                    if failed {
-                        AGAIN_AFTER
-                    } else {
-                        policy.every.min(policy.upgrade_every)
+                    match round.held {
+                        Some(Held::Refused) => AGAIN_AFTER,
+                        _ => policy.every.min(policy.upgrade_every),
                     }
                 }
                 Err(error) => {
+                    held = true;
                     self.shared.set_anchor_fault(Some(error.to_string()));
                     AGAIN_AFTER
                 }
             };
-            signed = self.shared.progress.signed();
             next = Instant::now().checked_add(wait).unwrap_or(next);
         }
     }
