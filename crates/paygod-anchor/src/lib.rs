@@ -1,5 +1,6 @@
-//! Anchors of a log in public chains: evidence of when a checkpoint existed, which no key of the log's
-//! operator can make afterwards.
+//! What ties a log to the world outside, so that it cannot be rewritten in secret.
+//!
+//! Anchors are evidence of when a checkpoint existed, which no key of the log's operator can make afterwards:
 //!
 //! - [`ots`]: the OpenTimestamps format, read, written and walked within bounds.
 //! - [`calendar`]: the client of calendars, which put digests into Bitcoin and hand out the path.
@@ -9,9 +10,14 @@
 //! What is anchored is the text of a checkpoint (C2SP tlog-checkpoint: origin, size, root), so an anchor
 //! is of one log and of all its entries up to the size.
 //!
-//! It does not know a book, keeps no state and reads no clock.
+//! Witnesses have seen one history of a log and vouch for no other:
+//!
+//! - [`witness`]: asks witnesses to cosign checkpoints, and is one (C2SP tlog-witness).
+//!
+//! Nothing here is in the path of a request, and nothing knows a book.
 
 pub mod bitcoin;
 pub mod calendar;
 pub mod ots;
 pub mod practice;
+pub mod witness;

@@ -1,6 +1,7 @@
 //! Checkpoints (C2SP tlog-checkpoint): origin, size and root of a log, signed.
 //!
-//! Extension lines are refused: monitors cannot audit them and ML-DSA cosignatures leave them out.
+//! Extension lines are refused in checkpoints of ours: monitors cannot audit them and ML-DSA cosignatures
+//! leave them out. Those of others, which a witness cosigns, may have them.
 
 use paygod_types::code::{self, Code};
 use thiserror::Error;
@@ -128,6 +129,31 @@ impl Checkpoint {
                 found: text.lines().count(),
             });
         };
+        Self::from_lines(origin, size, root)
+    }
+
+    /// Reads a note text of three lines and any number of extension lines, none of them empty.
+    ///
+    /// # Errors
+    /// The text is no checkpoint.
+    pub fn from_extended_text(text: &str) -> Result<Self, CheckpointError> {
+        let refuse = || CheckpointError::Lines {
+            found: text.lines().count(),
+        };
+        let mut lines = text.splitn(4, '\n');
+        let (Some(origin), Some(size), Some(root), Some(rest)) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
+        else {
+            return Err(refuse());
+        };
+        let whole = rest.is_empty() || rest.ends_with('\n');
+        if !whole || rest.starts_with('\n') || rest.contains("\n\n") {
+            return Err(refuse());
+        }
+        Self::from_lines(origin, size, root)
+    }
+
+    fn from_lines(origin: &str, size: &str, root: &str) -> Result<Self, CheckpointError> {
         check_origin(origin)?;
         let refuse_size = || CheckpointError::Size {
             found: excerpt(size),
@@ -139,7 +165,7 @@ impl Checkpoint {
             found: excerpt(root),
         })?;
         Ok(Self {
-            origin: (*origin).to_owned(),
+            origin: origin.to_owned(),
             head: TreeHead { size: number, root },
         })
     }

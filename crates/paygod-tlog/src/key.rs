@@ -2,8 +2,8 @@
 //! are verified and signed.
 //!
 //! Ed25519 (type `0x01`) is verified here, strictly: small-order keys and malleable signatures are
-//! refused. The cosignature types `0x04` and `0x06` are parsed and named, so that their keys can be
-//! carried and their signature lines skipped or handed to a verifier of their own.
+//! refused. The cosignature types `0x04` and `0x06` are parsed and named here, and verified by
+//! [`crate::cosignature`].
 
 use core::fmt;
 use std::sync::Arc;
@@ -77,6 +77,12 @@ pub enum KeyError {
     Type {
         /// The type byte.
         found: u8,
+    },
+    /// The key is not one that cosigns.
+    #[error("key `{name}` is of no cosigner; use a key of type 0x04 (Ed25519) or 0x06 (ML-DSA-44)")]
+    NoCosigner {
+        /// The key's name.
+        name: KeyName,
     },
     /// The public key has the wrong length for its type.
     #[error("a public key of this type has {expected} bytes, found {found}; copy the key again")]

@@ -52,6 +52,12 @@ pub const CHECKPOINT_TEXT_BYTES_MAX: usize = KEY_NAME_BYTES_MAX + 19 + 44 + 3;
 /// Hashes in a proof: one for each level of the tallest tree, and one more in consistency proofs.
 pub const PROOF_HASHES_MAX: usize = 64;
 
+/// Hashes in the consistency proof of a request to a witness (tlog-witness).
+pub const PROOF_LINES_MAX: usize = 63;
+
+/// Bytes of a request to a witness: the longest note, its proof and some.
+pub const REQUEST_BYTES_MAX: usize = NOTE_BYTES_MAX + 4_096;
+
 /// Bytes of the decoded `extra` line of a tlog-proof.
 pub const PROOF_EXTRA_BYTES_MAX: usize = 128 * 1_024;
 
@@ -61,10 +67,27 @@ pub const PROOF_BYTES_MAX: usize = NOTE_BYTES_MAX + 256 * 1_024;
 /// Tiles whose inner nodes a [`crate::TreeReader`] keeps, 16 KiB each.
 pub const TILES_MEMOISED_MAX: usize = 16;
 
+/// Latest time that a cosignature may say, in POSIX seconds (tlog-cosignature).
+pub const COSIGNATURE_TIME_MAX: u64 = (1 << 63) - 1;
+
+/// Bytes of a trust policy: room for the keys of [`POLICY_NAMES_MAX`] logs and witnesses, twice over.
+pub const POLICY_BYTES_MAX: usize = 512 * 1_024;
+
+/// Lines of a trust policy, comments included.
+pub const POLICY_LINES_MAX: usize = 4_096;
+
+/// Logs, witnesses and groups in a trust policy, each. The specification asks for at least 32.
+pub const POLICY_NAMES_MAX: usize = 64;
+
+/// How far ahead of ours the clock of a witness may be, in seconds.
+pub const POLICY_FUTURE_S_MAX: u64 = 300;
+
 const _: () = assert!(1 << TILE_HEIGHT == TILE_WIDTH);
 const _: () = assert!(1 << TILE_HEIGHT == TILE_HASHES);
 const _: () = assert!(TILE_BYTES == TILE_HASHES * HASH_BYTES);
 const _: () = assert!(TREE_SIZE_MAX.trailing_zeros() < 8 * 8);
+const _: () = assert!(2 * POLICY_NAMES_MAX * (VERIFIER_KEY_BYTES_MAX - 64) < 2 * POLICY_BYTES_MAX);
+const _: () = assert!(PROOF_LINES_MAX * 45 + 64 < REQUEST_BYTES_MAX - NOTE_BYTES_MAX);
 const _: () = assert!(CHECKPOINT_TEXT_BYTES_MAX < NOTE_BYTES_MAX);
 const _: () = assert!(
     PROOF_EXTRA_BYTES_MAX.div_ceil(3) * 4 + PROOF_HASHES_MAX * 45 + 256 + NOTE_BYTES_MAX

@@ -270,6 +270,10 @@ codes! {
     TLOG_PROOF_FORM = "tlog.proof-form", Input, "the proof is malformed", "ask for the proof again";
     TLOG_PROOF = "tlog.proof", Failed, "the proof does not lead to the signed root", "take the log or the proof as changed";
     TLOG_RANGE = "tlog.range", NotFound, "the leaf or size is past the tree", "ask for a leaf or size of the tree";
+    TLOG_REQUEST = "tlog.request", Input, "the request to a witness is malformed", "write it as C2SP tlog-witness says";
+    TLOG_POLICY = "tlog.policy", Input, "the trust policy is malformed", "correct it at the line named";
+    TLOG_QUORUM = "tlog.quorum", Failed, "too few witnesses cosigned the checkpoint", "take it as signed only, or ask the witnesses again";
+    TLOG_FUTURE = "tlog.future", Failed, "a cosignature says a time that is not yet", "compare the clocks; take it as forged until it is explained";
     TLOG_SOURCE = "tlog.source", System, "a tile could not be read", "rebuild the tiles from the entries";
 
     // ledger: the sequencer, its keys and its reads.
@@ -422,6 +426,15 @@ codes! {
     ANCHOR_PROOF = "anchor.proof", Failed, "an anchor does not prove what it should", "take the anchor as forged or of another log";
     ANCHOR_FOLDER = "anchor.folder", System, "the book's folder of anchors cannot be used", "check the disk and the permissions";
 
+    // witness: being one, and asking them.
+    WITNESS_STATE = "witness.state", System, "what the witness remembers cannot be read or written", "check the disk; never let a witness begin anew, restore its folder";
+    WITNESS_LISTEN = "witness.listen", System, "the witness cannot listen where it should", "free the address, or pass another with `--listen`";
+    WITNESS_LOG = "witness.log", Input, "the log or its key cannot be added, removed or asked about", "check origin, key and address";
+    WITNESS_REFUSED = "witness.refused", Refused, "a witness does not know the log or its key", "have its operator add the key";
+    WITNESS_UNAVAILABLE = "witness.unavailable", Unavailable, "a witness does not answer", "nothing to do while a quorum answers; it is asked again by itself";
+    WITNESS_FORK = "witness.fork", Failed, "a witness has cosigned another history of the log", "stop the book and find out which history is true";
+    WITNESS_QUORUM = "witness.quorum", Failed, "too few witnesses cosigned", "see why each did not, and ask again";
+
     // verify: what an auditor's check of an export finds.
     VERIFY_SOURCE = "verify.source", System, "a file of the export cannot be read", "check the disk and the permissions";
     VERIFY_SCRATCH = "verify.scratch", System, "the temporary folder refused", "free space there or name another folder";
@@ -435,7 +448,9 @@ codes! {
     VERIFY_ORDER = "verify.order", Failed, "published checkpoints do not only grow", "take the log as rolled back";
     VERIFY_FORK = "verify.fork", Failed, "there are two checkpoints of one size", "take the log as forked; both notes are the evidence";
     VERIFY_SIGNATURE = "verify.signature", Failed, "a checkpoint is not signed by the key in force", "take the checkpoint as forged";
+    VERIFY_HYBRID = "verify.hybrid", Failed, "a checkpoint lacks the ML-DSA-44 cosignature that genesis or the auditor demands, or has a wrong one", "take the checkpoint as forged";
     VERIFY_REVOKED = "verify.revoked", Failed, "a checkpoint is signed by a key that was revoked before", "take the checkpoint as the thief's";
+    VERIFY_WITNESS = "verify.witness", Failed, "the log's newest witnessed checkpoint is missing or has no quorum", "ask for it; until then take the log as signed only";
     VERIFY_ROOT = "verify.root", Failed, "the entries are not those that a checkpoint signed", "take the export as changed before that checkpoint";
     VERIFY_KEPT = "verify.kept", Failed, "the log is not the one that the auditor kept something of", "take history as rewritten";
     VERIFY_DUPLICATE_ID = "verify.duplicate-id", Failed, "an id is used twice", "take the later entry as forged or replayed";
