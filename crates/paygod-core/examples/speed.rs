@@ -167,6 +167,7 @@ impl Book {
             checkpoint_key: signer.verifier_key().to_string().into(),
             root_keys: Vec::new(),
             root_threshold: 0,
+            hybrid_key: None,
         };
         let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
         let mut state = State::new();

@@ -200,6 +200,9 @@ pub struct Genesis {
     pub origin: Arc<str>,
     /// The first checkpoint key, as a vkey named like the origin.
     pub checkpoint_key: Arc<str>,
+    /// The key whose ML-DSA-44 cosignature every checkpoint carries too, as a vkey named like the origin;
+    /// `None`: checkpoints are not hybrid.
+    pub hybrid_key: Option<Arc<str>>,
     /// The root keys, as vkeys, ascending; none until they are made.
     pub root_keys: Vec<Arc<str>>,
     /// How many root keys must sign together; 0 only without root keys.

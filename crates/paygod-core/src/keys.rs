@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use paygod_tlog::{Ed25519Verifier, NoteVerifier, SignatureType, VerifierKey};
+use paygod_tlog::{CosignatureVerifier, Ed25519Verifier, NoteVerifier, SignatureType, VerifierKey};
 use paygod_types::Seq;
 
 use crate::ceremony::{RevocationText, RootsText};
@@ -73,6 +73,9 @@ impl Book {
             let expected = "root keys that sign no checkpoints";
             return Err(KeyFault::new(expected, "the checkpoint key among them"));
         }
+        if let Some(key) = &genesis.hybrid_key {
+            hybrid_verifier(key, &genesis.origin)?;
+        }
         Ok(Self {
             origin: Arc::clone(&genesis.origin),
             root_keys: genesis.root_keys.clone(),
@@ -82,6 +85,7 @@ impl Book {
                 vkey: Arc::clone(&genesis.checkpoint_key),
             }],
             revoked: Vec::new(),
+            hybrid_key: genesis.hybrid_key.clone(),
         })
     }
 
@@ -89,6 +93,14 @@ impl Book {
     #[must_use]
     pub fn checkpoint_key(&self) -> &str {
         self.checkpoint_keys.last().map_or("", |key| &key.vkey)
+    }
+
+    /// What verifies the ML-DSA-44 cosignature that every checkpoint carries; `None` when the book is not
+    /// hybrid.
+    #[must_use]
+    pub fn hybrid_verifier(&self) -> Option<CosignatureVerifier> {
+        let key = self.hybrid_key.as_deref()?;
+        hybrid_verifier(key, &self.origin).ok()
     }
 
     /// The keys after a rotation sealed at `seq`.
@@ -206,15 +218,30 @@ impl Book {
 /// Reads an Ed25519 vkey, refusing any but its one spelling.
 pub(crate) fn parse(text: &str) -> Result<VerifierKey, KeyFault> {
     let expected = "an Ed25519 vkey in its one spelling";
+    parse_as(text, SignatureType::Ed25519, expected)
+}
+
+fn parse_as(text: &str, kind: SignatureType, expected: &str) -> Result<VerifierKey, KeyFault> {
     let key =
         VerifierKey::parse(text).map_err(|error| KeyFault::new(expected, error.to_string()))?;
     if key.to_string() != text {
         return Err(KeyFault::new(expected, "another spelling of the key"));
     }
-    if key.kind() != SignatureType::Ed25519 {
+    if key.kind() != kind {
         return Err(KeyFault::new(expected, "a key of another kind"));
     }
     Ok(key)
+}
+
+/// The verifier of a hybrid key, which is named like the origin.
+fn hybrid_verifier(text: &str, origin: &str) -> Result<CosignatureVerifier, KeyFault> {
+    let expected = "an ML-DSA-44 vkey in its one spelling";
+    let key = parse_as(text, SignatureType::CosignatureMlDsa44, expected)?;
+    if key.name().as_str() != origin {
+        let found = format!("a key named `{}`", key.name());
+        return Err(KeyFault::new("a key named like the origin", found));
+    }
+    CosignatureVerifier::new(&key).map_err(|error| KeyFault::new(expected, error.to_string()))
 }
 
 /// Reads a checkpoint key, which is named like the origin.

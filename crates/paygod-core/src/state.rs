@@ -47,6 +47,8 @@ pub struct Book {
     pub checkpoint_keys: Vec<KeyPeriod>,
     /// The checkpoint keys that were revoked, in the order of the entries that did it.
     pub revoked: Vec<Revoked>,
+    /// The key whose ML-DSA-44 cosignature every checkpoint carries too, as a vkey; genesis fixes it.
+    pub hybrid_key: Option<Arc<str>>,
 }
 
 /// A checkpoint key that root keys have revoked.

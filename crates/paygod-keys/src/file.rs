@@ -41,6 +41,30 @@ const ED25519_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
+/// An ML-DSA-44 private key in PKCS#8 as its seed (RFC 9881, section 6) up to its 32 bytes.
+const ML_DSA_44_PREFIX: [u8; 22] = [
+    0x30, 0x34, 0x02, 0x01, 0x00, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
+    0x03, 0x11, 0x04, 0x22, 0x80, 0x20,
+];
+
+/// What kind of key a file holds; of each the private half is a seed of 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeedKind {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// ML-DSA-44 (FIPS 204).
+    MlDsa44,
+}
+
+impl SeedKind {
+    const fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Ed25519 => &ED25519_PREFIX,
+            Self::MlDsa44 => &ML_DSA_44_PREFIX,
+        }
+    }
+}
+
 /// A key file could not be made or opened. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,7 +86,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// It is not an encrypted private key.
-    #[error("`{}` is no encrypted Ed25519 key: {reason}; use a file that `keys ceremony new` made", path.display())]
+    #[error("`{}` is no encrypted key of the kind needed: {reason}; use a file that `keys ceremony new` or `witness init` made", path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -111,15 +135,28 @@ pub fn create(
     name: KeyName,
     passphrase: &[u8],
 ) -> Result<Ed25519Signer, KeyFileError> {
+    let seed = create_seed(path, SeedKind::Ed25519, passphrase)?;
+    Ok(Ed25519Signer::new(name, &seed))
+}
+
+/// Makes a new key of some kind and its file, as [`create`] does, and gives its seed.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_seed(
+    path: &Path,
+    kind: SeedKind,
+    passphrase: &[u8],
+) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     check_passphrase(passphrase)?;
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(|_| KeyFileError::Randomness)?;
-    let pem = encrypt(&seed, passphrase)?;
+    let pem = encrypt(&seed, kind, passphrase)?;
     write(path, pem.as_bytes()).map_err(|source| KeyFileError::Io {
         path: path.to_path_buf(),
         source,
     })?;
-    Ok(Ed25519Signer::new(name, &seed))
+    Ok(seed)
 }
 
 /// Opens a key file.
@@ -127,6 +164,19 @@ pub fn create(
 /// # Errors
 /// It cannot be read, others may read it, it is none, or the passphrase is another.
 pub fn open(path: &Path, name: KeyName, passphrase: &[u8]) -> Result<Ed25519Signer, KeyFileError> {
+    let seed = open_seed(path, SeedKind::Ed25519, passphrase)?;
+    Ok(Ed25519Signer::new(name, &seed))
+}
+
+/// Opens a key file of some kind, and gives its seed.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_seed(
+    path: &Path,
+    kind: SeedKind,
+    passphrase: &[u8],
+) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let (pem, mode) = read(path).map_err(|source| KeyFileError::Io {
         path: path.to_path_buf(),
         source,
@@ -137,7 +187,7 @@ pub fn open(path: &Path, name: KeyName, passphrase: &[u8]) -> Result<Ed25519Sign
             mode: mode & 0o777,
         });
     }
-    let seed = decrypt(&pem, passphrase).map_err(|fault| match fault {
+    decrypt(&pem, kind, passphrase).map_err(|fault| match fault {
         Fault::Form(reason) => KeyFileError::Form {
             path: path.to_path_buf(),
             reason,
@@ -145,8 +195,7 @@ pub fn open(path: &Path, name: KeyName, passphrase: &[u8]) -> Result<Ed25519Sign
         Fault::Wrong => KeyFileError::Wrong {
             path: path.to_path_buf(),
         },
-    })?;
-    Ok(Ed25519Signer::new(name, &seed))
+    })
 }
 
 /// Whether a passphrase is long enough to protect a key.
@@ -166,7 +215,11 @@ enum Fault {
     Wrong,
 }
 
-fn encrypt(seed: &[u8; 32], passphrase: &[u8]) -> Result<Zeroizing<String>, KeyFileError> {
+fn encrypt(
+    seed: &[u8; 32],
+    kind: SeedKind,
+    passphrase: &[u8],
+) -> Result<Zeroizing<String>, KeyFileError> {
     let mut drawn = [0_u8; 32];
     getrandom::fill(&mut drawn).map_err(|_| KeyFileError::Randomness)?;
     let (salt, iv) = drawn.split_at(16);
@@ -175,7 +228,7 @@ fn encrypt(seed: &[u8; 32], passphrase: &[u8]) -> Result<Zeroizing<String>, KeyF
         scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P).map_err(|_| KeyFileError::Encrypt)?;
     let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost, salt, iv)
         .map_err(|_| KeyFileError::Encrypt)?;
-    let mut der = Zeroizing::new(ED25519_PREFIX.to_vec());
+    let mut der = Zeroizing::new(kind.prefix().to_vec());
     der.extend_from_slice(seed);
     let key = PrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| KeyFileError::Encrypt)?;
     let encrypted = key
@@ -186,7 +239,7 @@ fn encrypt(seed: &[u8; 32], passphrase: &[u8]) -> Result<Zeroizing<String>, KeyF
         .map_err(|_| KeyFileError::Encrypt)
 }
 
-fn decrypt(pem: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
+fn decrypt(pem: &str, kind: SeedKind, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
     let (label, der) =
         SecretDocument::from_pem(pem).map_err(|_| Fault::Form("it is not in PEM"))?;
     if label != EncryptedPrivateKeyInfoOwned::PEM_LABEL {
@@ -212,10 +265,10 @@ fn decrypt(pem: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, Fault> {
     }
     // A wrong passphrase leaves garbage, which the padding or the structure gives away.
     let plain = encrypted.decrypt(passphrase).map_err(|_| Fault::Wrong)?;
-    let rest = plain.as_bytes().strip_prefix(&ED25519_PREFIX);
+    let rest = plain.as_bytes().strip_prefix(kind.prefix());
     let seed = rest.and_then(|seed| <[u8; 32]>::try_from(seed).ok());
     seed.map(Zeroizing::new)
-        .ok_or(Fault::Form("what it holds is not an Ed25519 key"))
+        .ok_or(Fault::Form("what it holds is a key of another kind"))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

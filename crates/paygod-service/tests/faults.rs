@@ -41,6 +41,7 @@ fn new_book(dir: &Path) -> FaultDisk {
         origin: "ledger.example.com/faults".to_owned(),
         roots: None,
         keys: None,
+        hybrid: false,
     };
     Ledger::create_with(dir, &book, options(&disk)).unwrap();
     let ledger = Ledger::open(dir, options(&disk)).unwrap();
@@ -161,6 +162,7 @@ fn a_folder_that_may_not_be_written_is_a_clear_error() {
         origin: "ledger.example.com/faults".to_owned(),
         roots: None,
         keys: None,
+        hybrid: false,
     };
     let path = dir.path().join("file").join("book");
     std::fs::write(dir.path().join("file"), b"not a folder").unwrap();

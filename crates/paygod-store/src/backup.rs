@@ -26,6 +26,7 @@ use crate::reader::Reader;
 use crate::recover::last_nonzero;
 use crate::tree::TreeSource;
 use crate::width::{to_u64, to_usize};
+use crate::witnessed::WITNESSED_NAME;
 use crate::{segment, vault};
 
 const MANIFEST_NAME: &str = "MANIFEST";
@@ -123,6 +124,7 @@ impl BookFiles {
     fn parts(&self, with_development_key: bool) -> Result<(Vec<Part>, u64), CopyError> {
         let mut parts = Vec::new();
         add_whole(&mut parts, &self.dir, "", IDENTITY_NAME)?;
+        add_whole(&mut parts, &self.dir, "", WITNESSED_NAME)?;
         // An open file stays what it was when the next checkpoint takes its name.
         if let Some(last) = self.dir.open_if_present(LAST_NAME, Access::Read)? {
             let len = last.len()?;
@@ -333,7 +335,7 @@ fn parse_manifest(bytes: &[u8]) -> Option<Manifest<'_>> {
 /// Only names that a backup writes: a manifest must not lead out of the folder.
 fn is_backup_path(path: &str) -> bool {
     match path.split_once('/') {
-        None => [IDENTITY_NAME, LAST_NAME, LOG_NAME].contains(&path),
+        None => [IDENTITY_NAME, LAST_NAME, LOG_NAME, WITNESSED_NAME].contains(&path),
         Some(("segments", name)) => segment::first_seq_of(name).is_some(),
         Some(("vault", name)) => vault::number_of(name).is_some() || name == DEVELOPMENT_KEY_NAME,
         Some(("blobs", name)) => Digest::parse(name).is_ok(),

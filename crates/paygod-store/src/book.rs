@@ -9,6 +9,7 @@
 //! | `segments/` | the only truth; checksums notice accidents, checkpoints notice thieves |
 //! | `vault/` | confidentiality of the inputs |
 //! | `checkpoint`, `checkpoints.log` | what was published |
+//! | `witnessed` | the newest checkpoint that enough witnesses have cosigned |
 //! | `blobs/` | nothing: each is checked against its digest |
 //! | `index/`, `history/`, `tree/`, `snapshots/` | nothing: derived, removable |
 //!
@@ -37,6 +38,7 @@ use crate::snapshotter::Snapshotter;
 use crate::tree::{TreeFiles, TreeSource};
 use crate::vault::Vault;
 use crate::width::{u32_at, u64_at};
+use crate::witnessed::Witnessed;
 use crate::writer::{self, SEGMENT_BYTES, Writer};
 
 pub(crate) const IDENTITY_NAME: &str = "BOOK";
@@ -120,6 +122,8 @@ pub struct Book {
     pub snapshots: Snapshotter,
     /// Publishes checkpoints.
     pub checkpoints: Checkpoints,
+    /// Records which checkpoints were witnessed.
+    pub witnessed: Witnessed,
     /// Encrypted inputs.
     pub vault: Vault,
     /// Packs and lists.
@@ -222,6 +226,8 @@ impl Book {
         if let Some(published) = checkpoints.last_head() {
             check_checkpoint(&published, &derived.tree, size)?;
         }
+        let witnessed =
+            Witnessed::open(dir.clone()).map_err(|fault| refused_checkpoint(&dir, fault))?;
         let vault = open_vault(&dir, options, true)?;
         let snapshots = derived.snapshotter();
         let files = BookFiles {
@@ -249,6 +255,7 @@ impl Book {
             tree: derived.tree,
             snapshots,
             checkpoints,
+            witnessed,
             vault,
             blobs: Blobs::new(dir.dir("blobs")),
             files,

@@ -1,6 +1,6 @@
 //! Export: a static folder that anyone can verify and any web server can serve (C2SP tlog-tiles).
 //!
-//! `checkpoint`, `checkpoints.log`, `tile/<level>/<index>[.p/<width>]`,
+//! `checkpoint`, `checkpoints.log`, `witnessed` when there is one, `tile/<level>/<index>[.p/<width>]`,
 //! `tile/entries/<index>[.p/<width>]`, `blobs/<sha256>` and `genesis`, the fingerprint of entry 0.
 //! It ends where the last published checkpoint ends. Memory is that of one bundle.
 //!
@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use paygod_tlog::limits::TILE_WIDTH;
+use paygod_tlog::limits::{NOTE_BYTES_MAX, TILE_WIDTH};
 use paygod_tlog::{SignedCheckpoint, Tile, TileKind, bundle, leaf_hash};
 use paygod_types::{Digest, Seq};
 
@@ -20,6 +20,7 @@ use crate::disk::{Access, Dir};
 use crate::error::{CheckpointError, CopyError, IoFault, ReadError};
 use crate::reader::EntryBuf;
 use crate::width::{to_u64, to_usize};
+use crate::witnessed::WITNESSED_NAME;
 
 /// What an export holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,10 @@ impl BookFiles {
                 path: target.to_path_buf(),
             });
         }
+        // Before the last checkpoint, so that the export reaches at least as far.
+        let witnessed = self
+            .dir
+            .read_whole(WITNESSED_NAME, to_u64(NOTE_BYTES_MAX))?;
         let last = self.dir.open_if_present(LAST_NAME, Access::Read)?;
         let last = last.ok_or(CopyError::NoCheckpoint)?;
         let mut note = vec![0_u8; to_usize(last.len()?)];
@@ -80,6 +85,9 @@ impl BookFiles {
         };
         let tiles = self.tiles(size, &mut to)?;
         let bundles = self.bundles(size, &mut to, progress)?;
+        if let Some(witnessed) = witnessed {
+            to.write(WITNESSED_NAME, &witnessed)?;
+        }
         self.beside(size, &note, &mut to)?;
         Ok(ExportReport {
             size,

@@ -35,6 +35,7 @@ mod tree;
 mod vault;
 mod vault_batch;
 mod width;
+mod witnessed;
 mod writer;
 
 pub use backup::{BackupReport, BookFiles, Progress, restore};
@@ -59,4 +60,5 @@ pub use snapshotter::Snapshotter;
 pub use tree::{TreeFiles, TreeSource};
 pub use vault::{DataKey, FreshKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
 pub use vault_batch::{PlacedInputs, Placer};
+pub use witnessed::{WITNESSED_NAME, Witnessed};
 pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

@@ -10,7 +10,7 @@ use paygod_tlog::{
 
 use crate::anchors::Marker;
 use crate::batch::{Batch, Bundle, Read, Reader};
-use crate::checkpoints::{Checkpoints, Due, Origin};
+use crate::checkpoints::{Checkpoints, Due, Origin, WITNESSED};
 use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
 use crate::keys::Keys;
@@ -45,6 +45,9 @@ pub(crate) struct Audit<'a> {
     broken: bool,
     checkpoints_checked: u64,
     kept_checked: u64,
+    /// Size of the newest checkpoint with the auditor's quorum, and whether one was shown.
+    witnessed: Option<u64>,
+    witnessed_seen: bool,
 }
 
 impl<'a> Audit<'a> {
@@ -75,6 +78,8 @@ impl<'a> Audit<'a> {
             broken: false,
             checkpoints_checked: 0,
             kept_checked: 0,
+            witnessed: None,
+            witnessed_seen: false,
         }
     }
 
@@ -258,10 +263,16 @@ impl<'a> Audit<'a> {
             self.failures
                 .push(Failure::new(Check::Signature, place, expected, found));
         }
+        if let Err((expected, found)) = self.check_hybrid(&due.signed) {
+            let place = Place::Checkpoint(size);
+            self.failures
+                .push(Failure::new(Check::Hybrid, place, expected, found));
+        }
         self.revocations.check(&due.signed);
         let found = *due.signed.head();
         match due.origin {
             Origin::Published => self.checkpoints_checked += 1,
+            Origin::Witnessed => self.check_witnessed(&due.signed, found == head),
             Origin::Kept => self.kept_checked += 1,
         }
         if found == head {
@@ -272,19 +283,79 @@ impl<'a> Audit<'a> {
             return;
         }
         // Once one is broken all later ones are; the auditor's own still say how far back it goes.
-        if self.broken && due.origin == Origin::Published {
+        if self.broken && due.origin != Origin::Kept {
             return;
         }
         let (check, stands) = match due.origin {
-            Origin::Published => (Check::Root, self.stands),
+            Origin::Published | Origin::Witnessed => (Check::Root, self.stands),
             Origin::Kept => (Check::Kept, self.kept_stands),
         };
-        self.broken |= due.origin == Origin::Published;
+        self.broken |= due.origin != Origin::Kept;
         let place = Place::Entries(stands..size);
         let expected = format!("the entries whose root at size {size} is {}", found.root);
         let found = format!("entries with the root {}", head.root);
         self.failures
             .push(Failure::new(check, place, expected, found));
+    }
+
+    /// Whether the auditor's quorum cosigned what the log shows as witnessed.
+    fn check_witnessed(&mut self, signed: &SignedCheckpoint, stands: bool) {
+        let Some(asked) = self.options.witnesses else {
+            return;
+        };
+        let size = signed.head().size;
+        match asked.policy.verify(signed.note(), Some(asked.now)) {
+            Ok(_) if stands => self.witnessed = Some(size),
+            Ok(_) => {}
+            Err(error) => {
+                let place = Place::File(WITNESSED.to_owned());
+                let expected = format!(
+                    "the quorum `{}` of your witnesses",
+                    asked.policy.quorum_name()
+                );
+                self.failures.push(Failure::new(
+                    Check::Witness,
+                    place,
+                    expected,
+                    error.to_string(),
+                ));
+            }
+        }
+        self.witnessed_seen = true;
+    }
+
+    /// With a policy, a witnessed checkpoint must be there.
+    fn finish_witnessed(&mut self) {
+        if self.options.witnesses.is_some() && !self.witnessed_seen {
+            let place = Place::File(WITNESSED.to_owned());
+            let expected = "the log's newest witnessed checkpoint";
+            self.failures
+                .push(Failure::new(Check::Witness, place, expected, "none"));
+        }
+    }
+
+    /// Whether a checkpoint has the ML-DSA-44 cosignature that its book or the auditor demands; else what
+    /// was expected and what was found.
+    fn check_hybrid(&self, signed: &SignedCheckpoint) -> Result<(), (String, String)> {
+        let Some(key) = self.keys.hybrid() else {
+            if self.options.demand_hybrid {
+                let expected = "a hybrid book, whose genesis names an ML-DSA-44 key".to_owned();
+                return Err((expected, "a genesis that names none".to_owned()));
+            }
+            return Ok(());
+        };
+        let expected = || {
+            format!(
+                "a cosignature by the book's ML-DSA-44 key, {} {}",
+                key.name(),
+                key.id()
+            )
+        };
+        match signed.note().verify(&[key]) {
+            Ok(_) => Ok(()),
+            Err(NoteError::NoTrustedSignature) => Err((expected(), "none".to_owned())),
+            Err(error) => Err((expected(), error.to_string())),
+        }
     }
 
     /// Checks what is left when all entries were taken, and reports.
@@ -294,6 +365,7 @@ impl<'a> Audit<'a> {
         if head.size == self.reader.size {
             self.levels.finish(self.reader.source, &mut self.failures)?;
             self.check_past_the_end(head)?;
+            self.finish_witnessed();
         }
         if let Some(rebuild) = &self.rebuild {
             rebuild.finish(self.reader, self.options.threads, &mut self.failures)?;
@@ -306,6 +378,8 @@ impl<'a> Audit<'a> {
             genesis_pinned: self.options.genesis.is_some(),
             head: Some(head),
             keys: self.keys.changes(),
+            hybrid: self.keys.hybrid().is_some(),
+            witnessed: self.witnessed,
             revoked: self.keys.revoked().to_vec(),
             checkpoints: self.checkpoints_checked,
             kept: self.kept_checked,
@@ -329,6 +403,7 @@ impl<'a> Audit<'a> {
             let size = due.signed.head().size;
             let (check, who) = match due.origin {
                 Origin::Published => (Check::Order, "published"),
+                Origin::Witnessed => (Check::Order, "witnessed"),
                 Origin::Kept => (Check::Kept, "kept"),
             };
             let expected = format!("a log of {size} entries or more: a checkpoint of it was {who}");

@@ -12,6 +12,7 @@ use crate::limits::{LOG_LENGTH_DIGITS_MAX, LOG_READ_BYTES};
 use crate::source::{Source, SourceError};
 
 pub(crate) const LAST: &str = "checkpoint";
+pub(crate) const WITNESSED: &str = "witnessed";
 const LOG: &str = "checkpoints.log";
 
 /// Where a checkpoint comes from.
@@ -19,6 +20,8 @@ const LOG: &str = "checkpoints.log";
 pub(crate) enum Origin {
     /// `checkpoint` or `checkpoints.log`.
     Published,
+    /// `witnessed`.
+    Witnessed,
     /// The auditor.
     Kept,
 }
@@ -55,6 +58,10 @@ impl<'a> Checkpoints<'a> {
         kept: Vec<SignedCheckpoint>,
         failures: &mut Failures,
     ) -> Result<Self, VerifyError> {
+        let witnessed = read_witnessed(source, failures)?.map(|signed| Due {
+            signed,
+            origin: Origin::Witnessed,
+        });
         let kept = kept.into_iter().map(|signed| Due {
             signed,
             origin: Origin::Kept,
@@ -63,7 +70,7 @@ impl<'a> Checkpoints<'a> {
             signed: last.clone(),
             origin: Origin::Published,
         };
-        let mut others: Vec<Due> = kept.chain([published]).collect();
+        let mut others: Vec<Due> = kept.chain(witnessed).chain([published]).collect();
         others.sort_by_key(|due| std::cmp::Reverse(due.size()));
         let mut checkpoints = Self {
             log: LogReader::new(source),
@@ -160,6 +167,32 @@ impl<'a> Checkpoints<'a> {
             let found = format!("size {}", self.last.size);
             let place = Place::File(LAST.to_owned());
             failures.push(Failure::new(Check::Order, place, expected, found));
+        }
+    }
+}
+
+/// The newest witnessed checkpoint, if the log shows one.
+fn read_witnessed(
+    source: &dyn Source,
+    failures: &mut Failures,
+) -> Result<Option<SignedCheckpoint>, VerifyError> {
+    let mut bytes = Vec::new();
+    let end = u64::try_from(NOTE_BYTES_MAX).unwrap_or(0).saturating_add(1);
+    if !source.read(WITNESSED, 0..end, &mut bytes)? {
+        return Ok(None);
+    }
+    match SignedCheckpoint::parse(&bytes) {
+        Ok(signed) => Ok(Some(signed)),
+        Err(error) => {
+            let place = Place::File(WITNESSED.to_owned());
+            let expected = "a checkpoint with the cosignatures of witnesses";
+            failures.push(Failure::new(
+                Check::Checkpoint,
+                place,
+                expected,
+                error.to_string(),
+            ));
+            Ok(None)
         }
     }
 }

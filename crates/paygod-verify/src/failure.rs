@@ -101,8 +101,12 @@ checks! {
     Fork = VERIFY_FORK;
     /// Every checkpoint is of this log and signed by the key in force at its size.
     Signature = VERIFY_SIGNATURE;
+    /// Every checkpoint of a hybrid book carries its ML-DSA-44 cosignature.
+    Hybrid = VERIFY_HYBRID;
     /// No checkpoint is by a key that was revoked, past its last good entry.
     Revoked = VERIFY_REVOKED;
+    /// The newest witnessed checkpoint is there and has its quorum.
+    Witness = VERIFY_WITNESS;
     /// Every checkpoint's root is that of the entries before it.
     Root = VERIFY_ROOT;
     /// What the auditor kept still stands.

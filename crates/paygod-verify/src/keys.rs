@@ -3,7 +3,7 @@
 //! With the state rebuilt the fold checks changes; without it they are checked here, by the same code.
 
 use paygod_core::{Body, Book, Check as FoldCheck, Entry, KeyFault, Revoked};
-use paygod_tlog::{Ed25519Verifier, VerifierKey};
+use paygod_tlog::{CosignatureVerifier, Ed25519Verifier, VerifierKey};
 use paygod_types::Seq;
 
 use crate::failure::{Check, Failure, Place};
@@ -13,6 +13,7 @@ use crate::failure::{Check, Failure, Place};
 pub(crate) struct Keys {
     book: Option<Book>,
     in_force: Option<Ed25519Verifier>,
+    hybrid: Option<CosignatureVerifier>,
     changes: u64,
 }
 
@@ -23,6 +24,11 @@ impl Keys {
 
     pub(crate) const fn in_force(&self) -> Option<&Ed25519Verifier> {
         self.in_force.as_ref()
+    }
+
+    /// The key whose cosignature every checkpoint carries too; `None` when the book is not hybrid.
+    pub(crate) const fn hybrid(&self) -> Option<&CosignatureVerifier> {
+        self.hybrid.as_ref()
     }
 
     /// How many keys have been in force.
@@ -39,6 +45,7 @@ impl Keys {
     pub(crate) fn set(&mut self, book: Book) {
         let key = VerifierKey::parse(book.checkpoint_key()).ok();
         self.in_force = key.and_then(|key| Ed25519Verifier::new(&key).ok());
+        self.hybrid = book.hybrid_verifier();
         self.changes = self.changes.saturating_add(1);
         self.book = Some(book);
     }

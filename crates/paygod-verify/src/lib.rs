@@ -41,7 +41,7 @@ mod spill;
 pub use anchors::{AnchorReport, Marked, Marks, Protection};
 pub use error::VerifyError;
 pub use failure::{Check, Failure, Place};
-pub use options::{Depth, Kept, Options, Progress};
+pub use options::{Depth, Kept, Options, Progress, Witnesses};
 pub use report::Report;
 pub use source::{Directory, Source, SourceError};
 

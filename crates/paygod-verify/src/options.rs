@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use paygod_tlog::Hash;
+use paygod_tlog::{Hash, TlogPolicy};
 
 use crate::limits::FAILURES_ALL_MAX;
 use crate::source::Source;
@@ -43,6 +43,15 @@ pub struct Kept<'a> {
     pub export: Option<&'a dyn Source>,
 }
 
+/// What an auditor asks of witnesses.
+#[derive(Clone, Copy, Debug)]
+pub struct Witnesses<'a> {
+    /// The witnesses, and the quorum of them.
+    pub policy: &'a TlogPolicy,
+    /// The time now, in POSIX seconds: cosignatures may not be from later.
+    pub now: u64,
+}
+
 /// What to check and how.
 #[derive(Clone)]
 pub struct Options<'a> {
@@ -53,6 +62,11 @@ pub struct Options<'a> {
     pub kept: Kept<'a>,
     /// Sizes at which [`crate::Marks`] are wanted, ascending: those that anchors are of.
     pub marks: &'a [u64],
+    /// Fails a book whose checkpoints are not hybrid. One that is hybrid by its genesis is always held to it.
+    pub demand_hybrid: bool,
+    /// Which witnesses must have cosigned the log's newest witnessed checkpoint, `witnessed`; with it, one must
+    /// be there.
+    pub witnesses: Option<Witnesses<'a>>,
     /// How much is checked.
     pub depth: Depth,
     /// How many failures to look for, 1 or more.
@@ -71,6 +85,8 @@ impl Options<'_> {
             genesis: None,
             kept: Kept::default(),
             marks: &[],
+            demand_hybrid: false,
+            witnesses: None,
             depth: Depth::Whole,
             failures_max: 1,
             threads: 2,

@@ -298,6 +298,8 @@ fn without_checkpoint(options: &Options<'_>, failures: Failures) -> Report {
         genesis_pinned: options.genesis.is_some(),
         head: None,
         keys: 0,
+        hybrid: false,
+        witnessed: None,
         revoked: Vec::new(),
         checkpoints: 0,
         kept: 0,

@@ -24,6 +24,10 @@ pub struct Report {
     pub head: Option<TreeHead>,
     /// Checkpoint keys that have been in force.
     pub keys: u64,
+    /// Checkpoints carry an ML-DSA-44 cosignature too.
+    pub hybrid: bool,
+    /// Size of the newest checkpoint that the auditor's quorum of witnesses has cosigned.
+    pub witnessed: Option<u64>,
     /// Checkpoint keys that have been revoked, and the entries that their checkpoints count up to.
     pub revoked: Vec<Revoked>,
     /// Published checkpoints checked.
@@ -94,6 +98,8 @@ impl Report {
         }
         writer.key("genesis_pinned");
         writer.bool(self.genesis_pinned);
+        writer.key("hybrid");
+        writer.bool(self.hybrid);
         writer.key("kept");
         writer.u64(self.kept);
         writer.key("keys");
@@ -127,6 +133,10 @@ impl Report {
         writer.end_array();
         writer.key("valid");
         writer.bool(self.is_valid());
+        if let Some(size) = self.witnessed {
+            writer.key("witnessed");
+            writer.u64(size);
+        }
         writer.end_object();
     }
 }

@@ -13,6 +13,7 @@ mod proof;
 mod requests;
 mod run;
 mod tools;
+mod witness;
 
 pub(crate) use anchor::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, HeadersFile};
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
@@ -24,12 +25,15 @@ pub(crate) use pack::{
     PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackNew, PackPaths, PackTest,
 };
 pub(crate) use policy::{ListCheck, ListCommand, ListFormat, ListImport, ListShow};
-pub(crate) use proof::{CheckpointShow, Export, Prove, Verify};
+pub(crate) use proof::{CheckpointShow, Export, Monitor, Prove, Verify};
 pub(crate) use requests::{
     Correct, Decide, Erase, Explain, Freeze, PostPending, Scope, Submit, SubmitFormat, VoidPending,
 };
 pub(crate) use run::Run;
 pub(crate) use tools::{Completions, Demo, Drill, Man};
+pub(crate) use witness::{
+    WitnessAsk, WitnessCommand, WitnessInit, WitnessKey, WitnessLogs, WitnessServe,
+};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::fmt::Write;
@@ -170,10 +174,13 @@ Examples:
     Keys(KeysCommand),
     #[command(subcommand)]
     Anchor(AnchorCommand),
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     Checkpoint(CheckpointShow),
     Prove(Prove),
     Export(Export),
     Verify(Verify),
+    Monitor(Monitor),
     Backup(Backup),
     Restore(Restore),
     Demo(Demo),
@@ -202,7 +209,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Keys", &["keys"]),
     (
         "Proof",
-        &["checkpoint", "prove", "anchor", "export", "verify"],
+        &[
+            "checkpoint",
+            "prove",
+            "anchor",
+            "export",
+            "verify",
+            "monitor",
+            "witness",
+        ],
     ),
     ("This command", &["completions", "man"]),
 ];

@@ -6,6 +6,7 @@ mod ask;
 mod book;
 mod entries;
 pub(crate) mod keys;
+mod monitor;
 mod policy;
 mod proof;
 pub(crate) mod receipt;
@@ -14,6 +15,7 @@ pub(crate) mod run;
 mod shell;
 mod submit;
 pub(crate) mod verify;
+mod witness;
 
 use crate::cli::{Cli, Command};
 use crate::fault::Outcome;
@@ -43,10 +45,12 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Erase(options) => requests::erase(&options, global, console),
         Command::Keys(command) => keys::run(&command, global, console),
         Command::Anchor(command) => anchor::run(&command, global, console),
+        Command::Witness(command) => witness::run(&command, global, console),
         Command::Checkpoint(_) => book::checkpoint(global, console),
         Command::Prove(options) => proof::run(&options, global, console),
         Command::Export(options) => book::export(&options, global, console),
         Command::Verify(options) => verify::run(&options, global, console),
+        Command::Monitor(options) => monitor::run(&options, console),
         Command::Backup(options) => book::backup(&options, global, console),
         Command::Restore(options) => book::restore(&options, global, console),
         Command::Demo(options) => crate::demo::run(&options, console),

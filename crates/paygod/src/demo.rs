@@ -102,6 +102,7 @@ fn new_book(places: &Places, story: &mut Story<'_>) -> Result<Created, Fault> {
             origin: ORIGIN.to_owned(),
             roots: None,
             keys: None,
+            hybrid: false,
         },
     )?;
     story.step("A new book")?;

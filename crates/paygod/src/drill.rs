@@ -24,6 +24,7 @@ mod stage;
 mod state;
 mod store;
 mod tree;
+mod witnesses;
 
 use crate::cli::{Drill, Global};
 use crate::fault::{Answer, Fault, Outcome};
@@ -51,6 +52,7 @@ const TARGETS: &[(&str, &[Attack])] = &[
     ("the book's folder", store::ATTACKS),
     ("history", history::ATTACKS),
     ("anchors", anchors::ATTACKS),
+    ("witnesses", witnesses::ATTACKS),
 ];
 
 /// Runs the drill.

@@ -598,6 +598,11 @@ impl<'a> From<'a> {
 
     fn genesis(&mut self) -> Read<Genesis> {
         let checkpoint_key = self.text("checkpoint_key")?;
+        let hybrid_key = if self.has("hybrid_key")? {
+            Some(self.0.string()?.into())
+        } else {
+            None
+        };
         let origin = self.text("origin")?;
         self.key("root_keys")?;
         self.0.object_begin()?;
@@ -612,6 +617,7 @@ impl<'a> From<'a> {
         Ok(Genesis {
             origin,
             checkpoint_key,
+            hybrid_key,
             root_keys,
             root_threshold,
         })

@@ -272,6 +272,10 @@ fn policy_activate(set: &PolicySet, policy: &Digest, out: &mut Out<'_>) {
 fn genesis(genesis: &Genesis, out: &mut Out<'_>) {
     out.lit("{\"checkpoint_key\":");
     out.text(&genesis.checkpoint_key);
+    if let Some(key) = &genesis.hybrid_key {
+        out.lit(",\"hybrid_key\":");
+        out.text(key);
+    }
     out.lit(",\"origin\":");
     out.text(&genesis.origin);
     out.lit(",\"root_keys\":{\"keys\":[");

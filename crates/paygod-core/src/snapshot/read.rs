@@ -26,8 +26,15 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
     let mut state = State::new();
     state.size = from.u64()?;
     state.last_time = Timestamp::from_nanos(from.u64()?);
-    if from.flag()? {
-        state.book = Some(Arc::new(from.book()?));
+    match from.take::<1>()? {
+        [0] => {}
+        [1] => state.book = Some(Arc::new(from.book()?)),
+        [2] => {
+            let mut book = from.book()?;
+            book.hybrid_key = Some(from.text()?.into());
+            state.book = Some(Arc::new(book));
+        }
+        _ => return Err(from.refuse("a flag that is none")),
     }
     if state.book.is_some() != (state.size > 0) {
         return Err(from.refuse("a book without genesis"));
@@ -181,6 +188,7 @@ impl<'a> From<'a> {
             root_threshold,
             checkpoint_keys,
             revoked: self.revoked()?,
+            hybrid_key: None,
         })
     }
 

@@ -16,9 +16,13 @@ pub(super) fn state(state: &State, out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
     u64(state.size, out);
     u64(state.last_time.as_nanos(), out);
-    flag(state.book.is_some(), out);
-    if let Some(book) = state.book() {
-        self::book(book, out);
+    match state.book() {
+        None => out.push(0),
+        Some(book) => {
+            // A book without a hybrid key has the bytes it always had: their digests are sealed.
+            out.push(if book.hybrid_key.is_some() { 2 } else { 1 });
+            self::book(book, out);
+        }
     }
     flag(state.frozen_book, out);
     length(state.frozen_currencies.len(), out);
@@ -62,6 +66,9 @@ fn book(book: &Book, out: &mut Vec<u8>) {
         u64(key.at.get(), out);
         text(&key.vkey, out);
         u64(key.last_good.get(), out);
+    }
+    if let Some(key) = &book.hybrid_key {
+        text(key, out);
     }
 }
 

@@ -153,6 +153,7 @@ pub(super) fn genesis() -> Genesis {
         checkpoint_key: vkey(1),
         root_keys: (1..=3).map(root_vkey).collect(),
         root_threshold: 2,
+        hybrid_key: None,
     }
 }
 

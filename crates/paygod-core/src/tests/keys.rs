@@ -293,3 +293,48 @@ fn policy_digest_is_the_one_that_the_ruleset_gives() {
     assert_eq!(set.digest(), ruleset.digest());
     assert_ne!(set.digest(), empty.digest());
 }
+
+#[test]
+fn a_hybrid_key_is_an_ml_dsa_key_of_the_log_and_stays_with_the_state() {
+    use paygod_tlog::{Cosigner, Ed25519Cosigner, KeyName, MlDsa44Cosigner};
+    let ml_dsa = |name: &str| -> Arc<str> {
+        let key = MlDsa44Cosigner::new(KeyName::parse(name).unwrap(), &[7; 32]).unwrap();
+        key.verifier_key().to_string().into()
+    };
+    let ed25519: Arc<str> = Ed25519Cosigner::new(KeyName::parse(ORIGIN).unwrap(), &[7; 32])
+        .unwrap()
+        .verifier_key()
+        .to_string()
+        .into();
+    let begin = |key: Option<Arc<str>>| {
+        let mut genesis = genesis();
+        genesis.hybrid_key = key;
+        let (mut state, mut entry) = (State::new(), Vec::new());
+        let command = SystemCommand::Genesis(genesis);
+        crate::engine::execute_system(&mut state, command, Timestamp::EPOCH, &mut entry)
+            .map(|_| (state, entry))
+    };
+    for wrong in [ml_dsa("elsewhere.example"), ed25519, vkey(2), "x".into()] {
+        assert_eq!(
+            begin(Some(wrong)).unwrap_err().code().as_str(),
+            "key.rotation"
+        );
+    }
+    let (state, entry) = begin(Some(ml_dsa(ORIGIN))).unwrap();
+    let read = crate::Entry::decode(&entry).unwrap();
+    let mut again = Vec::new();
+    read.encode(&mut again);
+    assert_eq!(again, entry);
+    let mut bytes = Vec::new();
+    state.to_snapshot(&mut bytes);
+    let restored = State::from_snapshot(&bytes).unwrap();
+    let book = restored.book().unwrap();
+    assert_eq!(book.hybrid_key, Some(ml_dsa(ORIGIN)));
+    assert!(book.hybrid_verifier().is_some());
+    let rotated = book.rotate(&rotation(Seq(1), 1, 2), Seq(1)).unwrap();
+    assert_eq!(rotated.hybrid_key, Some(ml_dsa(ORIGIN)));
+    // A book without one has the bytes it always had.
+    let (plain, entry) = begin(None).unwrap();
+    assert!(!String::from_utf8(entry).unwrap().contains("hybrid"));
+    assert!(plain.book().unwrap().hybrid_verifier().is_none());
+}

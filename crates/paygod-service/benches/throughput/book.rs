@@ -18,6 +18,7 @@ pub(crate) fn create(path: &Path, options: &Options) -> Ledger {
             origin: "ledger.example.com/bench".to_owned(),
             roots: None,
             keys: None,
+            hybrid: false,
         },
     )
     .expect("a new book");

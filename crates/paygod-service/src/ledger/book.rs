@@ -8,7 +8,7 @@ use paygod_core::engine;
 use paygod_core::entry::Genesis;
 use paygod_core::{State, SystemCommand};
 use paygod_store::{Book, FileKek, Group, Options};
-use paygod_tlog::KeyName;
+use paygod_tlog::{Cosigner as _, KeyName};
 use paygod_types::Seq;
 
 use super::error::BookError;
@@ -26,6 +26,9 @@ pub struct BookOptions {
     /// Where its checkpoint keys are made and stay: an address as in [`paygod_keys::uri`]. `None`: in key
     /// files of the folder.
     pub keys: Option<String>,
+    /// Whether every checkpoint also carries an ML-DSA-44 cosignature by the log: what is sealed today then
+    /// holds against a quantum computer too. Genesis fixes its key.
+    pub hybrid: bool,
 }
 
 /// A book that was made.
@@ -37,6 +40,8 @@ pub struct Created {
     pub fingerprint: String,
     /// The checkpoint key, as a vkey.
     pub checkpoint_key: String,
+    /// The ML-DSA-44 key of a hybrid book, as a vkey.
+    pub hybrid_key: Option<String>,
     /// The root keys, as vkeys; none in a book for development.
     pub root_keys: Vec<String>,
     /// How many of them must sign together.
@@ -96,7 +101,7 @@ impl Ledger {
             provider: open.provider.clone(),
             given: open.signer.clone(),
         };
-        let genesis = make_keys(&book_keys, options.roots.as_ref(), &kek)?;
+        let genesis = make_keys(&book_keys, options, &kek)?;
         if let Some(uri) = &options.keys {
             keys::write_provider(dir, uri)?;
         }
@@ -104,6 +109,7 @@ impl Ledger {
             origin: options.origin.clone(),
             fingerprint: String::new(),
             checkpoint_key: genesis.checkpoint_key.to_string(),
+            hybrid_key: genesis.hybrid_key.as_ref().map(ToString::to_string),
             root_keys: genesis.root_keys.iter().map(ToString::to_string).collect(),
             root_threshold: genesis.root_threshold,
         };
@@ -121,20 +127,19 @@ impl Ledger {
 }
 
 /// Makes the book's own keys, and names the public ones.
-fn make_keys(
-    book: &BookKeys,
-    roots: Option<&RootsText>,
-    kek: &[u8; 32],
-) -> Result<Genesis, BookError> {
+fn make_keys(book: &BookKeys, options: &BookOptions, kek: &[u8; 32]) -> Result<Genesis, BookError> {
+    let roots = options.roots.as_ref();
     keys::write_new(&book.dir, KeyFile::Vault, kek)?;
     keys::create(&book.dir, KeyFile::Window)?;
     let checkpoint = match &book.given {
         Some(given) => Arc::clone(given),
         None => book.create()?,
     };
+    let hybrid = options.hybrid.then(|| book.create_hybrid()).transpose()?;
     Ok(Genesis {
         origin: book.name.as_str().into(),
         checkpoint_key: checkpoint.verifier_key().to_string().into(),
+        hybrid_key: hybrid.map(|key| key.verifier_key().to_string().into()),
         root_keys: roots.map(|roots| roots.keys.clone()).unwrap_or_default(),
         root_threshold: roots.map_or(0, |roots| roots.threshold),
     })

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use paygod_keys::{Algorithm, NoteKey, Provider, ProviderError};
-use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner};
+use paygod_tlog::{Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner};
 use paygod_types::{Code, code};
 use zeroize::Zeroizing;
 
@@ -40,6 +40,8 @@ const KEY_FILE_BYTES_MAX: u64 = 256;
 pub enum KeyFile {
     /// Signs checkpoints: an Ed25519 seed.
     Checkpoint,
+    /// Cosigns the checkpoints of a hybrid book: an ML-DSA-44 seed.
+    Hybrid,
     /// Encrypts the data keys of the vault: an AES-256 key.
     Vault,
     /// Turns window keys and account aliases into tokens: an HMAC key.
@@ -53,6 +55,7 @@ impl KeyFile {
     const fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint.key",
+            Self::Hybrid => "hybrid.key",
             Self::Vault => "vault.key",
             Self::Window => "window.key",
         }
@@ -61,6 +64,7 @@ impl KeyFile {
     const fn kind(self) -> &'static str {
         match self {
             Self::Checkpoint => "paygod-ed25519-seed-v1",
+            Self::Hybrid => "paygod-ml-dsa-44-seed-v1",
             Self::Vault => "paygod-aes-256-v1",
             Self::Window => "paygod-hmac-sha256-v1",
         }
@@ -212,6 +216,9 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), KeyFileError> {
     for file in KeyFile::COMMON {
         write_new(to, file, &*read(from, file)?)?;
     }
+    if KeyFile::Hybrid.path(from).exists() {
+        write_new(to, KeyFile::Hybrid, &*read(from, KeyFile::Hybrid)?)?;
+    }
     let provider = from.join(FOLDER).join(PROVIDER);
     if let Ok(line) = fs::read_to_string(&provider) {
         write_provider(to, line.trim_end())?;
@@ -339,6 +346,19 @@ impl BookKeys {
             }
         }
         Ok(())
+    }
+
+    /// Makes the key that cosigns the checkpoints of a hybrid book. It is a file wherever the others are:
+    /// hardware that knows ML-DSA is rare, and this key alone signs nothing that counts.
+    pub(super) fn create_hybrid(&self) -> Result<MlDsa44Cosigner, BookKeyError> {
+        let seed = create(&self.dir, KeyFile::Hybrid)?;
+        Ok(MlDsa44Cosigner::new(self.name.clone(), &seed)?)
+    }
+
+    /// The key that cosigns the checkpoints of a hybrid book.
+    pub(super) fn find_hybrid(&self) -> Result<MlDsa44Cosigner, BookKeyError> {
+        let seed = read(&self.dir, KeyFile::Hybrid)?;
+        Ok(MlDsa44Cosigner::new(self.name.clone(), &seed)?)
     }
 
     /// Makes a new checkpoint key where the others are.

@@ -46,6 +46,7 @@ mod shared;
 mod snapshots;
 mod stages;
 mod ticket;
+mod witness;
 mod work;
 
 pub use anchors::{AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, Held};
@@ -65,6 +66,7 @@ pub use rotate::Rotated;
 pub use rotation_policy::{KeyUse, RotationPolicy};
 pub use rulesets::{PolicyError, read_pack};
 pub use ticket::Ticket;
+pub use witness::{Round, WitnessFault};
 
 // What the methods of a ledger speak of.
 pub use paygod_core::history::AsOf;

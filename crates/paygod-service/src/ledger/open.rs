@@ -2,18 +2,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use paygod_anchor::witness::ask::Asker;
 use paygod_core::{EntryHead, State, WindowKey};
 use paygod_keys::Provider;
 use paygod_store::{
     BalanceHistory, Blobs, Book, BookFiles, BookLock, Disk, EntryBuf, FileKek, Finder, Kek,
-    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault, expect_book,
+    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault, Witnessed,
+    expect_book,
 };
-use paygod_tlog::{KeyName, leaf_hash};
+use paygod_tlog::{Cosigner as _, KeyName, MlDsa44Cosigner, TlogPolicy, leaf_hash};
 use paygod_types::{Seq, Timestamp, write_hex};
 
 use super::anchors::{self, AnchorPolicy, Anchorer, Folder};
@@ -35,6 +37,7 @@ use super::shared::Shared;
 use super::snapshots::Snapshots;
 use super::stages::{self, Stages};
 use super::ticket::{Answers, Ticket};
+use super::witness::Witnesser;
 
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
 /// checkpoints never fall far behind.
@@ -73,6 +76,9 @@ pub struct OpenOptions {
     /// Most entries that may wait for a signed checkpoint: past that requests are refused until the
     /// signer is back.
     pub unsigned_max: u64,
+    /// The trust policy whose witnesses are asked to cosign checkpoints while the book is open. `None`: none
+    /// are asked.
+    pub witnesses: Option<TlogPolicy>,
     /// Refuses what only development may do: checkpoint keys that whoever reads the disk has, and a book
     /// whose keys nobody can revoke.
     pub production: bool,
@@ -112,6 +118,7 @@ impl Default for OpenOptions {
             rotation: RotationPolicy::default(),
             anchoring: None,
             unsigned_max: u64::MAX,
+            witnesses: None,
             production: false,
         }
     }
@@ -133,7 +140,8 @@ pub struct Ledger {
     pub(super) keys: BookKeys,
     pub(super) rotator: Rotator,
     pub(super) anchorer: Anchorer,
-    /// While they are there, the policies of rotation and anchoring are followed.
+    pub(super) witnessed: Arc<Mutex<Witnessed>>,
+    /// While they are there, the policies of rotation, anchoring and witnessing are followed.
     alive: Vec<Sender<()>>,
     stages: Stages,
     opening: Opening,
@@ -162,6 +170,7 @@ impl Ledger {
         let outbox = Arc::new(Outbox::default());
         let (keys, vkey) = book_keys(dir, &options, &fold.state)?;
         let key = checkpoint_key(&keys, &vkey)?;
+        let hybrid = hybrid_key(&keys, &fold.state)?;
         let leaving = leaving(&fold.state);
         let since_seq = fold.state.checkpoint_key().map_or(Seq(0), |key| key.since);
         let size = book.reader.size();
@@ -174,6 +183,8 @@ impl Ledger {
             book.checkpoints.last().cloned(),
             options.unsigned_max,
         ));
+        shared.set_witnessed(book.witnessed.last().cloned());
+        let witnessed = Arc::new(Mutex::new(book.witnessed));
         let mut ledger = Self {
             shared: Arc::clone(&shared),
             origin: Arc::clone(&genesis.origin),
@@ -203,6 +214,7 @@ impl Ledger {
                 turn: Arc::default(),
                 closing: Arc::default(),
             },
+            witnessed: Arc::clone(&witnessed),
             alive: Vec::new(),
             stages: Stages::default(),
             opening: book.opening,
@@ -224,6 +236,7 @@ impl Ledger {
             checkpoints: book.checkpoints,
             keys,
             key,
+            hybrid,
             every: options.publish_every,
             overlap: options.rotation_overlap,
             leaving,
@@ -265,6 +278,15 @@ impl Ledger {
             until,
         };
         ledger.alive.push(alive);
+        let (alive, until) = mpsc::channel();
+        let witnesser = options.witnesses.map(|policy| Witnesser {
+            asker: Asker::new(policy),
+            tree: ledger.tree.clone(),
+            witnessed,
+            shared: Arc::clone(&shared),
+            until,
+        });
+        ledger.alive.push(alive);
         let started = ledger
             .stages
             .start("publish", &shared, move || publisher.run(opened))
@@ -275,6 +297,13 @@ impl Ledger {
             .and_then(|()| {
                 let stages = &mut ledger.stages;
                 stages.start("anchor", &shared, move || anchoring.run())
+            })
+            .and_then(|()| match witnesser {
+                Some(witnesser) => {
+                    let stages = &mut ledger.stages;
+                    stages.start("witness", &shared, move || witnesser.run())
+                }
+                None => Ok(()),
             })
             .and_then(|()| ledger.start(options.workers, sequencer, committer, integrator));
         match started {
@@ -481,6 +510,20 @@ fn book_keys(
         given: options.signer.clone(),
     };
     Ok((keys, vkey))
+}
+
+/// The key that cosigns the checkpoints of a hybrid book: without it nothing could be published.
+fn hybrid_key(keys: &BookKeys, state: &State) -> Result<Option<MlDsa44Cosigner>, BookError> {
+    let Some(expected) = state.book().and_then(|book| book.hybrid_key.as_ref()) else {
+        return Ok(None);
+    };
+    let key = keys.find_hybrid()?;
+    let found = key.verifier_key().to_string();
+    if found != **expected {
+        let expected = expected.to_string();
+        return Err(BookError::Signer { expected, found });
+    }
+    Ok(Some(key))
 }
 
 /// Keys that were replaced before the book was opened.

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use paygod_store::{CheckpointError, Checkpoints};
 use paygod_tlog::{
-    Checkpoint, Ed25519Verifier, NoteError, NoteSigner, NoteVerifier, SignedCheckpoint, SignedNote,
-    TreeHead,
+    Checkpoint, Ed25519Verifier, MlDsa44Cosigner, NoteError, NoteSigner, NoteVerifier,
+    SignedCheckpoint, SignedNote, TreeHead, cosign,
 };
 
 use super::keys::{BookKeys, CheckpointSigner};
 use super::shared::Shared;
+use super::witness::clock_s;
 
 /// How long the publisher waits at least between two attempts, so that it never spins.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -130,6 +131,8 @@ pub(super) struct Publisher {
     pub(super) keys: BookKeys,
     /// The key of the last checkpoint, or of the one that is due.
     pub(super) key: Option<Key>,
+    /// Cosigns beside it when the book is hybrid.
+    pub(super) hybrid: Option<MlDsa44Cosigner>,
     /// How long at least between two checkpoints under load.
     pub(super) every: Duration,
     /// How long a key that was rotated out signs beside the new one.
@@ -227,6 +230,13 @@ impl Publisher {
             SignedCheckpoint::sign(checkpoint, &[signer]).map_err(|error| error.to_string())?;
         let verified = signed.verify(&self.origin, &[&key.verifier]);
         verified.map_err(|error| error.to_string())?;
+        if let Some(hybrid) = &self.hybrid {
+            let time = clock_s(&*self.shared.clock);
+            let text = signed.note().text().to_owned();
+            let cosigned = cosign(hybrid, &text, time).map_err(|error| error.to_string())?;
+            let added = signed.note_mut().add_signature(cosigned);
+            added.map_err(|error| error.to_string())?;
+        }
         for leaving in self.leaving.iter().filter_map(|one| one.key.as_ref()) {
             // A courtesy to readers who only know the old key: the checkpoint counts without it.
             let _kept = add_signature(&mut signed, leaving);

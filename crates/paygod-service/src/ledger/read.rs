@@ -53,6 +53,8 @@ pub enum Protection {
     Durable,
     /// A signed checkpoint covers it.
     Signed,
+    /// A checkpoint that a quorum of witnesses has cosigned covers it.
+    Witnessed,
 }
 
 impl Protection {
@@ -62,6 +64,7 @@ impl Protection {
         match self {
             Self::Durable => "durable",
             Self::Signed => "signed",
+            Self::Witnessed => "witnessed",
         }
     }
 }
@@ -323,6 +326,18 @@ impl Ledger {
         self.shared.signer_fault()
     }
 
+    /// The newest witnessed checkpoint, with its cosignatures.
+    #[must_use]
+    pub fn witnessed(&self) -> Option<SignedCheckpoint> {
+        self.shared.witnessed()
+    }
+
+    /// Which witnesses did not cosign the last checkpoint they were asked about, and why.
+    #[must_use]
+    pub fn witness_faults(&self) -> Vec<String> {
+        self.shared.witness_faults()
+    }
+
     /// What a client keeps as proof of an entry. [`Protection::Durable`] without a proof while no
     /// checkpoint covers it: ask again within a second.
     ///
@@ -330,11 +345,13 @@ impl Ledger {
     /// There is no such entry, or the tree cannot be read.
     pub fn receipt(&self, seq: Seq) -> Result<Receipt, LedgerError> {
         let entry = self.entry(seq)?.bytes;
-        let Some(checkpoint) = self
-            .shared
-            .checkpoint()
-            .filter(|checkpoint| seq.get() < checkpoint.head().size)
-        else {
+        let covers = |checkpoint: &SignedCheckpoint| seq.get() < checkpoint.head().size;
+        let witnessed = self.shared.witnessed().filter(covers);
+        let protection = match &witnessed {
+            Some(_) => Protection::Witnessed,
+            None => Protection::Signed,
+        };
+        let Some(checkpoint) = witnessed.or_else(|| self.shared.checkpoint().filter(covers)) else {
             return Ok(Receipt {
                 seq,
                 entry,
@@ -364,7 +381,7 @@ impl Ledger {
         Ok(Receipt {
             seq,
             entry,
-            protection: Protection::Signed,
+            protection,
             proof,
         })
     }

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     rotation_fault: RwLock<Option<String>>,
     anchor_fault: RwLock<Option<String>>,
     checkpoint: RwLock<Option<SignedCheckpoint>>,
+    witnessed: RwLock<Option<SignedCheckpoint>>,
+    witness_faults: RwLock<Vec<String>>,
     signer_fault: RwLock<Option<String>>,
     fault: OnceLock<String>,
 }
@@ -61,6 +63,8 @@ impl Shared {
             anchor_fault: RwLock::new(None),
             ruleset: RwLock::new(ruleset),
             checkpoint: RwLock::new(checkpoint),
+            witnessed: RwLock::new(None),
+            witness_faults: RwLock::new(Vec::new()),
             signer_fault: RwLock::new(None),
             fault: OnceLock::new(),
         }
@@ -88,6 +92,28 @@ impl Shared {
             .checkpoint
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+    }
+
+    /// The newest witnessed checkpoint.
+    pub(super) fn witnessed(&self) -> Option<SignedCheckpoint> {
+        let witnessed = self.witnessed.read();
+        witnessed.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_witnessed(&self, checkpoint: Option<SignedCheckpoint>) {
+        let witnessed = self.witnessed.write();
+        *witnessed.unwrap_or_else(PoisonError::into_inner) = checkpoint;
+    }
+
+    /// Which witnesses did not cosign the last checkpoint they were asked about, and why.
+    pub(super) fn witness_faults(&self) -> Vec<String> {
+        let faults = self.witness_faults.read();
+        faults.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_witness_faults(&self, faults: Vec<String>) {
+        let kept = self.witness_faults.write();
+        *kept.unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
     /// Why the last checkpoint was not signed, if it was not.

@@ -25,6 +25,7 @@ impl TestBook {
             origin: "ledger.example.com/test".to_owned(),
             roots: None,
             keys: None,
+            hybrid: false,
         };
         let created = Ledger::create_with(&dir.path().join("book"), &options, open).unwrap();
         Self { dir, created }

@@ -140,6 +140,7 @@ impl Book {
                 checkpoint_key: vkey.into(),
                 root_keys: vec![root_vkey(1), root_vkey(2), root_vkey(3)],
                 root_threshold: 2,
+                hybrid_key: None,
             }),
         );
         book

@@ -16,7 +16,7 @@ its holder's own machine: paygod keys ceremony new --help.
 
 Examples:
   paygod init --book ./book
-  paygod init --book ./book --origin ledger.example.com/main
+  paygod init --book ./book --origin ledger.example.com/main --hybrid
   paygod init --book ./book --roots roots.root-1 roots.root-2 roots.root-3
   paygod init --book ./book --production --roots roots.root-1 roots.root-2 roots.root-3 --keys \\
       'pkcs11:token=paygod;object=checkpoint?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/hsm'")]
@@ -34,6 +34,10 @@ pub(crate) struct Init {
     /// the book's folder when not given
     #[arg(long, value_name = "URI")]
     pub(crate) keys: Option<String>,
+
+    /// Sign checkpoints with ML-DSA-44 too, against the quantum computers of later years
+    #[arg(long)]
+    pub(crate) hybrid: bool,
 }
 
 /// Open, close and show accounts

@@ -48,9 +48,14 @@ pub(crate) struct Prove {
     #[arg(long, value_name = "FILE", requires = "check")]
     pub(crate) entry: Option<PathBuf>,
 
-    /// The log's public key, as `paygod checkpoint --json` and genesis give it
+    /// The log's public key, as `paygod checkpoint --json` and genesis give it; repeated, each must have
+    /// signed
     #[arg(long, value_name = "VKEY", requires = "check")]
-    pub(crate) key: Option<String>,
+    pub(crate) key: Vec<String>,
+
+    /// A trust policy (C2SP tlog-policy) whose quorum of witnesses must have cosigned
+    #[arg(long, value_name = "POLICY", requires = "check")]
+    pub(crate) witnesses: Option<PathBuf>,
 }
 
 /// Write the book as static files that anyone can check
@@ -90,6 +95,7 @@ Examples:
   paygod verify ./export --genesis 5f1c0e…
   paygod verify ./export --genesis 5f1c0e… --kept kept-by-the-auditor.txt
   paygod verify ./export --genesis 5f1c0e… --bitcoin-headers headers.txt --anchored-within 24
+  paygod verify ./export --genesis 5f1c0e… --hybrid --witnesses auditor.policy
   paygod verify ./export --all --json
   paygod verify ./export --figures
   paygod verify --book ./book
@@ -105,6 +111,14 @@ pub(crate) struct Verify {
     /// A checkpoint, receipt, revocation or export's folder that you saved earlier (may be repeated)
     #[arg(long, value_name = "PATH")]
     pub(crate) kept: Vec<PathBuf>,
+
+    /// A trust policy (C2SP tlog-policy): the log must show a checkpoint that its quorum of witnesses cosigned
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) witnesses: Option<PathBuf>,
+
+    /// Demand an ML-DSA-44 cosignature on every checkpoint; a hybrid book is held to it without asking
+    #[arg(long)]
+    pub(crate) hybrid: bool,
 
     /// Report every failure, not only the first
     #[arg(long)]
@@ -129,4 +143,44 @@ pub(crate) struct Verify {
     /// Print how long it took, entries a second, and the most memory that was held
     #[arg(long)]
     pub(crate) figures: bool,
+}
+
+/// Follow a book from outside: check its export against everything seen before
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Does what `verify` does, and remembers: the fingerprint, and the newest checkpoint that held. Whatever was
+seen once must still stand at every later visit, so a rewrite is found even when every key was stolen. Run
+it from a timer on a machine that the book's operator cannot reach; alarm on any exit status but 0. What did
+not hold is never remembered.
+
+Examples:
+  paygod monitor ./export --state ./seen --genesis 5f1c0e…
+  paygod monitor ./export --state ./seen --witnesses auditor.policy --json")]
+pub(crate) struct Monitor {
+    /// The export's folder, as the operator publishes it
+    pub(crate) folder: PathBuf,
+
+    /// Where it remembers what it saw; made at the first visit
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+
+    /// The genesis fingerprint you were given; needed at the first visit
+    #[arg(long, value_name = "HEX")]
+    pub(crate) genesis: Option<String>,
+
+    /// A trust policy (C2SP tlog-policy): the log must show a checkpoint that its quorum of witnesses cosigned
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) witnesses: Option<PathBuf>,
+
+    /// Demand an ML-DSA-44 cosignature on every checkpoint; a hybrid book is held to it without asking
+    #[arg(long)]
+    pub(crate) hybrid: bool,
+
+    /// The signed revocation of a stolen key (may be repeated)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) kept: Vec<PathBuf>,
+
+    /// Check bytes, tree, keys and signatures only: faster, and says nothing of the money
+    #[arg(long)]
+    pub(crate) sealed_only: bool,
 }

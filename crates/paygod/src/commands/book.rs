@@ -36,6 +36,7 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
         origin,
         roots,
         keys: options.keys.clone(),
+        hybrid: options.hybrid,
     };
     let made = Ledger::create_with(folder, &wanted, book::options(global))?;
     console.value(&json!({
@@ -43,6 +44,7 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
         "origin": made.origin,
         "fingerprint": made.fingerprint,
         "checkpoint_key": made.checkpoint_key,
+        "hybrid_key": made.hybrid_key,
         "root_keys": made.root_keys,
         "root_threshold": made.root_threshold,
     }))?;
@@ -57,6 +59,9 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
         Tone::Strong.paint(&made.fingerprint)
     ))?;
     console.line(format_args!("  checkpoint key  {}", made.checkpoint_key))?;
+    if let Some(key) = &made.hybrid_key {
+        console.line(format_args!("  ML-DSA-44 key   {key}"))?;
+    }
     for key in &made.root_keys {
         console.line(format_args!("  root key        {key}"))?;
     }

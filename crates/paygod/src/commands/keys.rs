@@ -418,7 +418,7 @@ fn public_path(key: &Path) -> PathBuf {
 }
 
 /// The passphrase of a key file: from the file that the environment names, else typed by a person.
-fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+pub(super) fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
         let mut bytes = Zeroizing::new(files::read(
             Path::new(&path),

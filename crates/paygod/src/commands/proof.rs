@@ -13,8 +13,14 @@ use std::path::PathBuf;
 
 /// Makes a receipt, or checks one.
 pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Outcome {
-    if let (Some(proof), Some(entry), Some(key)) = (&options.check, &options.entry, &options.key) {
-        return receipt::check(&receipt::Receipt { proof, entry, key }, console);
+    if let (Some(proof), Some(entry)) = (&options.check, &options.entry) {
+        let receipt = receipt::Receipt {
+            proof,
+            entry,
+            keys: &options.key,
+            witnesses: options.witnesses.as_deref(),
+        };
+        return receipt::check(&receipt, console);
     }
     let Some(request) = &options.request else {
         return Err(Fault::new(code::CLI_ARGUMENT, "no request is named"));

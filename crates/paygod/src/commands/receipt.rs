@@ -5,9 +5,10 @@ use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::narrate;
 use crate::output::{Console, Tone};
+use paygod_anchor::witness::http;
 use paygod_core::Entry;
 use paygod_tlog::limits::{ENTRY_BYTES_MAX, PROOF_BYTES_MAX};
-use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
+use paygod_tlog::{LogVerifier, TlogProof, VerifierKey, leaf_hash};
 use paygod_types::code;
 use serde_json::json;
 use std::path::Path;
@@ -24,16 +25,29 @@ pub(crate) struct Receipt<'a> {
     pub(crate) proof: &'a Path,
     /// The entry's file.
     pub(crate) entry: &'a Path,
-    /// The log's public key.
-    pub(crate) key: &'a str,
+    /// The log's public keys: each must have signed.
+    pub(crate) keys: &'a [String],
+    /// The trust policy whose witnesses must have cosigned.
+    pub(crate) witnesses: Option<&'a Path>,
 }
 
 /// Checks a receipt and says what it proves.
 pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
     let proof = TlogProof::parse(&files::read(receipt.proof, PROOF_BYTES_MAX)?)?;
     let bytes = files::read(receipt.entry, ENTRY_BYTES_MAX)?;
-    let key = VerifierKey::parse(receipt.key)?;
-    match verify(&proof, &bytes, &key) {
+    let keys: Vec<VerifierKey> = receipt
+        .keys
+        .iter()
+        .map(|key| VerifierKey::parse(key))
+        .collect::<Result<_, _>>()?;
+    let policy = receipt.witnesses.map(super::witness::policy).transpose()?;
+    let checked = verify(&proof, &bytes, &keys).and_then(|()| match &policy {
+        Some(policy) => Ok(policy
+            .verify(proof.checkpoint.note(), Some(http::now()))
+            .map(|_| ())?),
+        None => Ok(()),
+    });
+    match checked {
         Ok(()) => proved(&proof, &bytes, console),
         Err(fault) => {
             console.value(
@@ -50,10 +64,12 @@ pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
     }
 }
 
-/// Whether the entry is in the log that the key signs, as the proof says.
-pub(crate) fn verify(proof: &TlogProof, entry: &[u8], key: &VerifierKey) -> Result<(), Fault> {
-    let verifier = Ed25519Verifier::new(key)?;
-    proof.verify(leaf_hash(entry), key.name().as_str(), &[&verifier])?;
+/// Whether the entry is in the log that each of the keys signs, as the proof says.
+pub(crate) fn verify(proof: &TlogProof, entry: &[u8], keys: &[VerifierKey]) -> Result<(), Fault> {
+    for key in keys {
+        let verifier = LogVerifier::new(key)?;
+        proof.verify(leaf_hash(entry), key.name().as_str(), &[&verifier])?;
+    }
     let seq = Entry::decode(entry)?.seq.0;
     if seq == proof.index {
         return Ok(());

@@ -8,13 +8,14 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::progress;
 use indicatif::ProgressBar;
+use paygod_anchor::witness::http;
 use paygod_core::ceremony::REVOCATION_HEADER;
 use paygod_store::LogReader;
 use paygod_tlog::Hash;
 use paygod_tlog::limits::PROOF_BYTES_MAX;
 use paygod_types::{Money, code};
 use paygod_verify::{
-    Depth, Directory, Failure, Kept, Options, Progress, Report, Source, VerifyError,
+    Depth, Directory, Failure, Kept, Options, Progress, Report, Source, VerifyError, Witnesses,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,11 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         None => exported(global, scratch.path())?,
     };
     let kept = KeptFiles::read(&options.kept)?;
+    let policy = options
+        .witnesses
+        .as_deref()
+        .map(super::witness::policy)
+        .transpose()?;
     let genesis = options.genesis.as_deref().map(Hash::from_hex).transpose()?;
     let headers = super::anchor::headers(&options.headers)?;
     let hours = options
@@ -83,6 +89,11 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
                 verify.depth = Depth::Sealed;
             }
             verify.genesis = genesis;
+            verify.demand_hybrid = options.hybrid;
+            verify.witnesses = policy.as_ref().map(|policy| Witnesses {
+                policy,
+                now: http::now(),
+            });
             verify.kept = kept.as_kept();
             verify.marks = &sizes;
             verify.failures_max = failures_max;
@@ -345,6 +356,9 @@ fn what_was_checked(report: &Report) -> Vec<String> {
             counted(report.keys, "key")
         ),
     ];
+    if report.hybrid {
+        lines.push("every checkpoint with the log's ML-DSA-44 cosignature too".to_owned());
+    }
     if whole {
         lines.push(format!(
             "{} rebuilt, every balance to the last unit; debits equal credits",
@@ -353,6 +367,13 @@ fn what_was_checked(report: &Report) -> Vec<String> {
         lines.push(
             "no money moved on a deny; packs and lists are those that were activated".to_owned(),
         );
+    }
+    if let (Some(size), Some(head)) = (report.witnessed, report.head) {
+        let newer = head.size.saturating_sub(size);
+        lines.push(format!(
+            "witnessed by your quorum up to entry {}; {newer} newer",
+            size.saturating_sub(1)
+        ));
     }
     for revoked in &report.revoked {
         lines.push(format!(

@@ -48,7 +48,7 @@ pub(super) fn receipt(
     receipt::verify(
         &parsed,
         &receipt.entry,
-        &VerifierKey::parse(&made.checkpoint_key)?,
+        &[VerifierKey::parse(&made.checkpoint_key)?],
     )?;
     files::write(&places.kept.join(KEPT_RECEIPT), &proof)?;
     let entry = String::from_utf8_lossy(&receipt.entry).into_owned();

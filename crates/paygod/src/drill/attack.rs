@@ -35,6 +35,8 @@ pub(crate) enum Kept {
     Headers,
     /// The fingerprint and an earlier export.
     Export,
+    /// The fingerprint and a trust policy that names witnesses.
+    Witness,
     /// The book itself, which the operator opens as on every day.
     Book,
 }
@@ -50,6 +52,7 @@ impl Kept {
             Self::Revocation => "a revocation",
             Self::Headers => "block headers",
             Self::Export => "an old export",
+            Self::Witness => "a policy",
             Self::Book => "the book",
         }
     }

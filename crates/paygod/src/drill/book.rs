@@ -90,6 +90,7 @@ pub(super) fn make(book: &Path) -> Result<Created, Fault> {
             ROOT_THRESHOLD,
         )?),
         keys: None,
+        hybrid: true,
     };
     let clock = Arc::new(Workday::begin()?);
     // Genesis too is of that day: times only rise, so a later one would leave no gap between the others.

@@ -6,7 +6,7 @@ use super::stage::{Stage, encode};
 use crate::fault::Fault;
 use crate::insider::{CHECKPOINT, rogue};
 use paygod_core::entry::Body;
-use paygod_tlog::{Checkpoint, Ed25519Signer, SignedCheckpoint, TreeHead};
+use paygod_tlog::{Checkpoint, Cosigner as _, Ed25519Signer, SignedCheckpoint, TreeHead};
 
 type Acted = Result<Finding, Halt>;
 
@@ -67,6 +67,26 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: another_origin,
+    },
+    Attack {
+        name: "ml-dsa-missing",
+        story: "broke the Ed25519 key and signed with it alone, without an ML-DSA-44 cosignature",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| with_cosignature(stage, None),
+    },
+    Attack {
+        name: "ml-dsa-swapped",
+        story: "put the ML-DSA-44 cosignature of an earlier checkpoint under the newest one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let checkpoints = stage.export().checkpoints();
+            let earlier = checkpoints
+                .first()
+                .ok_or(Halt::NotHere("no earlier checkpoint"))?;
+            with_cosignature(stage, Some(earlier))
+        },
     },
     Attack {
         name: "checkpoint-garbled",
@@ -148,6 +168,27 @@ fn signed_by(stage: &Stage<'_>, signer: &Ed25519Signer) -> Acted {
         .scene
         .keys
         .checkpoint(signer, *stage.scene.newest.head())?]);
+    stage.audit(&export, Kept::Fingerprint)
+}
+
+/// The true tree under the key in force, with the ML-DSA-44 cosignature of another checkpoint or none.
+fn with_cosignature(stage: &Stage<'_>, of: Option<&SignedCheckpoint>) -> Acted {
+    let keys = &stage.scene.keys;
+    let hybrid = keys.hybrid.as_ref();
+    let hybrid = hybrid.ok_or(Halt::NotHere("no hybrid checkpoint"))?;
+    let head: TreeHead = *stage.scene.newest.head();
+    let signer = keys.at(&stage.scene.entries, head.size)?;
+    let origin = stage.scene.origin.clone();
+    let signed = SignedCheckpoint::sign(Checkpoint { origin, head }, &[signer]);
+    let mut signed = signed.map_err(Fault::from)?;
+    let lines = of.map_or(&[][..], |of| of.note().signatures());
+    let id = hybrid.verifier_key().id();
+    for line in lines.iter().filter(|line| line.id == id) {
+        let added = signed.note_mut().add_signature(line.clone());
+        added.map_err(Fault::from)?;
+    }
+    let mut export = stage.export();
+    export.publish(&[signed.to_bytes()]);
     stage.audit(&export, Kept::Fingerprint)
 }
 

@@ -43,7 +43,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Checkpoint,
         expected: Expected::Open {
             why: "nobody outside has committed to anything newer than that checkpoint",
-            needs: "witnesses that cosign every checkpoint, and a policy that asks for a quorum of them",
+            needs: "witnesses that cosign every checkpoint, and an auditor who asks for them: verify --witnesses",
         },
         act: |stage| {
             let (_, export) = tail_rewritten(stage)?;
@@ -69,7 +69,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Checkpoint,
         expected: Expected::Open {
             why: "the shorter log is true as far as it goes, and nobody outside knows that more was sealed",
-            needs: "witnesses that cosign every checkpoint, and a policy that asks for a quorum of them",
+            needs: "witnesses that cosign every checkpoint, and an auditor who asks for them: verify --witnesses",
         },
         act: tail_cut,
     },
@@ -101,7 +101,7 @@ fn head_of(bytes: &[Vec<u8>]) -> TreeHead {
 }
 
 /// The log with a payment changed that came after the kept checkpoint, and where it stands.
-fn tail_rewritten(stage: &Stage<'_>) -> Result<(usize, Export), Halt> {
+pub(super) fn tail_rewritten(stage: &Stage<'_>) -> Result<(usize, Export), Halt> {
     let (index, entries) = tail(stage)?;
     Ok((index, stage.forge(entries)?))
 }

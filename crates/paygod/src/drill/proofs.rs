@@ -102,7 +102,7 @@ fn checked(stage: &Stage<'_>, proof: &TlogProof, entry: &[u8]) -> Acted {
             _ => None,
         });
     let key = VerifierKey::parse(key.ok_or(Halt::NotHere("no key"))?)?;
-    Ok(match receipt::verify(proof, entry, &key) {
+    Ok(match receipt::verify(proof, entry, &[key]) {
         Ok(()) => Finding::Unnoticed(None),
         Err(fault) => noticed(&fault, format!("entry {}", proof.index)),
     })

@@ -5,10 +5,11 @@ use super::attack::{Catch, Finding, Halt, Kept, Window};
 use super::scene::Scene;
 use crate::fault::Fault;
 use crate::insider::{Export, cover};
+use paygod_anchor::witness::http;
 use paygod_core::Entry;
-use paygod_tlog::TreeHead;
+use paygod_tlog::{TlogPolicy, TreeHead};
 use paygod_types::Seq;
-use paygod_verify::{Failure, Options, Place};
+use paygod_verify::{Failure, Options, Place, Witnesses};
 use std::path::{Path, PathBuf};
 
 /// One attack's place to work.
@@ -79,6 +80,20 @@ impl Stage<'_> {
         self.audit_with(export, &[], &[], &[note], false)
     }
 
+    /// An auditor who demands these witnesses verifies what the insider left.
+    pub(crate) fn audit_witnessed(
+        &self,
+        export: &Export,
+        policy: &TlogPolicy,
+    ) -> Result<Finding, Halt> {
+        let mut options = self.options(export)?;
+        options.witnesses = Some(Witnesses {
+            policy,
+            now: http::now(),
+        });
+        verified(export, &options)
+    }
+
     /// An auditor verifies with the receipt of the entry at a place.
     pub(crate) fn audit_receipt(&self, export: &Export, index: usize) -> Result<Finding, Halt> {
         let proof = self.scene.receipt(index)?.to_bytes()?;
@@ -93,22 +108,24 @@ impl Stage<'_> {
         revocations: &[Vec<u8>],
         old_export: bool,
     ) -> Result<Finding, Halt> {
-        if self.keeps {
-            export.save(&self.folder)?;
-        }
-        let mut options = Options::new(std::env::temp_dir());
-        options.genesis = Some(self.scene.fingerprint);
+        let mut options = self.options(export)?;
         options.kept.checkpoints = checkpoints;
         options.kept.proofs = proofs;
         options.kept.revocations = revocations;
         if old_export {
             options.kept.export = Some(&self.scene.export);
         }
-        let report = paygod_verify::verify(export, &options, &|_| {})
-            .map_err(|error| Fault::of(error.code(), &error))?;
-        Ok(report.first().map_or(Finding::Unnoticed(None), |failure| {
-            Finding::Caught(failure.into())
-        }))
+        verified(export, &options)
+    }
+
+    /// An auditor who has the fingerprint.
+    fn options<'o>(&self, export: &Export) -> Result<Options<'o>, Fault> {
+        if self.keeps {
+            export.save(&self.folder)?;
+        }
+        let mut options = Options::new(std::env::temp_dir());
+        options.genesis = Some(self.scene.fingerprint);
+        Ok(options)
     }
 
     /// How much of the log the kept checkpoint does not cover.
@@ -144,6 +161,14 @@ impl Stage<'_> {
         super::copy::folder(&self.scene.book, &to)?;
         Ok(to)
     }
+}
+
+fn verified(export: &Export, options: &Options<'_>) -> Result<Finding, Halt> {
+    let report = paygod_verify::verify(export, options, &|_| {})
+        .map_err(|error| Fault::of(error.code(), &error))?;
+    Ok(report.first().map_or(Finding::Unnoticed(None), |failure| {
+        Finding::Caught(failure.into())
+    }))
 }
 
 impl From<&Failure> for Catch {

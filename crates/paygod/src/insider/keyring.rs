@@ -6,12 +6,19 @@ use super::failed;
 use crate::fault::{Fault, faults_from};
 use paygod_core::Entry;
 use paygod_core::entry::{Body, KeyRotation};
-use paygod_tlog::{Checkpoint, Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint, TreeHead};
+use paygod_tlog::{
+    Checkpoint, Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner, SignedCheckpoint, TreeHead,
+    cosign,
+};
 use paygod_types::{Digest, Seq, code};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-faults_from!(paygod_tlog::SignerError);
+faults_from!(paygod_tlog::SignerError, paygod_tlog::CosignError);
+
+/// How the key file of a hybrid book begins.
+const HYBRID_KIND: &str = "paygod-ml-dsa-44-seed-v1 ";
 
 /// How a key file of a signing key begins.
 const SEED_KIND: &str = "paygod-ed25519-seed-v1 ";
@@ -21,6 +28,8 @@ const SEED_KIND: &str = "paygod-ed25519-seed-v1 ";
 pub(crate) struct Keyring {
     origin: String,
     signers: Vec<Ed25519Signer>,
+    /// Of a hybrid book.
+    pub(crate) hybrid: Option<MlDsa44Cosigner>,
 }
 
 impl Keyring {
@@ -30,6 +39,7 @@ impl Keyring {
         let mut ring = Self {
             origin: origin.to_owned(),
             signers: Vec::new(),
+            hybrid: None,
         };
         for file in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
             let path = file.map_err(|error| failed(&folder, &error))?.path();
@@ -40,6 +50,10 @@ impl Keyring {
                 .and_then(|hex| hex.parse().ok());
             if let Some(seed) = seed {
                 ring.add(seed)?;
+            }
+            let seed = text.trim_end().strip_prefix(HYBRID_KIND);
+            if let Some(seed) = seed.and_then(|hex| hex.parse().ok()) {
+                ring.hybrid = Some(cosigner(origin, seed)?);
             }
         }
         Ok(ring)
@@ -94,7 +108,12 @@ impl Keyring {
             origin: self.origin.clone(),
             head,
         };
-        Ok(SignedCheckpoint::sign(checkpoint, &[signer])?.to_bytes())
+        let mut signed = SignedCheckpoint::sign(checkpoint, &[signer])?;
+        if let Some(hybrid) = &self.hybrid {
+            let cosigned = cosign(hybrid, signed.note().text(), now())?;
+            signed.note_mut().add_signature(cosigned)?;
+        }
+        Ok(signed.to_bytes())
     }
 
     /// Signs a rotation anew for the place where it stands; as it was if a key is missing.
@@ -105,6 +124,20 @@ impl Keyring {
             rotation.signature_new = new.sign_bytes(message.as_bytes());
         }
     }
+}
+
+/// POSIX seconds.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// A cosigner of this name.
+pub(crate) fn cosigner(name: &str, seed: Digest) -> Result<MlDsa44Cosigner, Fault> {
+    Ok(MlDsa44Cosigner::new(
+        KeyName::parse(name)?,
+        seed.as_bytes(),
+    )?)
 }
 
 /// A signer of this name.

@@ -15,3 +15,4 @@ mod output;
 mod packs;
 mod runs;
 mod support;
+mod witness;

@@ -1,0 +1,210 @@
+//! `witness`: asking witnesses, and being one.
+
+use super::keys::passphrase;
+use crate::book;
+use crate::cli::{
+    Global, WitnessAsk, WitnessCommand, WitnessInit, WitnessKey, WitnessLogs, WitnessServe,
+};
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::files;
+use crate::output::{Console, Tone};
+use paygod_anchor::witness::logs::{self, Log, LogsError};
+use paygod_anchor::witness::{Witness, WitnessError, http};
+use paygod_keys::file::{self, SeedKind};
+use paygod_tlog::limits::POLICY_BYTES_MAX;
+use paygod_tlog::{Cosigner, Ed25519Cosigner, KeyName, MlDsa44Cosigner, TlogPolicy, VerifierKey};
+use paygod_types::code;
+use serde_json::json;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+faults_from!(
+    LogsError,
+    WitnessError,
+    paygod_tlog::PolicyError,
+    paygod_tlog::PolicyFailure
+);
+
+/// Longest file of a witness's name.
+const NAME_BYTES_MAX: usize = 256;
+
+/// Runs one of them.
+pub(crate) fn run(command: &WitnessCommand, global: &Global, console: &mut Console) -> Outcome {
+    match command {
+        WitnessCommand::Ask(options) => ask(options, global, console),
+        WitnessCommand::Init(options) => init(options, console),
+        WitnessCommand::AddKey(options) => change(options, logs::add_key, console),
+        WitnessCommand::RemoveKey(options) => change(options, logs::remove_key, console),
+        WitnessCommand::Logs(options) => list(options, console),
+        WitnessCommand::Serve(options) => serve(options, console),
+    }
+}
+
+/// Reads a trust policy.
+pub(super) fn policy(path: &Path) -> Result<TlogPolicy, Fault> {
+    Ok(TlogPolicy::parse(&files::read(path, POLICY_BYTES_MAX)?)?)
+}
+
+fn ask(options: &WitnessAsk, global: &Global, console: &mut Console) -> Outcome {
+    let policy = policy(&options.policy)?;
+    book::with(global, |ledger| {
+        book::wait_signed(ledger)?;
+        let round = ledger.ask_witnesses(policy)?;
+        let size = ledger.witnessed().map(|last| last.head().size);
+        let Some(round) = round else {
+            console.value(&json!({"witnessed": size.is_some(), "size": size, "faults": []}))?;
+            console.line("the newest checkpoint is witnessed already")?;
+            return Ok(Answer::Yes);
+        };
+        let faults: Vec<_> = round
+            .faults
+            .iter()
+            .map(|fault| {
+                json!({
+                    "witness": fault.witness,
+                    "code": fault.code.as_str(),
+                    "reason": fault.reason,
+                })
+            })
+            .collect();
+        let why = round.witnessed.as_ref().err().map(ToString::to_string);
+        console.value(&json!({
+            "witnessed": round.witnessed.is_ok(),
+            "size": round.size,
+            "reason": why,
+            "faults": faults,
+        }))?;
+        match &round.witnessed {
+            Ok(count) => console.line(format_args!(
+                "{} {} entries, by {count}",
+                Tone::Good.paint("witnessed:"),
+                round.size
+            ))?,
+            Err(error) => console.line(format_args!(
+                "{} {error} [{}]",
+                Tone::Bad.paint("not witnessed:"),
+                error.code()
+            ))?,
+        }
+        for fault in &round.faults {
+            let text = format!("{}: {} [{}]", fault.witness, fault.reason, fault.code);
+            console.sentence(2, Tone::Warn, &text)?;
+        }
+        Ok(Answer::of(round.witnessed.is_ok()))
+    })
+}
+
+fn init(options: &WitnessInit, console: &mut Console) -> Outcome {
+    let name = KeyName::parse(&options.name)?;
+    let named = options.dir.join("name");
+    if named.exists() {
+        let message = format!("`{}` is a witness already", options.dir.display());
+        return Err(Fault::new(code::CLI_FOLDER_IN_USE, message));
+    }
+    std::fs::create_dir_all(&options.dir).map_err(|error| {
+        Fault::of(code::CLI_OUTPUT, &error).while_doing("cannot make the witness's folder")
+    })?;
+    let word = passphrase(&ed25519_path(&options.dir), true)?;
+    let seed = file::create_seed(&ed25519_path(&options.dir), SeedKind::Ed25519, &word)?;
+    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
+    let seed = file::create_seed(&ml_dsa_path(&options.dir), SeedKind::MlDsa44, &word)?;
+    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    // The name last: without it the folder is no witness.
+    files::write(&named, format!("{}\n", options.name).as_bytes())?;
+    console.value(&json!({
+        "ml_dsa_44": ml_dsa.verifier_key().to_string(),
+        "ed25519": ed25519.verifier_key().to_string(),
+    }))?;
+    console.line(format_args!(
+        "{} the witness `{}`",
+        Tone::Good.paint("made"),
+        options.name
+    ))?;
+    console.note("For the policies of logs and auditors, one of the two for each:")?;
+    console.line(format_args!("  ML-DSA-44  {}", ml_dsa.verifier_key()))?;
+    console.line(format_args!("  Ed25519    {}", ed25519.verifier_key()))?;
+    Ok(Answer::Yes)
+}
+
+fn ed25519_path(dir: &Path) -> PathBuf {
+    dir.join("ed25519.key")
+}
+
+fn ml_dsa_path(dir: &Path) -> PathBuf {
+    dir.join("ml-dsa-44.key")
+}
+
+fn change(
+    options: &WitnessKey,
+    change: impl Fn(&Path, &str, &VerifierKey) -> Result<Log, LogsError>,
+    console: &mut Console,
+) -> Outcome {
+    expect_witness(&options.dir)?;
+    let key = VerifierKey::parse(&options.key)?;
+    let origin = options.origin.as_deref();
+    let origin = origin.unwrap_or_else(|| key.name().as_str());
+    let log = change(&options.dir, origin, &key)?;
+    tell(&[log], console)
+}
+
+fn list(options: &WitnessLogs, console: &mut Console) -> Outcome {
+    expect_witness(&options.dir)?;
+    tell(&logs::list(&options.dir)?, console)
+}
+
+fn tell(logs: &[Log], console: &mut Console) -> Outcome {
+    for log in logs {
+        let keys: Vec<String> = log.keys.iter().map(ToString::to_string).collect();
+        console.value(&json!({"origin": log.origin, "keys": keys}))?;
+        console.line(Tone::Strong.paint(&log.origin))?;
+        for key in &keys {
+            console.line(format_args!("  {key}"))?;
+        }
+        if keys.is_empty() {
+            console.line("  no key: not witnessed any more")?;
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn serve(options: &WitnessServe, console: &mut Console) -> Outcome {
+    let name = expect_witness(&options.dir)?;
+    let word = passphrase(&ed25519_path(&options.dir), false)?;
+    let seed = file::open_seed(&ed25519_path(&options.dir), SeedKind::Ed25519, &word)?;
+    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
+    let seed = file::open_seed(&ml_dsa_path(&options.dir), SeedKind::MlDsa44, &word)?;
+    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    drop(word);
+    let witness = Witness::open(&options.dir, vec![Box::new(ml_dsa), Box::new(ed25519)])?;
+    let failed = |error: std::io::Error| {
+        let what = format!("cannot serve at {}", options.listen);
+        Fault::of(code::WITNESS_LISTEN, &error).while_doing(&what)
+    };
+    let listener = TcpListener::bind(options.listen).map_err(failed)?;
+    let listen = listener.local_addr().map_err(failed)?;
+    console.value(&json!({"listen": listen.to_string()}))?;
+    console.line(format_args!("witnessing at http://{listen}"))?;
+    console.flush()?;
+    let stop = async {
+        // Without signals it serves until it is killed, and has written down all it said.
+        if http::told_to_stop().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    http::serve(listener, Arc::new(witness), stop).map_err(failed)?;
+    Ok(Answer::Yes)
+}
+
+/// The name of the witness in a folder.
+fn expect_witness(dir: &Path) -> Result<KeyName, Fault> {
+    let path = dir.join("name");
+    if !path.exists() {
+        let message = format!("`{}` is no witness's folder", dir.display());
+        return Err(Fault::new(code::CLI_INPUT, message)
+            .remedy("make one with `paygod witness init`, or name another"));
+    }
+    let bytes = files::read(&path, NAME_BYTES_MAX)?;
+    let name = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(KeyName::parse(name.trim_end())?)
+}
