@@ -405,7 +405,7 @@ fn a_witness_that_lies_counts_for_nothing() {
         line.name = one[0].verifier_key().name().clone();
         line.id = one[0].verifier_key().id();
         let note = SignedNote::from_parts(&text, vec![line]).unwrap();
-        String::from_utf8(note.to_bytes()).unwrap()[text.len() + 1..].to_owned()
+        String::from_utf8(note.to_bytes()[text.len() + 1..].to_vec()).unwrap()
     };
     for (head, body) in [
         ("200 OK", forged.as_str()),
