@@ -301,3 +301,27 @@ proptest! {
         let _ = TlogPolicy::parse(&octets);
     }
 }
+
+#[test]
+fn cosignatures_of_another_implementation_hold_and_have_the_keys_that_ours_have() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../contracts/vectors/tlog/cosignatures.json"
+    );
+    let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let text = vectors["text"].as_str().unwrap();
+    assert_eq!(text, TEXT);
+    let ours = [
+        ed25519(1).verifier_key().to_string(),
+        ml_dsa(2).verifier_key().to_string(),
+    ];
+    for (vector, ours) in vectors["cosignatures"].as_array().unwrap().iter().zip(ours) {
+        assert_eq!(vector["vkey"], ours);
+        let line = vector["line"].as_str().unwrap();
+        let note = SignedNote::parse(format!("{text}\n{line}\n").as_bytes()).unwrap();
+        let key = VerifierKey::parse(&ours).unwrap();
+        let verifier = CosignatureVerifier::new(&key).unwrap();
+        let time = verifier.time_of(text, &note.signatures()[0].signature);
+        assert_eq!(time, vector["time"].as_u64());
+    }
+}
