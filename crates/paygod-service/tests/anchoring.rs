@@ -354,3 +354,51 @@ fn wait_until(is: impl Fn() -> bool) {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn the_verifier_marks_the_tree_where_proofs_are_and_hands_on_the_receipts() {
+    let scene = Scene::new();
+    let ledger = scene.open();
+    for number in 0..300 {
+        ledger.submit(vec![open_account(&format!("a-{number}"), "EUR")])[0]
+            .as_ref()
+            .unwrap();
+    }
+    ledger.wait_signed().unwrap();
+    let size = ledger.size();
+    ledger.anchor_now(&scene.policy, None).unwrap();
+    scene.calendar.mine(1_700_000_600);
+    ledger.anchor_now(&scene.policy, None).unwrap();
+    one_more(&ledger, "last");
+    let export = scene.book.scratch("marked");
+    ledger.export(&export).unwrap();
+    let scratch = scene.book.scratch("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let mut options = paygod_verify::Options::new(scratch);
+    let end = ledger.size();
+    let wanted = [1, 255, 256, 257, size, end, end + 1];
+    options.marks = &wanted;
+    let report =
+        paygod_verify::verify(&paygod_verify::Directory::new(&export), &options, &|_| {}).unwrap();
+    assert!(report.is_valid(), "{:?}", report.first());
+    let marks = &report.marks;
+    let sizes: Vec<u64> = marks.marked.iter().map(|one| one.head.size).collect();
+    assert_eq!(
+        sizes,
+        [1, 255, 256, 257, size, end],
+        "what is past the end is left out"
+    );
+    let anchored = &ledger.anchor_files().unwrap()[0];
+    assert_eq!(marks.marked[4].head, anchored.head);
+    for (place, marked) in marks.marked.iter().enumerate() {
+        let next = ledger.entry(paygod_types::Seq(marked.head.size));
+        let next = next.ok().map(|entry| entry.entry.time);
+        assert_eq!(marked.next, next, "{place}");
+    }
+    assert_eq!(marks.receipts.len(), 1);
+    assert_eq!(
+        (marks.receipts[0].0, marks.receipts[0].1.size),
+        (size, size)
+    );
+    assert!(marks.first < marks.last);
+}

@@ -95,7 +95,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "anchor-header-forged",
-        story: "made an anchor up, and slipped the auditor a block header that fits it",
+        story: "made an anchor up for the past he rewrote, with a block header that fits it",
         kept: Kept::Headers,
         expected: Expected::Caught,
         act: header_forged,
@@ -123,7 +123,10 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: |stage| {
             let (mut export, chain) = anchored(stage)?;
             let head = *stage.scene.kept.head();
+            // Of a height whose true block is none of the operator's.
             let mut elsewhere = PracticeChain::default();
+            elsewhere.mine([1; 32], 0);
+            elsewhere.mine([2; 32], 0);
             put(&mut export, &stage.scene.origin, &head, |digest| {
                 elsewhere.attest(digest, 0)
             })?;
@@ -226,9 +229,11 @@ fn audit(stage: &Stage<'_>, export: &Export, headers: &str) -> Acted {
 
 /// The anchor leads to a block that was never mined; its header stands in the place of a true one.
 fn header_forged(stage: &Stage<'_>) -> Acted {
-    let (mut export, chain) = anchored(stage)?;
-    let head = *stage.scene.kept.head();
+    let (_, chain) = anchored(stage)?;
+    let mut export = rewritten(stage)?;
     let mut own = PracticeChain::default();
+    let forged = export.checkpoints().pop();
+    let head = *forged.as_ref().unwrap_or(&stage.scene.newest).head();
     let time = time_s(stage, &head);
     put(&mut export, &stage.scene.origin, &head, |digest| {
         own.attest(digest, time)
