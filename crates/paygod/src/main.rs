@@ -30,7 +30,12 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let matches = cli::definition().get_matches();
+    let mut definition = cli::definition();
+    if std::env::args_os().len() < 2 {
+        // Where `PAYGOD_BOOK` is set it would count as an argument, and the help not be shown.
+        definition = definition.mut_args(|argument| argument.env(None::<&'static str>));
+    }
+    let matches = definition.get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -9,7 +9,7 @@ use crate::table::{Align, Cell, Table};
 use paygod_core::command::{AccountOpen as Opening, Alias};
 use paygod_core::{Balances, Command};
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ledger::{AccountState, AsOf, Ledger};
+use paygod_service::ledger::{AccountState, AsOf, Clock, Ledger, SystemClock};
 use paygod_types::{AccountId, Amount, Currency, Money, Seq, Timestamp, code};
 use serde_json::{Value, json};
 
@@ -169,6 +169,11 @@ pub(crate) fn balance(options: &BalanceOf, global: &Global, console: &mut Consol
                 let message = format!("entry {seq} is not sealed yet; the newest is {newest}");
                 return Err(Fault::new(code::CLI_ARGUMENT, message)
                     .remedy("name an entry that is there, or leave `--at-seq` out"));
+            }
+            Some(AsOf::Time(time)) if time > SystemClock.now().max(ledger.status()?.last_time) => {
+                let message = format!("{time} lies in the future");
+                return Err(Fault::new(code::CLI_ARGUMENT, message)
+                    .remedy("name a time that has passed, or leave `--at-time` out"));
             }
             Some(moment) => ledger.balances_at(&id, moment)?,
         };

@@ -144,8 +144,20 @@ fn checked(batch: &Batch, console: &mut Console) -> Outcome {
     Ok(Answer::of(batch.problems.is_empty()))
 }
 
-/// Which format a file is: XML begins with `<`, JSON Lines with `{`.
+/// Which format a file is: XML begins with `<`, JSON Lines with `{`. What is in UTF-16 or UTF-32 is XML's to refuse,
+/// which names the encoding.
 fn is_xml(bytes: &[u8]) -> bool {
+    let wide = [
+        &b"\xFF\xFE"[..],
+        b"\xFE\xFF",
+        b"\0\0\xFE\xFF",
+        b"<\0",
+        b"\0<",
+        b"\0\0\0<",
+    ];
+    if wide.iter().any(|start| bytes.starts_with(start)) {
+        return true;
+    }
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     text.trim_ascii_start().first() == Some(&b'<')
 }

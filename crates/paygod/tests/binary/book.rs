@@ -261,11 +261,33 @@ fn a_correction_reverses_and_a_freeze_denies() {
         book.value(&["balance", "muster-logistik-chf", "--at-seq", "10"])["balance"],
         "50.00"
     );
+    let future = [
+        "balance",
+        "muster-logistik-chf",
+        "--at-time",
+        "2999-01-01T00:00:00Z",
+    ];
+    book.code(2, &future);
 
     book.yes(&["freeze", "account", "muster-handels-chf", "--by", "ana"]);
     book.code(1, &["submit", &book.file("pay-2.jsonl", &pay("pay-2"))]);
     book.yes(&["unfreeze", "account", "muster-handels-chf", "--by", "ana"]);
     book.yes(&["submit", &book.file("pay-3.jsonl", &pay("pay-3"))]);
+}
+
+#[test]
+fn a_payment_file_in_utf_16_is_refused_by_its_encoding() {
+    let book = Book::ready();
+    let file = book.folder.path().join("wide.xml");
+    let bytes: Vec<u8> = "<?xml version=\"1.0\"?>"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for mark in [&b""[..], b"\xFF\xFE"] {
+        std::fs::write(&file, [mark, &bytes].concat()).expect("a file");
+        let error = book.code(2, &["submit", &shown(&file)]);
+        assert!(error.contains("UTF-16"), "{error}");
+    }
 }
 
 #[test]

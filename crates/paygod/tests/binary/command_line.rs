@@ -58,6 +58,18 @@ fn an_error_for_programs_is_one_json_document() {
 }
 
 #[test]
+fn without_a_command_the_help_is_shown_whatever_the_environment_says() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_paygod"))
+        .env("PAYGOD_BOOK", "./book")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    let help = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(help.contains("Usage:") && help.contains("demo"), "{help}");
+}
+
+#[test]
 fn an_unknown_command_is_a_usage_error() {
     assert_eq!(paygod(&["pay"]).status.code(), Some(2));
     assert_eq!(paygod(&["balance"]).status.code(), Some(2));
