@@ -2,7 +2,9 @@
 //!
 //! The file is text, one block a line, each one higher than the last:
 //!
-//!     <height> <160 lower-case hexadecimal digits>
+//! ```text
+//! <height> <160 lower-case hexadecimal digits>
+//! ```
 //!
 //! which is what a node prints for `getblockheader <hash> false`.
 //!
