@@ -55,6 +55,13 @@ pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
         },
         &progress::entries(console, 0),
     )?;
+    // The export may have been replaced while it was read: only what was checked is remembered.
+    let checked =
+        SignedCheckpoint::parse(&newest).is_ok_and(|newest| report.head == Some(*newest.head()));
+    if report.is_valid() && checked {
+        replace(&genesis_path, format!("{genesis}\n").as_bytes())?;
+        replace(&seen_path, &newest)?;
+    }
     if console.is_json() {
         let mut bytes = Vec::new();
         report.write_json(&mut bytes);
@@ -62,13 +69,6 @@ pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
         console.bytes(&bytes)?;
     } else {
         verify::tell(&report, 0, console)?;
-    }
-    // The export may have been replaced while it was read: only what was checked is remembered.
-    let checked =
-        SignedCheckpoint::parse(&newest).is_ok_and(|newest| report.head == Some(*newest.head()));
-    if report.is_valid() && checked {
-        replace(&genesis_path, format!("{genesis}\n").as_bytes())?;
-        replace(&seen_path, &newest)?;
     }
     Ok(Answer::of(report.is_valid()))
 }
