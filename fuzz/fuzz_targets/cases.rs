@@ -4,17 +4,11 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use paygod_fuzz::{MIB, bounded};
+use paygod_fuzz::{MANIFEST_HEAD, MIB, bounded};
 use paygod_policy::Pack;
 
-const MANIFEST: &str = "\
-api_version: paygod/v1
-kind: Pack
-metadata: { name: fuzzed, version: 1.0.0, description: d, maintainer: m, tags: [] }
-spec:
-  inputs:
-    - { name: payment, type: object, source: transfer, schema: 'paygod:payment.v1' }
-  policy:
+/// What follows `MANIFEST_HEAD`.
+const RULES: &str = "  policy:
     rules:
       - { name: a, decision: allow, reason: small, condition: 'velocity([payment.debit], duration(\"1h\")).count < 3' }
       - { name: d, decision: deny, reason: listed, condition: 'payment.credit in list(\"l\")' }
@@ -24,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(cases) = std::str::from_utf8(bytes) else { return };
     bounded(64 * MIB, || {
         let files = BTreeMap::from([
-            ("pack.yaml".to_owned(), MANIFEST.to_owned()),
+            ("pack.yaml".to_owned(), format!("{MANIFEST_HEAD}{RULES}")),
             ("tests/cases.yaml".to_owned(), cases.to_owned()),
         ]);
         let Ok(pack) = Pack::from_files(&files) else { return };

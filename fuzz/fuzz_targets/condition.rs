@@ -6,19 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use paygod_fuzz::{MIB, bounded};
+use paygod_fuzz::{MANIFEST_HEAD, MIB, bounded};
 use paygod_policy::{AccountFact, Facts, ListBuilder, Pack, Prepared, Ruleset, Scratch, WindowFact, limits};
 use paygod_types::canonical::Writer;
 use paygod_types::{Amount, Currency, Name, Timestamp};
 
-const BEFORE: &str = "\
-api_version: paygod/v1
-kind: Pack
-metadata: { name: fuzzed, version: 1.0.0, description: d, maintainer: m, tags: [] }
-spec:
-  inputs:
-    - { name: payment, type: object, source: transfer, schema: 'paygod:payment.v1' }
-    - { name: details, type: object, source: transfer.payment, schema: 'paygod:payment-details.v1' }
+/// What follows `MANIFEST_HEAD`.
+const RULE: &str = "    - { name: details, type: object, source: transfer.payment, schema: 'paygod:payment-details.v1' }
   policy:
     rules:
       - name: fuzzed
@@ -45,7 +39,7 @@ const TRANSFER: &[u8] = br#"{"amount":"12.50","credit":"supplier","currency":"EU
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(condition) = std::str::from_utf8(bytes) else { return };
-    let mut manifest = BEFORE.as_bytes().to_vec();
+    let mut manifest = format!("{MANIFEST_HEAD}{RULE}").into_bytes();
     // A JSON string is a YAML scalar of the same text.
     Writer::new(&mut manifest).string(condition);
     let manifest = String::from_utf8(manifest).expect("text and text");

@@ -7,6 +7,16 @@ use std::alloc::System;
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
+/// The manifest of a pack that is sound once its inputs' list and rules follow.
+pub const MANIFEST_HEAD: &str = "\
+api_version: paygod/v1
+kind: Pack
+metadata: { name: fuzzed, version: 1.0.0, description: d, maintainer: m, tags: [] }
+spec:
+  inputs:
+    - { name: payment, type: object, source: transfer, schema: 'paygod:payment.v1' }
+";
+
 /// One mebibyte, in bytes.
 pub const MIB: usize = 1024 * 1024;
 

@@ -14,6 +14,7 @@ use paygod_types::{Code, Seq, code};
 
 use crate::entry::{KeyRevocation, RootSignature};
 use crate::keys::{self, KeyFault, ROOT_KEYS_MAX};
+use crate::publisher::PUBLISHER_KEY_HEADER;
 use crate::state::Book;
 
 /// First line of what a holder hands out.
@@ -87,20 +88,49 @@ impl RootKeyText {
     /// # Errors
     /// It is not such a note, or is not signed by the key that it names.
     pub fn open(bytes: &[u8]) -> Result<Self, CeremonyError> {
-        let note = note(bytes, ROOT_KEY_HEADER)?;
-        let lines: Vec<&str> = note.text().lines().collect();
-        let [_, key] = lines.as_slice() else {
-            return Err(form(ROOT_KEY_HEADER, "it has not two lines"));
-        };
-        let text = Self { key: (*key).into() };
-        let verifier = keys::ed25519(key).map_err(fault(ROOT_KEY_HEADER))?;
-        match note.verify(&[&verifier]) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(CeremonyError::Signatures {
-                expected: format!("a signature by {key}"),
-                found: error.to_string(),
-            }),
-        }
+        let key = offered(bytes, ROOT_KEY_HEADER)?;
+        Ok(Self { key })
+    }
+}
+
+/// What a publisher of packs hands out: its key's public part, signed by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherKeyText {
+    /// The vkey.
+    pub key: Arc<str>,
+}
+
+impl PublisherKeyText {
+    /// The text that the key signs.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{PUBLISHER_KEY_HEADER}\n{}\n", self.key)
+    }
+
+    /// Reads a note and checks that whoever made it holds the key.
+    ///
+    /// # Errors
+    /// It is not such a note, or is not signed by the key that it names.
+    pub fn open(bytes: &[u8]) -> Result<Self, CeremonyError> {
+        let key = offered(bytes, PUBLISHER_KEY_HEADER)?;
+        Ok(Self { key })
+    }
+}
+
+/// The key that a note of two lines names, if it is signed by that key.
+fn offered(bytes: &[u8], header: &'static str) -> Result<Arc<str>, CeremonyError> {
+    let note = note(bytes, header)?;
+    let lines: Vec<&str> = note.text().lines().collect();
+    let [_, key] = lines.as_slice() else {
+        return Err(form(header, "it has not two lines"));
+    };
+    let verifier = keys::ed25519(key).map_err(fault(header))?;
+    match note.verify(&[&verifier]) {
+        Ok(_) => Ok((*key).into()),
+        Err(error) => Err(CeremonyError::Signatures {
+            expected: format!("a signature by {key}"),
+            found: error.to_string(),
+        }),
     }
 }
 

@@ -19,10 +19,11 @@ use paygod_types::{Currency, Seq, Timestamp};
 
 use crate::accounts::Balances;
 
+use crate::command::Command;
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
 use crate::entry::{
-    AnchorReceipt, Body, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef,
+    AnchorReceipt, Body, Decision, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef,
     SnapshotClaim,
 };
 use crate::fold_error::Check;
@@ -87,18 +88,48 @@ pub fn execute<J: Judge, H: History + ?Sized>(
     if let Some(sealed) = context.history.find_request(&request.id)? {
         return existing(context.history, prepared, sealed);
     }
+    let entry = draft(state, context, prepared)?;
+    seal(state, &entry, out).map(Outcome::Sealed)
+}
+
+/// The entry that a request not sealed before would be sealed as: what [`execute`] seals, and what a
+/// replay compares with what was sealed. The state stays as it is.
+///
+/// # Errors
+/// [`CommandError`], as [`execute`].
+pub fn draft<J: Judge, H: History + ?Sized>(
+    state: &mut State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+) -> Result<Entry, CommandError> {
+    let request = prepared.request();
     let reference = prepared.reference().ok_or(CommandError::NotCommitted)?;
     let time = time_of_next(state, context.now)?;
     let body = commands::body(state, context, prepared, time)?;
-    let entry = Entry {
+    Ok(Entry {
         seq: state.next_seq(),
         time,
         id: request.id.clone(),
         by: request.by.clone(),
         request: Some(reference),
         body,
-    };
-    seal(state, &entry, out).map(Outcome::Sealed)
+    })
+}
+
+/// What the decision would be were the context's judge in force, whatever the state says: packs first,
+/// then the ledger's own rules. Nothing is sealed, and the state stays as it is.
+///
+/// # Errors
+/// [`CommandError`]: history cannot be read, or the request does not fit the state.
+pub fn judge_as<J: Judge, H: History + ?Sized>(
+    state: &mut State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+) -> Result<Decision, CommandError> {
+    let time = time_of_next(state, context.now)?;
+    let two_phase = matches!(&prepared.request().command,
+        Command::Transfer(transfer) if transfer.pending.is_some());
+    judged::judge_as(state, context, prepared, time, two_phase)
 }
 
 /// A known id: the first outcome if the body is the same, else a conflict (design, section 4).

@@ -5,7 +5,7 @@
 //! - [`State`]: the fold over entries; [`State::apply`] checks everything a verifier checks.
 //! - [`ports`]: what the engine asks of history; [`judge`]: who judges.
 //! - [`snapshot`], [`history`]: the state as bytes; balances as they were.
-//! - [`ceremony`]: the documents that holders of root keys sign.
+//! - [`ceremony`]: the documents that holders of root keys sign; [`publisher`]: those of publishers of packs.
 //!
 //! Pure: no I/O, clock, randomness or threads. INVARIANT(fold): the engine seals nothing that the fold
 //! refuses, and the fold is the one that verifiers run.
@@ -32,6 +32,7 @@ mod pendings;
 mod policy_set;
 pub mod ports;
 pub mod prepare;
+pub mod publisher;
 mod request_error;
 mod request_json;
 pub mod snapshot;

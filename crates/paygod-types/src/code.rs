@@ -396,6 +396,11 @@ codes! {
     PACK_PROBLEMS = "pack.problems", Input, "the pack is wrong", "correct what each message names, at its file and line";
     PACK_ARCHIVE = "pack.archive", Input, "the bytes are not a pack's canonical archive", "build the archive again from the pack's files";
     PACK_SUBJECT = "pack.subject", Input, "the pack judges documents, and a book judges transfers", "use it with `paygod run`";
+    PACK_PUBLISHER_KEY = "pack.publisher-key", Input, "the publisher's key is not one", "use the `.pub` file that the publisher handed out";
+    PACK_REPORT = "pack.report", Input, "the file is not a report of a replay", "use the file that `paygod pack replay --out` wrote";
+    PACK_REPLAY = "pack.replay", Failed, "a decision comes out different from what was sealed", "show the entry to an auditor";
+    PACK_SIGNATURE = "pack.signature", Failed, "the publisher has not signed this", "ask the publisher for the file and its signature";
+    PACK_SIGNATURE_FORM = "pack.signature-form", Input, "the bytes are not a signed note", "use the `.sig` file that `paygod pack sign` wrote";
     PACK_CASES = "pack.cases", Input, "the pack's cases cannot be read", "correct `tests/cases.yaml` at the line named";
     LIST_NOT_CANONICAL = "list.not-canonical", Input, "the bytes are not a canonical list", "import the list again from its source";
     LIST_TOO_LARGE = "list.too-large", TooLarge, "the list passes its limits", "split the list";

@@ -22,7 +22,8 @@ pub(crate) use keys::{
     RevokeCommand, RevokeDraft, RevokeSeal,
 };
 pub(crate) use pack::{
-    PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackNew, PackPaths, PackTest,
+    PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackKey, PackNew, PackPaths,
+    PackReplay, PackSign, PackTest, PackVerify,
 };
 pub(crate) use policy::{ListCheck, ListCommand, ListFormat, ListImport, ListShow};
 pub(crate) use proof::{CheckpointShow, Export, Monitor, Prove, Verify};

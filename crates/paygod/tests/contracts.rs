@@ -118,6 +118,50 @@ fn every_document_of_a_run_fits_its_contract() {
 }
 
 #[test]
+fn a_report_of_a_replay_fits_its_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (book, report) = (
+        folder.path().join("book"),
+        folder.path().join("report.json"),
+    );
+    let lines = folder.path().join("requests.jsonl");
+    let line = |id: u32| {
+        format!(
+            "{{\"by\":\"b\",\"id\":\"p{id}\",\"transfer\":{{\"transfers\":[{{\"amount\":\"9.00\",\"credit\":\"a\",\"currency\":\"EUR\",\
+             \"debit\":\"c\",\"payment\":{{\"reference\":\"r\"}}}}]}}}}\n"
+        )
+    };
+    std::fs::write(&lines, format!("{}{}", line(1), line(2))).expect("written");
+    let pack = |name: &str| repository().join("packs/core").join(name);
+    let run = |arguments: &[&dyn AsRef<std::ffi::OsStr>]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
+        command.arg("--book").arg(&book);
+        for argument in arguments {
+            command.arg(argument);
+        }
+        let told = command.output().expect("the binary runs");
+        assert!(told.status.code().is_some_and(|code| code < 2), "{told:?}");
+    };
+    run(&[&"init", &"--origin", &"paygod.test/replay"]);
+    for account in ["a", "c"] {
+        run(&[&"account", &"open", &account, &"--currency", &"EUR"]);
+    }
+    run(&[
+        &"pack",
+        &"activate",
+        &pack("payment-limits"),
+        &"--by",
+        &"ana",
+    ]);
+    run(&[&"submit", &lines]);
+    let (with, out) = (pack("currency-allowlist"), report.clone());
+    run(&[&"pack", &"replay", &"--with", &with, &"--out", &out]);
+    let document = json(&report);
+    assert_eq!(document["same"], 2, "{document}");
+    assert_valid(&contract("replay-report.v1.json"), &document, &report);
+}
+
+#[test]
 fn every_report_of_a_pack_that_is_no_mistake_fits_its_schema() {
     let mut reports = 0;
     for folder in packs() {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use paygod_policy::{AccountFact, Facts, Reason, Verdict, WindowFact};
 use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
-use paygod_types::{Currency, Timestamp};
+use paygod_types::{Currency, Digest, Timestamp};
 
 use super::Context;
 use super::ledger_rules::{self, Rule};
@@ -49,12 +49,56 @@ pub(super) fn judge<J: Judge, H: History + ?Sized>(
             });
         }
     }
+    let force = Force {
+        policy: active,
+        has_packs: !state.policy.set.packs.is_empty(),
+    };
+    judge_under(force, state, context, prepared, time, two_phase)
+}
+
+/// As [`judge`], as if the context's judge were in force.
+pub(super) fn judge_as<J: Judge, H: History + ?Sized>(
+    state: &mut State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+    two_phase: bool,
+) -> Result<Decision, CommandError> {
+    let policy = context.judge.policy();
+    if prepared.policy() != policy {
+        return Err(CommandError::PolicyChanged {
+            prepared: prepared.policy(),
+            active: policy,
+        });
+    }
+    let force = Force {
+        policy,
+        has_packs: true,
+    };
+    judge_under(force, state, context, prepared, time, two_phase).map(|judged| judged.decision)
+}
+
+/// What is in force.
+#[derive(Clone, Copy)]
+struct Force {
+    policy: Digest,
+    has_packs: bool,
+}
+
+fn judge_under<J: Judge, H: History + ?Sized>(
+    force: Force,
+    state: &mut State,
+    context: &mut Context<'_, J, H>,
+    prepared: &Prepared<J::Prepared>,
+    time: Timestamp,
+    two_phase: bool,
+) -> Result<Judged, CommandError> {
     let transfers = prepared.request().command.transfers();
     let mut scratch = mem::take(&mut state.scratch);
     scratch.legs.clear();
     let resolved = resolve(state, transfers, &mut scratch.legs);
     let outcome = resolved.and_then(|()| {
-        let mut decision = decide(state, context, prepared, time)?;
+        let mut decision = decide(force, state, context, prepared, time)?;
         let reserves = two_phase || decision.verdict == Verdict::Review;
         if decision.verdict != Verdict::Deny {
             let step = if reserves { Step::Reserve } else { Step::Post };
@@ -114,12 +158,13 @@ fn account(state: &State, id: &str, transfer: &Transfer) -> Result<AccountIx, Co
 
 /// What the packs say, and what of it the ledger can carry out.
 fn decide<J: Judge, H: History + ?Sized>(
+    force: Force,
     state: &State,
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
     time: Timestamp,
 ) -> Result<Decision, CommandError> {
-    let policy = state.policy.digest;
+    let policy = force.policy;
     let nothing = Decision {
         verdict: Verdict::Deny,
         policy,
@@ -128,7 +173,7 @@ fn decide<J: Judge, H: History + ?Sized>(
         allowed: Vec::new(),
         reasons: Vec::new(),
     };
-    if state.policy.set.packs.is_empty() {
+    if !force.has_packs {
         let mut decision = nothing;
         deny(&mut decision, ledger_rules::reason(&Rule::NoActivePolicy));
         return Ok(decision);

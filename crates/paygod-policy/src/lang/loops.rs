@@ -37,6 +37,18 @@ impl Checker<'_> {
         Some((list, depth, result?))
     }
 
+    /// As [`Self::each`], with a yes or no asked of each element.
+    fn each_asked(
+        &mut self,
+        receiver: &Expr,
+        variable: &Expr,
+        body: &Expr,
+    ) -> Option<(Typed, usize, Typed)> {
+        let asked = |c: &mut Self| c.boolean(body, "the second argument");
+        let (list, variable, (body, _)) = self.each(receiver, variable, asked)?;
+        Some((list, variable, body))
+    }
+
     pub(super) fn quantified(
         &mut self,
         span: Span,
@@ -45,9 +57,7 @@ impl Checker<'_> {
         variable: &Expr,
         body: &Expr,
     ) -> Checked {
-        let (list, variable, (body, _)) = self.each(receiver, variable, |c| {
-            c.boolean(body, "the second argument")
-        })?;
+        let (list, variable, body) = self.each_asked(receiver, variable, body)?;
         let kind = Kind::Quantified {
             quantifier,
             list: Box::new(list),
@@ -64,9 +74,7 @@ impl Checker<'_> {
         variable: &Expr,
         body: &Expr,
     ) -> Checked {
-        let (list, variable, (body, _)) = self.each(receiver, variable, |c| {
-            c.boolean(body, "the second argument")
-        })?;
+        let (list, variable, body) = self.each_asked(receiver, variable, body)?;
         let ty = list.ty.clone();
         let kind = Kind::Filter {
             list: Box::new(list),

@@ -213,6 +213,14 @@ pub enum LedgerError {
         /// Why.
         source: EntryError,
     },
+    /// An entry does not follow from those before it.
+    #[error("entry {seq} does not follow: {source}; restore a backup")]
+    Fold {
+        /// Which.
+        seq: Seq,
+        /// Why.
+        source: FoldError,
+    },
     /// What is derived could not be read.
     #[error(transparent)]
     Derived(#[from] DerivedError),
@@ -289,6 +297,7 @@ impl LedgerError {
             Self::Policy(error) => error.code(),
             Self::Read(error) => error.code(),
             Self::Entry { source, .. } => source.code(),
+            Self::Fold { source, .. } => source.code(),
             Self::Derived(error) => error.code(),
             Self::Blob(error) => error.code(),
             Self::Vault(error) => error.code(),

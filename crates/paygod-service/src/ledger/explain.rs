@@ -75,7 +75,7 @@ impl Ledger {
             None if sealed.has_input => InputState::Erased,
             None => InputState::NotKept,
         };
-        let replay = self.replay(&sealed.entry, &decision, policy.as_ref(), &input)?;
+        let replay = self.decide_again(&sealed.entry, &decision, policy.as_ref(), &input)?;
         Ok(Explanation {
             sealed,
             decision,
@@ -105,7 +105,7 @@ impl Ledger {
         Ok(None)
     }
 
-    fn replay(
+    fn decide_again(
         &self,
         entry: &Entry,
         decision: &Decision,

@@ -37,6 +37,7 @@ mod policy;
 mod prepare;
 mod publish;
 mod read;
+mod replay;
 mod revoke;
 mod rotate;
 mod rotation_policy;
@@ -61,6 +62,10 @@ pub use open::{Ledger, OpenOptions};
 pub use outcome::{Answer, Outcome, Submission, SubmitError};
 pub use policy::ActivationOrder;
 pub use read::{AccountState, Protection, Receipt, SealedEntry, Status};
+pub use replay::{
+    Change, Difference, ENTRIES_LISTED_MAX, Moved, Replayed, ReplayedEntry, RuleChange,
+    ShadowPacks, Shadowed, Speaks, Tally, Unreplayable,
+};
 pub use revoke::{KeyChangeError, RevocationDraft};
 pub use rotate::Rotated;
 pub use rotation_policy::{KeyUse, RotationPolicy};

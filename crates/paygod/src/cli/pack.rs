@@ -35,7 +35,11 @@ Examples:
     Explain(PackExplain),
     Diff(PackDiff),
     Build(PackBuild),
+    Key(PackKey),
+    Sign(PackSign),
+    Verify(PackVerify),
     Activate(PackActivate),
+    Replay(PackReplay),
 }
 
 /// Packs: their folders, folders of packs, or archives.
@@ -185,4 +189,112 @@ pub(crate) struct PackActivate {
 
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+/// Make a publisher's key, which signs packs and reports of replays
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The key is encrypted under a passphrase, which is asked for on the terminal or read from the file
+that PAYGOD_PASSPHRASE_FILE names. Beside it, `.pub` is written: hand that file out.
+
+The name stands in signatures and in books for ever: name an office, not a person.
+
+Examples:
+  paygod pack key --name packs.example.com --key packs.key")]
+pub(crate) struct PackKey {
+    /// The key's name: no spaces and no `+`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// The key file to make
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+}
+
+/// Sign a pack as its publisher
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The signature is a signed note over the pack's name, version and digest: a small file of text that
+goes beside the archive. A pack that has faults is not signed.
+
+Examples:
+  paygod pack sign packs/core/payment-limits --key packs.key
+  paygod pack sign payment-limits-1.0.0.paygod-pack --key packs.key --out limits.sig")]
+pub(crate) struct PackSign {
+    /// The pack's folder or archive
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+
+    /// The publisher's key file; its `.pub` lies beside it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+
+    /// The signature to write; else `<name>-<version>.paygod-pack.sig` in the current folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Check that a publisher signed a pack, or a report of a replay
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Get the publisher's `.pub` from the publisher, not from where the pack came from. Exit status 1 when
+the publisher has not signed exactly this.
+
+Examples:
+  paygod pack verify payment-limits-1.0.0.paygod-pack --publisher packs.key.pub
+  paygod pack verify packs/core/payment-limits --publisher packs.key.pub --signature limits.sig
+  paygod pack verify report.json --publisher packs.key.pub")]
+pub(crate) struct PackVerify {
+    /// The pack's folder or archive, or the report
+    #[arg(value_name = "PACK")]
+    pub(crate) file: PathBuf,
+
+    /// What the publisher handed out
+    #[arg(long, value_name = "PUB")]
+    pub(crate) publisher: PathBuf,
+
+    /// The signature; else the file of that name and `.sig`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+}
+
+/// Decide all sealed history once more, or as other packs would have
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every judged entry is made again from the vaulted input and what was sealed before it: balances,
+windows, packs and lists as they stood. It must come out the same to the byte; one that does not is
+named. Erased inputs are counted and named, never guessed. Exit status 1 when something differs.
+
+With other packs, each takes the place of the pack of its name or stands beside the others, and the
+verdicts that would change are told, with the rules and the money. What went through stays so:
+windows and balances are those that were sealed.
+
+The report is canonical JSON. `--key` signs it; `paygod pack verify` checks the signature, and
+`--check` makes the report again and compares, so nobody has to be believed.
+
+Examples:
+  paygod pack replay
+  paygod pack replay --with packs/core/payment-limits
+  paygod pack replay --with limits-2.0.0.paygod-pack --out report.json --key packs.key
+  paygod pack replay --with limits-2.0.0.paygod-pack --check report.json")]
+pub(crate) struct PackReplay {
+    /// A pack to judge history with too: its folder or archive (may be repeated)
+    #[arg(long, value_name = "PACK")]
+    pub(crate) with: Vec<PathBuf>,
+
+    /// Give the packs of `--with` this version of a list (may be repeated)
+    #[arg(long, value_name = "NAME=VERSION", requires = "with")]
+    pub(crate) list: Vec<String>,
+
+    /// Write the report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Sign the report with this key file, into the file of its name and `.sig`
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Compare with a report made before: of as much of the log as it speaks of
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub(crate) check: Option<PathBuf>,
 }

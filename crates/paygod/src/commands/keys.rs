@@ -54,19 +54,9 @@ pub(crate) fn run(command: &KeysCommand, global: &Global, console: &mut Console)
 }
 
 fn new(options: &CeremonyNew, console: &mut Console) -> Outcome {
-    let name = KeyName::parse(&options.name)?;
-    let public = public_path(&options.key);
-    if public.exists() {
-        let message = format!("`{}` is there already", public.display());
-        return Err(Fault::new(code::KEYS_FILE, message).remedy("name another key file"));
-    }
-    let passphrase = passphrase(&options.key, true)?;
-    let signer = file::create(&options.key, name, &passphrase)?;
-    let key = signer.verifier_key().to_string();
-    let text = RootKeyText {
-        key: key.as_str().into(),
-    };
-    files::write(&public, &signed(&text.to_text(), &signer)?)?;
+    let (key, public) = make(&options.name, &options.key, |key| {
+        RootKeyText { key: key.into() }.to_text()
+    })?;
     console.value(&json!({
         "key": key,
         "key_file": options.key.display().to_string(),
@@ -79,6 +69,42 @@ fn new(options: &CeremonyNew, console: &mut Console) -> Outcome {
         options.key.display()
     ))?;
     Ok(Answer::Yes)
+}
+
+/// Makes a key file, and beside it what its holder hands out, as `text` spells it. The key and where its
+/// public part is.
+pub(crate) fn make(
+    name: &str,
+    path: &Path,
+    text: impl FnOnce(&str) -> String,
+) -> Result<(String, PathBuf), Fault> {
+    let name = KeyName::parse(name)?;
+    let public = public_path(path);
+    if public.exists() {
+        let message = format!("`{}` is there already", public.display());
+        return Err(Fault::new(code::KEYS_FILE, message).remedy("name another key file"));
+    }
+    let signer = file::create(path, name, &passphrase(path, true)?)?;
+    let key = signer.verifier_key().to_string();
+    files::write(&public, &signed(&text(&key), &signer)?)?;
+    Ok((key, public))
+}
+
+/// Opens the key file whose public part is `vkey`.
+pub(crate) fn open(path: &Path, vkey: &str) -> Result<Ed25519Signer, Fault> {
+    let name = VerifierKey::parse(vkey)?.name().clone();
+    let signer = file::open(path, name, &passphrase(path, false)?)?;
+    if signer.verifier_key().to_string() == vkey {
+        return Ok(signer);
+    }
+    let public = public_path(path);
+    let message = format!(
+        "`{}` is not the public part of `{}`",
+        public.display(),
+        path.display()
+    );
+    Err(Fault::new(code::KEYS_FILE, message)
+        .remedy("restore both files from where their copies are kept"))
 }
 
 fn propose(options: &CeremonyPropose, console: &mut Console) -> Outcome {
@@ -120,17 +146,7 @@ fn sign(options: &KeysSign, console: &mut Console) -> Outcome {
             return Err(Fault::new(code::KEYS_DOCUMENT, message));
         }
     }
-    let name = VerifierKey::parse(&offer.key)?.name().clone();
-    let signer = file::open(&options.key, name, &passphrase(&options.key, false)?)?;
-    if signer.verifier_key().to_string() != *offer.key {
-        let message = format!(
-            "`{}` is not the public part of `{}`",
-            public_path(&options.key).display(),
-            options.key.display()
-        );
-        return Err(Fault::new(code::KEYS_FILE, message)
-            .remedy("restore both files from where their copies are kept"));
-    }
+    let signer = open(&options.key, &offer.key)?;
     files::write(&options.out, &signed(&text, &signer)?)?;
     console.value(&json!({
         "document": text,
@@ -405,20 +421,20 @@ fn document(bytes: &[u8]) -> Result<String, Fault> {
         .map_err(|_| Fault::new(code::KEYS_DOCUMENT, "the document is not text"))
 }
 
-fn signed(text: &str, signer: &Ed25519Signer) -> Result<Vec<u8>, Fault> {
+pub(crate) fn signed(text: &str, signer: &Ed25519Signer) -> Result<Vec<u8>, Fault> {
     let signer: &dyn NoteSigner = signer;
     Ok(SignedNote::sign(text, &[signer])?.to_bytes())
 }
 
 /// `root-1.key` → `root-1.key.pub`
-fn public_path(key: &Path) -> PathBuf {
+pub(crate) fn public_path(key: &Path) -> PathBuf {
     let mut name = key.as_os_str().to_owned();
     name.push(".pub");
     PathBuf::from(name)
 }
 
 /// The passphrase of a key file: from the file that the environment names, else typed by a person.
-pub(super) fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+pub(crate) fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
         let mut bytes = Zeroizing::new(files::read(
             Path::new(&path),

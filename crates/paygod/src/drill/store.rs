@@ -127,6 +127,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         act: book_rolled_back,
     },
     Attack {
+        name: "decision-invented",
+        story: "sealed a decision with other fuel than its packs use, from the first checkpoint on",
+        kept: Kept::Book,
+        expected: Expected::Caught,
+        act: decision_invented,
+    },
+    Attack {
         name: "inputs-swapped",
         story: "exchanged the encrypted inputs of two payments, to explain one by the other",
         kept: Kept::Book,
@@ -378,6 +385,37 @@ fn book_rolled_back(stage: &Stage<'_>) -> Acted {
     }
     wipe_derived(&book)?;
     opened(stage, &book, Asked::Nothing)
+}
+
+/// The log is sound in itself, and no checkpoint of another was kept: only deciding once more can tell.
+fn decision_invented(stage: &Stage<'_>) -> Acted {
+    let [index, _] = vaulted(stage)?;
+    let sealed = bytes_of(stage, index);
+    let mut edited = sealed.to_vec();
+    let key = b"\"fuel\":";
+    let at = edited.windows(key.len()).position(|window| window == key);
+    let at = at.map_or(usize::MAX, |at| at.saturating_add(key.len()));
+    let digit = edited
+        .get_mut(at)
+        .ok_or(Halt::NotHere("no payment with a decision"))?;
+    *digit = if *digit == b'9' { b'8' } else { b'9' };
+    let book = stage.copy_book()?;
+    edit_segment(&book, sealed, &edited)?;
+    wipe_derived(&book)?;
+    let ledger = match Ledger::open(&book, OpenOptions::default()) {
+        Ok(ledger) => ledger,
+        Err(error) => return Ok(noticed(&Fault::from(error), "opening the book")),
+    };
+    ledger.wait_signed()?;
+    let replayed = ledger.replay(None, None, |_| {});
+    ledger.close()?;
+    Ok(match replayed?.differences.first() {
+        Some(difference) => noticed(
+            &Fault::new(code::PACK_REPLAY, difference.what.clone()),
+            format!("entry {}", difference.entry.seq),
+        ),
+        None => Finding::Unnoticed(None),
+    })
 }
 
 /// Two payments whose inputs are in the vault.

@@ -13,6 +13,7 @@ mod drill;
 mod keys;
 mod output;
 mod packs;
+mod replay;
 mod runs;
 mod support;
 mod witness;

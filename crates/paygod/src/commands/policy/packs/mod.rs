@@ -1,4 +1,4 @@
-//! `pack`: write, check, lint, test, explain, compare, build, activate.
+//! `pack`: write, check, lint, test, explain, compare, build, sign, activate, replay.
 
 mod activate;
 mod build;
@@ -10,6 +10,8 @@ mod junit;
 mod lint;
 mod list;
 mod new;
+mod replay;
+mod sign;
 mod test;
 
 pub(crate) use explain::tone;
@@ -32,7 +34,11 @@ pub(crate) fn run(command: &PackCommand, global: &Global, console: &mut Console)
         PackCommand::Explain(options) => explain::run(options, console),
         PackCommand::Diff(options) => diff::run(options, console),
         PackCommand::Build(options) => build::run(options, console),
+        PackCommand::Key(options) => sign::key(options, console),
+        PackCommand::Sign(options) => sign::run(options, console),
+        PackCommand::Verify(options) => sign::verify(options, console),
         PackCommand::Activate(options) => activate::run(options, global, console),
+        PackCommand::Replay(options) => replay::run(options, global, console),
     }
 }
 

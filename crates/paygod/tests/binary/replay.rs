@@ -1,0 +1,216 @@
+//! Sealed history decided once more, shadow packs, and who signs them.
+
+use crate::support::{Book, payments, repository, shown, text};
+use std::process::{Command, Output};
+
+fn core(pack: &str) -> String {
+    shown(&repository().join("packs/core").join(pack))
+}
+
+/// A book with the month end in it.
+fn paid() -> Book {
+    let book = Book::ready();
+    book.code(1, &["submit", &payments(), "--by", "treasury"]);
+    book
+}
+
+/// `payment-limits` 2.0.0, which denies where 1.0.0 has a review, from 5,000 on.
+fn stricter(book: &Book) -> String {
+    let to = book.folder.path().join("stricter");
+    std::fs::create_dir_all(to.join("tests")).expect("made");
+    for file in ["pack.yaml", "README.md", "tests/cases.yaml"] {
+        let from = repository().join("packs/core/payment-limits").join(file);
+        std::fs::copy(from, to.join(file)).expect("copied");
+    }
+    let manifest = std::fs::read_to_string(to.join("pack.yaml")).expect("read");
+    let changed = manifest
+        .replace("version: 1.0.0", "version: 2.0.0")
+        .replace("decision: review", "decision: deny");
+    assert_ne!(changed, manifest);
+    std::fs::write(to.join("pack.yaml"), changed).expect("written");
+    shown(&to)
+}
+
+/// Runs the command with the passphrase of `packs.key` in a file.
+fn with_key(book: &Book, arguments: &[&str]) -> Output {
+    let passphrase = book.file("passphrase", "correct horse battery staple\n");
+    let folder = book.path("book");
+    Command::new(env!("CARGO_BIN_EXE_paygod"))
+        .args(["--book", folder.as_str()])
+        .args(arguments)
+        .env("PAYGOD_PASSPHRASE_FILE", passphrase)
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .output()
+        .expect("the binary runs")
+}
+
+/// Makes a publisher's key; its file.
+fn publisher(book: &Book) -> String {
+    let key = book.path("packs.key");
+    let made = with_key(
+        book,
+        &["pack", "key", "--name", "packs.example", "--key", &key],
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    key
+}
+
+#[test]
+fn history_comes_out_the_same_to_the_byte() {
+    let book = paid();
+    let told = book.value(&["pack", "replay"]);
+    let report = &told["report"];
+    assert_eq!(told["reproduces"], true);
+    assert_eq!(report["judged"], 14);
+    assert_eq!(report["same"], 14);
+    assert_eq!(report["erased"]["count"], 0);
+    assert_eq!(report["log"]["size"], book.value(&["checkpoint"])["size"]);
+    let told = book.yes(&["pack", "replay"]);
+    assert!(
+        told.contains("14 of 14 decisions came out the same to the byte"),
+        "{told}"
+    );
+}
+
+#[test]
+fn erased_inputs_are_named_and_not_guessed() {
+    let book = paid();
+    let first = book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    let id = first[0]["id"].as_str().expect("an id").to_owned();
+    book.yes(&["erase", &id, "--by", "ana", "--yes"]);
+    let report = book.value(&["pack", "replay"])["report"].clone();
+    assert_eq!(
+        (&report["judged"], &report["same"]),
+        (&14.into(), &13.into())
+    );
+    assert_eq!(report["erased"]["listed"][0]["id"], id.as_str());
+}
+
+#[test]
+fn a_shadow_pack_shows_which_verdicts_change_and_the_money() {
+    let book = paid();
+    let pack = stricter(&book);
+    let before = book.value(&["checkpoint"])["size"].clone();
+    let report = book.value(&["pack", "replay", "--with", &pack])["report"].clone();
+    let shadow = &report["shadow"];
+    assert_eq!(shadow["changed"], 1, "{shadow}");
+    let change = &shadow["changes"][0];
+    assert!(
+        change["id"].as_str().expect("an id").ends_with("INV-4712"),
+        "{change}"
+    );
+    assert_eq!(
+        (&change["before"], &change["after"]),
+        (&"review".into(), &"deny".into())
+    );
+    assert_eq!(shadow["rules"][0]["rule"], "above-review-threshold");
+    assert_eq!(shadow["rules"][0]["money"], change["money"]);
+    let told = book.yes(&["pack", "replay", "--with", &pack]);
+    assert!(
+        told.contains("With payment-limits 2.0.0: 1 verdicts change"),
+        "{told}"
+    );
+    // A pack that is active already changes nothing, and neither does looking.
+    let same = book.value(&["pack", "replay", "--with", &core("payment-limits")]);
+    assert_eq!(same["report"]["shadow"]["changed"], 0, "{same}");
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+}
+
+#[test]
+fn a_report_is_signed_checked_and_made_again() {
+    let book = paid();
+    let (pack, key, report) = (stricter(&book), publisher(&book), book.path("report.json"));
+    let made = with_key(
+        &book,
+        &[
+            "pack", "replay", "--with", &pack, "--out", &report, "--key", &key,
+        ],
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let public = format!("{key}.pub");
+    let told = book.yes(&["pack", "verify", &report, "--publisher", &public]);
+    assert!(told.contains("a replay of"), "{told}");
+    // The log goes on; the report stays what it was.
+    book.yes(&["account", "open", "later", "--currency", "EUR"]);
+    let again = [
+        "pack",
+        "replay",
+        "--with",
+        pack.as_str(),
+        "--check",
+        report.as_str(),
+    ];
+    assert!(
+        book.yes(&again)
+            .contains("the report is what this book gives")
+    );
+
+    let written = std::fs::read_to_string(&report).expect("read");
+    let forged = written.replace("\"changed\":1", "\"changed\":0");
+    assert_ne!(forged, written);
+    std::fs::write(&report, forged).expect("written");
+    let told = text(
+        &book
+            .run(&["pack", "verify", &report, "--publisher", &public])
+            .stderr,
+    );
+    assert!(told.contains("pack.signature"), "{told}");
+    assert!(book.code(1, &again).contains("is NOT what this book gives"));
+    std::fs::write(&report, "{}").expect("written");
+    assert!(book.code(2, &again).contains("pack.report"));
+}
+
+#[test]
+fn a_pack_is_signed_by_its_publisher_and_by_nobody_else() {
+    let book = Book::empty();
+    let (key, signature) = (publisher(&book), book.path("limits.sig"));
+    let (pack, public) = (core("payment-limits"), format!("{key}.pub"));
+    let signed = with_key(
+        &book,
+        &["pack", "sign", &pack, "--key", &key, "--out", &signature],
+    );
+    assert!(signed.status.success(), "{}", text(&signed.stderr));
+    let note = std::fs::read_to_string(&signature).expect("read");
+    assert!(
+        note.starts_with("paygod/v1 pack\npayment-limits\n1.0.0\n"),
+        "{note}"
+    );
+    book.yes(&[
+        "pack",
+        "verify",
+        &pack,
+        "--publisher",
+        &public,
+        "--signature",
+        &signature,
+    ]);
+
+    let refused = |pack: &str, public: &str, code: i32, expected: &str| {
+        let output = book.run(&[
+            "pack",
+            "verify",
+            pack,
+            "--publisher",
+            public,
+            "--signature",
+            &signature,
+        ]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(expected), "{told}");
+    };
+    // Another pack, another version of the pack, another publisher, a `.pub` that is none, a note changed.
+    refused(&core("duplicate-payment"), &public, 1, "pack.signature");
+    refused(&stricter(&book), &public, 1, "pack.signature");
+    let other = book.path("other.key");
+    let made = with_key(
+        &book,
+        &["pack", "key", "--name", "other.example", "--key", &other],
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    refused(&pack, &format!("{other}.pub"), 1, "other.example");
+    refused(&pack, &signature, 2, "keys.document");
+    std::fs::write(&signature, "not a note").expect("written");
+    refused(&pack, &public, 2, "pack.signature-form");
+}
