@@ -194,7 +194,7 @@ impl Book {
             packs: vec![pack],
         };
         let digest = set.digest();
-        book.run("activate", Command::PolicyActivate(set))?;
+        book.run("activate", Command::PolicyActivate(set.into()))?;
         book.judge = AllowAll::new(digest)?;
         Ok(book)
     }

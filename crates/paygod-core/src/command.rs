@@ -5,9 +5,10 @@
 
 use core::fmt;
 
-use paygod_policy::Named;
-use paygod_types::{AccountId, ActorId, Amount, Currency, Money, Name, RequestId};
+use paygod_policy::{Named, Verdict};
+use paygod_types::{AccountId, ActorId, Amount, Currency, Digest, Money, Name, RequestId};
 
+use crate::pack_trust::{PackSignature, PackStaged, PackTrust};
 use crate::payment::Payment;
 
 /// One request: its own name, who asks, and what for.
@@ -63,7 +64,13 @@ pub enum Command {
     /// Lets money move again.
     Unfreeze(FreezeScope),
     /// Makes exactly these packs and lists the active ones.
-    PolicyActivate(PolicySet),
+    PolicyActivate(Activation),
+    /// Says what the book asks of packs from now on.
+    PackTrust(PackTrust),
+    /// Records that the review of a pack has come to a stage.
+    PackStage(PackStaged),
+    /// Records what packs decided on a document outside the book.
+    RunSeal(RunSeal),
     /// Asks that the vaulted input of an earlier request be erased.
     EvidenceErase {
         /// The request whose input is erased.
@@ -87,6 +94,9 @@ impl Command {
             Self::Freeze(_) => Action::Freeze,
             Self::Unfreeze(_) => Action::Unfreeze,
             Self::PolicyActivate(_) => Action::PolicyActivate,
+            Self::PackTrust(_) => Action::PackTrust,
+            Self::PackStage(_) => Action::PackStage,
+            Self::RunSeal(_) => Action::RunSeal,
             Self::EvidenceErase { .. } => Action::EvidenceErase,
         }
     }
@@ -102,7 +112,7 @@ impl Command {
     }
 }
 
-/// What an entry does. The first twelve are asked for by clients; the last four are the sequencer's own.
+/// What an entry does. The first fifteen are asked for by clients; the others are the sequencer's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Opens an account.
@@ -127,6 +137,12 @@ pub enum Action {
     Unfreeze,
     /// Activates packs and lists.
     PolicyActivate,
+    /// Says what the book asks of packs.
+    PackTrust,
+    /// Records a stage of a pack's review.
+    PackStage,
+    /// Records what packs decided on a document.
+    RunSeal,
     /// Erases a vaulted input.
     EvidenceErase,
     /// Begins the book.
@@ -145,7 +161,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::AccountOpen,
         Self::AccountClose,
         Self::Transfer,
@@ -157,6 +173,9 @@ impl Action {
         Self::Freeze,
         Self::Unfreeze,
         Self::PolicyActivate,
+        Self::PackTrust,
+        Self::PackStage,
+        Self::RunSeal,
         Self::EvidenceErase,
         Self::Genesis,
         Self::Expire,
@@ -181,6 +200,9 @@ impl Action {
             Self::Freeze => "freeze",
             Self::Unfreeze => "unfreeze",
             Self::PolicyActivate => "policy_activate",
+            Self::PackTrust => "pack_trust",
+            Self::PackStage => "pack_stage",
+            Self::RunSeal => "run_seal",
             Self::EvidenceErase => "evidence_erase",
             Self::Genesis => "genesis",
             Self::Expire => "expire",
@@ -290,6 +312,45 @@ pub enum FreezeScope {
     Account(AccountId),
     /// Every account in this currency.
     Currency(Currency),
+}
+
+/// A run: what packs decided on a document outside the book (`paygod run`). The digest commits to the
+/// document, the packs, the lists, the clock and the decision, so that whoever has the run's folder judges
+/// it again and compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSeal {
+    /// The packs that judged, ascending by name, each once; one or more.
+    pub packs: Vec<Named>,
+    /// The run's digest: the SHA-256 of its `receipt.json`.
+    pub run: Digest,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+impl RunSeal {
+    /// Whether packs are there and ascend by name, each once.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        !self.packs.is_empty() && self.packs.is_sorted_by(|a, b| a.name < b.name)
+    }
+}
+
+/// A set to make active, and who vouches for its packs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activation {
+    /// The whole new set.
+    pub set: PolicySet,
+    /// Signatures of publishers whom the book knows, ascending by pack and key, each once.
+    pub signatures: Vec<PackSignature>,
+}
+
+impl From<PolicySet> for Activation {
+    fn from(set: PolicySet) -> Self {
+        Self {
+            set,
+            signatures: Vec::new(),
+        }
+    }
 }
 
 /// The whole set of active packs and lists.

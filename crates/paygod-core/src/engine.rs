@@ -23,8 +23,8 @@ use crate::command::Command;
 use crate::effects::Effects;
 use crate::engine_error::CommandError;
 use crate::entry::{
-    AnchorReceipt, Body, Decision, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation, RequestRef,
-    SnapshotClaim,
+    AnchorReceipt, Body, Decision, Entry, EntryRef, Genesis, KeyRevocation, KeyRotation,
+    RequestRef, SnapshotClaim,
 };
 use crate::fold_error::Check;
 use crate::judge::Judge;

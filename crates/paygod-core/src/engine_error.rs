@@ -3,6 +3,7 @@
 use paygod_types::{Code, Digest, Seq, code};
 
 use crate::fold_error::FoldError;
+use crate::pack_trust::{PackFault, PackStage};
 use crate::ports::HistoryError;
 
 /// Why a command is not sealed: no entry is made, the state is as it was and the id is not used up.
@@ -186,6 +187,50 @@ pub enum CommandError {
         /// Why.
         reason: Box<str>,
     },
+    /// A signature over a pack does not count.
+    #[error(
+        "the signature of `{key}` over the pack `{pack}` does not count: {why}; give signatures of publishers whom the book knows"
+    )]
+    PackSignature {
+        /// The pack.
+        pack: Box<str>,
+        /// The key.
+        key: Box<str>,
+        /// Why.
+        why: &'static str,
+    },
+    /// A pack is not vouched for as the book asks.
+    #[error(
+        "the pack `{pack}` is of the level `{found}`, and this book asks for `{needed}`; give the signature of a publisher of that level"
+    )]
+    PackLevel {
+        /// The pack.
+        pack: Box<str>,
+        /// Its level.
+        found: &'static str,
+        /// What the book asks.
+        needed: &'static str,
+    },
+    /// The review of a pack has not come that far, or has gone past it.
+    #[error(
+        "the review of the pack `{pack}` is at {found}, and this needs {needed}; take its steps in order"
+    )]
+    PackStage {
+        /// The pack.
+        pack: Box<str>,
+        /// Where it is.
+        found: &'static str,
+        /// Where it should be.
+        needed: &'static str,
+    },
+    /// Whoever handed a pack in reviews it.
+    #[error("`{by}` handed the pack `{pack}` in; somebody else must review it")]
+    PackOwn {
+        /// The pack.
+        pack: Box<str>,
+        /// Who.
+        by: Box<str>,
+    },
     /// The entry would be too long.
     #[error("the entry would have {found} bytes, more than an entry may; split the request")]
     EntryTooLarge {
@@ -206,6 +251,45 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Why a pack is refused.
+    pub(crate) fn of_pack(fault: PackFault) -> Self {
+        let stage = |stage: Option<PackStage>| stage.map_or("no stage", PackStage::as_str);
+        match fault {
+            PackFault::Signature { pack, key, why } => Self::PackSignature {
+                pack: pack.into(),
+                key: key.into(),
+                why,
+            },
+            PackFault::Level {
+                pack,
+                found,
+                needed,
+            } => Self::PackLevel {
+                pack: pack.into(),
+                found: found.as_str(),
+                needed: needed.as_str(),
+            },
+            PackFault::Stage {
+                pack,
+                found,
+                needed,
+            } => Self::PackStage {
+                pack: pack.into(),
+                found: stage(found),
+                needed: stage(needed),
+            },
+            PackFault::Own { pack, by } => Self::PackOwn {
+                pack: pack.into(),
+                by: by.into(),
+            },
+            PackFault::Form(why) => Self::PackSignature {
+                pack: "".into(),
+                key: "".into(),
+                why,
+            },
+        }
+    }
+
     /// The permanent code.
     #[must_use]
     pub const fn code(&self) -> Code {
@@ -235,6 +319,10 @@ impl CommandError {
             Self::Overdue { .. } => code::PENDING_OVERDUE,
             Self::Key { .. } => code::KEY_ROTATION,
             Self::Revocation { .. } => code::KEY_REVOCATION,
+            Self::PackSignature { .. } => code::PACK_SIGNATURE,
+            Self::PackLevel { .. } => code::PACK_LEVEL,
+            Self::PackStage { .. } => code::PACK_STAGE,
+            Self::PackOwn { .. } => code::PACK_OWN_REVIEW,
             Self::EntryTooLarge { .. } => code::ENTRY_TOO_LARGE,
             Self::Exhausted => code::BOOK_EXHAUSTED,
             Self::History(error) => error.code(),

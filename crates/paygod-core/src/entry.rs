@@ -9,7 +9,8 @@ use std::sync::Arc;
 use paygod_policy::{Named, Reason, Verdict, WindowToken};
 use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
 
-use crate::command::{AccountOpen, Action, FreezeScope, PolicySet};
+use crate::command::{AccountOpen, Action, FreezeScope, PolicySet, RunSeal};
+use crate::pack_trust::{PackStaged, PackTrust, Vouched};
 
 /// One entry of the ledger, one leaf of its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,15 @@ pub enum Body {
         set: PolicySet,
         /// Its digest, which decisions from here on carry.
         policy: Digest,
+        /// The packs that are active above the level of the community, ascending by name.
+        vouched: Vec<Vouched>,
     },
+    /// Says what the book asks of packs from here on.
+    PackTrust(PackTrust),
+    /// A stage of a pack's review.
+    PackStage(PackStaged),
+    /// What packs decided on a document outside the book.
+    RunSeal(RunSeal),
     /// Erases a vaulted input.
     EvidenceErase {
         /// The entry whose input goes.
@@ -138,6 +147,9 @@ impl Body {
             Self::Freeze(_) => Action::Freeze,
             Self::Unfreeze(_) => Action::Unfreeze,
             Self::PolicyActivate { .. } => Action::PolicyActivate,
+            Self::PackTrust(_) => Action::PackTrust,
+            Self::PackStage(_) => Action::PackStage,
+            Self::RunSeal(_) => Action::RunSeal,
             Self::EvidenceErase { .. } => Action::EvidenceErase,
             Self::KeyRotate(_) => Action::KeyRotate,
             Self::KeyRevoke(_) => Action::KeyRevoke,

@@ -18,6 +18,7 @@ use crate::entry::{
 };
 use crate::fold_error::{Check, FoldError};
 use crate::movement::{Movement, Refusal, Scratch, Step};
+use crate::pack_trust::PackBook;
 use crate::pendings::{Leg, Pending, Stage};
 use crate::state::{ActivePolicy, Book, State};
 use crate::system_id;
@@ -86,6 +87,7 @@ impl State {
             Change::Release(seq) => self.pendings.remove(seq),
             Change::Freeze(hold, frozen) => self.set_frozen(hold, frozen),
             Change::Policy(policy) => self.policy = policy,
+            Change::Packs(packs) => self.packs = packs,
             Change::Snapshot(of) => self.snapshot_of = Some(of),
         }
         None
@@ -122,6 +124,7 @@ pub(crate) enum Change {
     Release(Seq),
     Freeze(Hold, bool),
     Policy(Arc<ActivePolicy>),
+    Packs(Arc<PackBook>),
     Snapshot(Seq),
 }
 
@@ -196,7 +199,17 @@ impl Checker<'_> {
             Body::AccountClose { account } => self.account_close(account.as_str()),
             Body::Freeze(scope) => self.freeze(scope, true),
             Body::Unfreeze(scope) => self.freeze(scope, false),
-            Body::PolicyActivate { set, policy } => self.policy_activate(set, *policy),
+            Body::PolicyActivate {
+                set,
+                policy,
+                vouched,
+            } => self.policy_activate(set, *policy, vouched),
+            Body::PackTrust(rules) => self.pack_trust(rules),
+            Body::PackStage(staged) => self.pack_stage(staged),
+            Body::RunSeal(run) if !run.is_ordered() => {
+                Err(self.fail(Check::Trust, "packs ascending by name, each once", "others"))
+            }
+            Body::RunSeal(_) => Ok(Change::Nothing),
             Body::EvidenceErase { request } => {
                 self.check_reference(request)?;
                 Ok(Change::Nothing)

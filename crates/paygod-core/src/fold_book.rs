@@ -11,6 +11,7 @@ use crate::entry::{AnchorReceipt, EntryRef, Genesis, KeyRevocation, KeyRotation,
 use crate::fold::{Change, Checked, Checker, Hold};
 use crate::fold_error::{Check, FoldError};
 use crate::keys::KeyFault;
+use crate::pack_trust::{PackBook, PackFault, PackStaged, PackTrust, Vouched};
 use crate::state::{ActivePolicy, Book};
 
 /// Most aliases of one account.
@@ -123,7 +124,12 @@ impl Checker<'_> {
         Ok(Change::Freeze(hold, frozen))
     }
 
-    pub(crate) fn policy_activate(&self, set: &PolicySet, policy: Digest) -> Checked<Change> {
+    pub(crate) fn policy_activate(
+        &self,
+        set: &PolicySet,
+        policy: Digest,
+        vouched: &[Vouched],
+    ) -> Checked<Change> {
         if !set.is_ordered() {
             let expected = "packs and lists ascending by name, each once";
             return Err(self.fail(Check::Policy, expected, "others"));
@@ -132,12 +138,40 @@ impl Checker<'_> {
         if policy != digest {
             return Err(self.fail(Check::Policy, digest.to_string(), policy.to_string()));
         }
+        let packs = self.state.packs.check(set, vouched);
+        packs.map_err(|fault| self.pack_fault(&fault))?;
         let since = Some(self.entry.seq);
         Ok(Change::Policy(Arc::new(ActivePolicy {
             set: set.clone(),
             digest,
             since,
         })))
+    }
+
+    pub(crate) fn pack_trust(&self, rules: &PackTrust) -> Checked<Change> {
+        rules
+            .check()
+            .map_err(|expected| self.fail(Check::Trust, expected, "others"))?;
+        let mut packs = PackBook::clone(&self.state.packs);
+        packs.trust = rules.clone();
+        Ok(Change::Packs(Arc::new(packs)))
+    }
+
+    pub(crate) fn pack_stage(&self, staged: &PackStaged) -> Checked<Change> {
+        let Some(by) = &self.entry.by else {
+            return Err(self.fail(Check::Header, "who took the step", "no `by`"));
+        };
+        let review = self.state.packs.step(staged, by);
+        let review = review.map_err(|fault| self.pack_fault(&fault))?;
+        let mut packs = PackBook::clone(&self.state.packs);
+        packs.reviews.insert(staged.pack.digest, review);
+        Ok(Change::Packs(Arc::new(packs)))
+    }
+
+    #[cold]
+    fn pack_fault(&self, fault: &PackFault) -> FoldError {
+        let (expected, found) = fault.told();
+        self.fail(Check::Trust, expected, found)
     }
 
     pub(crate) fn snapshot(&self, claim: &SnapshotClaim) -> Checked<Change> {

@@ -95,6 +95,8 @@ checks! {
     Policy = FOLD_POLICY;
     /// INVARIANT(every-pack-spoke): what is no deny names a rule of every active pack, and of no other.
     Packs = FOLD_PACKS;
+    /// Active packs are vouched for and reviewed as the book asks; reviews go step by step.
+    Trust = FOLD_TRUST;
     /// Posts, voids, expiries, approvals and rejections name a reservation that waits for them.
     Pending = FOLD_PENDING;
     /// A post stays within its reservation.

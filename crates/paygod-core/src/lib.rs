@@ -4,6 +4,7 @@
 //! - [`engine`]: executes a prepared request: judges, builds the [`Entry`], applies it.
 //! - [`State`]: the fold over entries; [`State::apply`] checks everything a verifier checks.
 //! - [`ports`]: what the engine asks of history; [`judge`]: who judges.
+//! - [`pack_trust`]: what a book asks of packs before they judge.
 //! - [`snapshot`], [`history`]: the state as bytes; balances as they were.
 //! - [`ceremony`]: the documents that holders of root keys sign; [`publisher`]: those of publishers of packs.
 //!
@@ -27,6 +28,8 @@ pub mod history;
 pub mod judge;
 mod keys;
 mod movement;
+mod pack_json;
+pub mod pack_trust;
 mod payment;
 mod pendings;
 mod policy_set;

@@ -388,12 +388,22 @@ impl PackFault {
                 let expected = format!("signatures of publishers over `{pack}`");
                 (expected, format!("one by `{key}`: {why}"))
             }
-            Self::Level { pack, found, needed } => {
-                (format!("`{pack}` {}", needed.as_str()), found.as_str().to_owned())
-            }
-            Self::Stage { pack, found, needed } => {
-                (format!("`{pack}` at {}", stage(needed)), stage(found).to_owned())
-            }
+            Self::Level {
+                pack,
+                found,
+                needed,
+            } => (
+                format!("`{pack}` {}", needed.as_str()),
+                found.as_str().to_owned(),
+            ),
+            Self::Stage {
+                pack,
+                found,
+                needed,
+            } => (
+                format!("`{pack}` at {}", stage(needed)),
+                stage(found).to_owned(),
+            ),
             Self::Own { pack, by } => (format!("another than `{by}` for `{pack}`"), by.clone()),
             Self::Form(expected) => ((*expected).to_owned(), "others".to_owned()),
         }

@@ -15,7 +15,7 @@ impl PolicySet {
     }
 
     /// The canonical JSON: `{"lists":[{"digest","name","version"}…],"packs":[…]}`.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.begin_object();
         self.write_members(&mut writer);
@@ -39,17 +39,21 @@ impl PolicySet {
     }
 }
 
-fn write_named(named: &[Named], writer: &mut Writer<'_>) {
+pub(crate) fn write_named(named: &[Named], writer: &mut Writer<'_>) {
     writer.begin_array();
     for one in named {
-        writer.begin_object();
-        writer.key("digest");
-        writer.digest(&one.digest);
-        writer.key("name");
-        writer.string(one.name.as_str());
-        writer.key("version");
-        writer.string(&one.version);
-        writer.end_object();
+        write_one(one, writer);
     }
     writer.end_array();
+}
+
+pub(crate) fn write_one(one: &Named, writer: &mut Writer<'_>) {
+    writer.begin_object();
+    writer.key("digest");
+    writer.digest(&one.digest);
+    writer.key("name");
+    writer.string(one.name.as_str());
+    writer.key("version");
+    writer.string(&one.version);
+    writer.end_object();
 }

@@ -56,6 +56,14 @@ pub enum PublisherError {
 }
 
 impl PublisherError {
+    /// A note over another text.
+    #[must_use]
+    pub fn other(text: &str) -> Self {
+        Self::Other {
+            found: text.trim_end().replace('\n', " / "),
+        }
+    }
+
     /// The permanent code.
     #[must_use]
     pub const fn code(&self) -> Code {
@@ -86,18 +94,28 @@ pub fn report_text(origin: &str, size: u64, report: &[u8]) -> String {
     )
 }
 
+/// The text of a note, unverified.
+///
+/// # Errors
+/// It is no note.
+pub fn text_of(note: &[u8]) -> Result<String, PublisherError> {
+    Ok(parse(note)?.text().to_owned())
+}
+
+fn parse(note: &[u8]) -> Result<SignedNote, PublisherError> {
+    SignedNote::parse(note).map_err(|error| PublisherError::Form {
+        reason: error.to_string(),
+    })
+}
+
 /// Checks that a note is over `text` and signed by the key; gives the signature.
 ///
 /// # Errors
 /// It is no note, over another text, or not signed by the key.
 pub fn open_signature(note: &[u8], text: &str, vkey: &str) -> Result<[u8; 64], PublisherError> {
-    let note = SignedNote::parse(note).map_err(|error| PublisherError::Form {
-        reason: error.to_string(),
-    })?;
+    let note = parse(note)?;
     if note.text() != text {
-        return Err(PublisherError::Other {
-            found: note.text().trim_end().replace('\n', " / "),
-        });
+        return Err(PublisherError::other(note.text()));
     }
     let verifier = keys::ed25519(vkey).map_err(|fault| PublisherError::Key {
         reason: fault.to_string(),
@@ -124,9 +142,7 @@ pub fn signers_among<'a>(
     note: &[u8],
     vkeys: impl Iterator<Item = &'a Arc<str>>,
 ) -> Result<Vec<Arc<str>>, PublisherError> {
-    let note = SignedNote::parse(note).map_err(|error| PublisherError::Form {
-        reason: error.to_string(),
-    })?;
+    let note = parse(note)?;
     let signed = |vkey: &&Arc<str>| {
         keys::parse(vkey).is_ok_and(|key| {
             let mut signatures = note.signatures().iter();

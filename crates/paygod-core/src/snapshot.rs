@@ -14,8 +14,12 @@ use paygod_types::{Code, Digest, code};
 
 use crate::state::State;
 
-/// What every snapshot begins with.
+/// What a snapshot begins with.
 pub(crate) const MAGIC: &[u8; 16] = b"paygod state v1\n";
+
+/// What a snapshot begins with that ends in what is known of packs. A book that never said anything of
+/// them has the bytes that it had before it could.
+pub(crate) const MAGIC_PACKS: &[u8; 16] = b"paygod state v2\n";
 
 /// Why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

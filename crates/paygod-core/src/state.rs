@@ -14,6 +14,7 @@ use paygod_types::{AccountId, Currency, Digest, RequestId, Seq, Timestamp};
 use crate::accounts::{AccountIx, AccountView, Accounts, Balances};
 use crate::command::{Alias, FreezeScope, PolicySet};
 use crate::movement::Scratch;
+use crate::pack_trust::PackBook;
 use crate::pendings::{Pending, Pendings};
 
 /// The state of a book after some entry. Cloning one is cheap enough to snapshot from.
@@ -27,6 +28,7 @@ pub struct State {
     pub(crate) frozen_book: bool,
     pub(crate) frozen_currencies: BTreeSet<Currency>,
     pub(crate) policy: Arc<ActivePolicy>,
+    pub(crate) packs: Arc<PackBook>,
     /// Ascending by currency.
     pub(crate) totals: Vec<CurrencyTotals>,
     pub(crate) snapshot_of: Option<Seq>,
@@ -115,6 +117,7 @@ impl State {
                 set,
                 since: None,
             }),
+            packs: Arc::default(),
             totals: Vec::new(),
             snapshot_of: None,
             scratch: Scratch::default(),
@@ -155,6 +158,12 @@ impl State {
     #[must_use]
     pub fn policy(&self) -> &ActivePolicy {
         &self.policy
+    }
+
+    /// What the book asks of packs, and how far their reviews have come.
+    #[must_use]
+    pub fn packs(&self) -> &PackBook {
+        &self.packs
     }
 
     /// How many accounts were ever opened.

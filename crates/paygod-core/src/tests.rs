@@ -8,6 +8,7 @@ mod idempotency;
 mod keys;
 mod model;
 mod money;
+mod packs;
 mod pending;
 mod requests;
 mod snapshots;

@@ -29,8 +29,9 @@ pub const SCHEMA_DEPTH_MAX: usize = 12;
 pub const DOCUMENT_BYTES_MAX: usize = 67_108_864;
 /// Nesting of a JSON document read by this crate. Past it it is refused.
 pub const JSON_DEPTH_MAX: usize = 32;
-/// Elements of one list inside a judged document. Past it the document is denied as invalid.
-pub const LIST_ELEMENTS_MAX: usize = 1_000;
+/// Elements of one list inside a judged document: the weaknesses of a large image, the components of a large
+/// bill of materials. Past it the document is denied as invalid. The memory of all lists has a bound of its own.
+pub const LIST_ELEMENTS_MAX: usize = 20_000;
 /// Fuel of one decision: nodes evaluated over all rules of all packs. Running out is a deny.
 pub const FUEL_MAX: u64 = 1_000_000;
 /// Bytes of string work that cost one unit of fuel beyond the node itself.

@@ -50,6 +50,7 @@ fn new_book(dir: &Path) -> FaultDisk {
         by: None,
         packs: vec![starter_pack("payment-limits")],
         lists: Vec::new(),
+        signatures: Vec::new(),
     };
     ledger.activate(&order).unwrap();
     let opened = ledger.submit(

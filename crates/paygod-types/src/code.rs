@@ -390,12 +390,16 @@ codes! {
     FOLD_KEY = "fold.key", Failed, "a key rotation is not signed by the key in force and the new one", "take the log as changed";
     FOLD_REVOCATION = "fold.revocation", Failed, "a key revocation is not signed by enough root keys", "take the log as changed";
     FOLD_ANCHOR = "fold.anchor", Failed, "an anchor receipt is of no checkpoint before it", "take the log as changed";
+    FOLD_TRUST = "fold.trust", Failed, "a pack is not vouched for or reviewed as the book asks", "take the log as changed";
     FOLD_SNAPSHOT = "fold.snapshot", Failed, "a snapshot entry speaks of a state that never was", "take the log as changed";
 
     // pack, list, policy: what judges.
     PACK_PROBLEMS = "pack.problems", Input, "the pack is wrong", "correct what each message names, at its file and line";
     PACK_ARCHIVE = "pack.archive", Input, "the bytes are not a pack's canonical archive", "build the archive again from the pack's files";
     PACK_SUBJECT = "pack.subject", Input, "the pack judges documents, and a book judges transfers", "use it with `paygod run`";
+    PACK_LEVEL = "pack.level", Refused, "the pack is not vouched for as the book asks", "have it signed by a publisher of that level: `paygod pack sign`";
+    PACK_STAGE = "pack.stage", Refused, "the pack's review has not come that far", "take the steps before it: `paygod pack stage`";
+    PACK_OWN_REVIEW = "pack.own-review", Forbidden, "whoever handed the pack in cannot review it", "let somebody else review it";
     PACK_PUBLISHER_KEY = "pack.publisher-key", Input, "the publisher's key is not one", "use the `.pub` file that the publisher handed out";
     PACK_REPORT = "pack.report", Input, "the file is not a report of a replay", "use the file that `paygod pack replay --out` wrote";
     PACK_REPLAY = "pack.replay", Failed, "a decision comes out different from what was sealed", "show the entry to an auditor";

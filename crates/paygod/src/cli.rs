@@ -22,8 +22,8 @@ pub(crate) use keys::{
     RevokeCommand, RevokeDraft, RevokeSeal,
 };
 pub(crate) use pack::{
-    PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackKey, PackNew, PackPaths,
-    PackReplay, PackSign, PackTest, PackVerify,
+    PackActivate, PackBuild, PackCommand, PackDiff, PackExplain, PackHistory, PackKey, PackNew,
+    PackPaths, PackReplay, PackRetire, PackSign, PackStaged, PackTest, PackTrusted, PackVerify,
 };
 pub(crate) use policy::{ListCheck, ListCommand, ListFormat, ListImport, ListShow};
 pub(crate) use proof::{CheckpointShow, Export, Monitor, Prove, Verify};

@@ -34,7 +34,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Explain(options) => entries::explain(&options, global, console),
         Command::List(command) => policy::list(&command, global, console),
         Command::Pack(command) => policy::pack(&command, global, console),
-        Command::Run(options) => run::run(&options, console),
+        Command::Run(options) => run::run(&options, global, console),
         Command::Approve(options) => requests::approve(&options, global, console),
         Command::Reject(options) => requests::reject(&options, global, console),
         Command::Post(options) => requests::post(&options, global, console),

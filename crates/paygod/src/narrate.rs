@@ -92,6 +92,23 @@ pub(crate) fn entry(entry: &Entry) -> String {
                 .collect();
             format!("rules activated: {}", names.join(", "))
         }
+        Body::PackTrust(trust) => format!(
+            "packs must be {} or above{}; {} publishers are known",
+            trust.level.as_str(),
+            if trust.approved { ", and approved" } else { "" },
+            trust.publishers.len()
+        ),
+        Body::PackStage(staged) => format!(
+            "pack {} {}: {}",
+            staged.pack.name,
+            staged.pack.version,
+            staged.stage.as_str()
+        ),
+        Body::RunSeal(run) => {
+            let names: Vec<&str> = run.packs.iter().map(|pack| pack.name.as_str()).collect();
+            let digest: String = run.run.to_string().chars().take(16).collect();
+            format!("run {digest}… by {}: {}", names.join(", "), run.verdict)
+        }
         Body::EvidenceErase { request } => format!("input of {} erased", named(request)),
         Body::KeyRotate(_) => "checkpoint key replaced".to_owned(),
         Body::KeyRevoke(revocation) => {

@@ -54,10 +54,25 @@ pub(super) fn body<J: Judge, H: History + ?Sized>(
             check_freeze(state, scope, false)?;
             Ok(Body::Unfreeze(scope.clone()))
         }
-        Command::PolicyActivate(set) => Ok(Body::PolicyActivate {
-            policy: set.digest(),
-            set: set.clone(),
-        }),
+        Command::PolicyActivate(activation) => {
+            let set = &activation.set;
+            let vouched = state.packs.vouch(set, &activation.signatures);
+            Ok(Body::PolicyActivate {
+                policy: set.digest(),
+                set: set.clone(),
+                vouched: vouched.map_err(CommandError::of_pack)?,
+            })
+        }
+        Command::RunSeal(run) => Ok(Body::RunSeal(run.clone())),
+        Command::PackTrust(rules) => Ok(Body::PackTrust(rules.clone())),
+        Command::PackStage(staged) => {
+            // The reader of requests demands `by`.
+            if let Some(by) = &request.by {
+                let step = state.packs.step(staged, by);
+                step.map_err(CommandError::of_pack)?;
+            }
+            Ok(Body::PackStage(staged.clone()))
+        }
         Command::EvidenceErase { request: target } => erase(context.history, target),
     }
 }

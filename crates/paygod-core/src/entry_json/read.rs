@@ -14,12 +14,13 @@ use paygod_types::{
 
 use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
-use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet};
+use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet, RunSeal};
 use crate::entry::{
     AllowingRule, AnchorKind, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis,
     KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim,
     TransferBody, Window,
 };
+use crate::pack_trust::{Level, PackStage, PackStaged, PackTrust, Publisher, Vouched};
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
 const DECISION_BYTES_KEPT: usize = 1_024;
@@ -254,8 +255,16 @@ impl<'a> From<'a> {
                 Body::PolicyActivate {
                     set,
                     policy: self.digest("policy")?,
+                    vouched: self.vouched()?,
                 }
             }
+            Action::PackTrust => Body::PackTrust(self.pack_trust()?),
+            Action::PackStage => Body::PackStage(self.pack_stage()?),
+            Action::RunSeal => Body::RunSeal(RunSeal {
+                packs: self.named("packs")?,
+                run: self.digest("run")?,
+                verdict: self.verdict("verdict")?,
+            }),
             Action::Genesis => Body::Genesis(self.genesis()?),
             Action::KeyRotate => Body::KeyRotate(KeyRotation {
                 new: self.text("new")?,
@@ -582,18 +591,93 @@ impl<'a> From<'a> {
         self.0.array_begin()?;
         let mut named = Vec::new();
         while self.0.array_next()? {
-            self.0.object_begin()?;
-            let digest = self.digest("digest")?;
-            let name = self.id("name", Name::parse)?;
-            let version = self.string("version")?.into_owned();
-            self.end()?;
-            named.push(Named {
-                name,
-                version,
-                digest,
-            });
+            named.push(self.one_named()?);
         }
         Ok(named)
+    }
+
+    fn one_named(&mut self) -> Read<Named> {
+        self.0.object_begin()?;
+        let digest = self.digest("digest")?;
+        let name = self.id("name", Name::parse)?;
+        let version = self.string("version")?.into_owned();
+        self.end()?;
+        Ok(Named {
+            name,
+            version,
+            digest,
+        })
+    }
+
+    fn vouched(&mut self) -> Read<Vec<Vouched>> {
+        let mut all = Vec::new();
+        if !self.has("vouched")? {
+            return Ok(all);
+        }
+        self.0.array_begin()?;
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            let level = self.level("level")?;
+            let pack = self.id("pack", Name::parse)?;
+            self.key("signatures")?;
+            self.0.array_begin()?;
+            let mut signatures = Vec::new();
+            while self.0.array_next()? {
+                self.0.object_begin()?;
+                let key = self.text("key")?;
+                signatures.push((key, self.signature("signature")?));
+                self.end()?;
+            }
+            self.not_empty("signatures", signatures.len())?;
+            self.end()?;
+            all.push(Vouched {
+                level,
+                pack,
+                signatures,
+            });
+        }
+        self.not_empty("vouched", all.len())?;
+        Ok(all)
+    }
+
+    fn level(&mut self, key: &'static str) -> Read<Level> {
+        let word = self.string(key)?;
+        Level::parse(&word).ok_or_else(|| self.refuse(key, "a level"))
+    }
+
+    fn pack_trust(&mut self) -> Read<PackTrust> {
+        let approved = self.has("approved")?;
+        if approved && !self.0.boolean()? {
+            return Err(self.refuse("approved", "true"));
+        }
+        let level = self.level("level")?;
+        let mut publishers = Vec::new();
+        self.key("publishers")?;
+        self.0.array_begin()?;
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            publishers.push(Publisher {
+                key: self.text("key")?,
+                level: self.level("level")?,
+            });
+            self.end()?;
+        }
+        Ok(PackTrust {
+            approved,
+            level,
+            publishers,
+        })
+    }
+
+    fn pack_stage(&mut self) -> Read<PackStaged> {
+        self.key("pack")?;
+        let pack = self.one_named()?;
+        let word = self.string("stage")?;
+        let stage = PackStage::parse(&word);
+        Ok(PackStaged {
+            pack,
+            stage: stage.ok_or_else(|| self.refuse("stage", "a stage"))?,
+        })
     }
 
     fn genesis(&mut self) -> Read<Genesis> {

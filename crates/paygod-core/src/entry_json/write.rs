@@ -13,6 +13,7 @@ use crate::entry::{
     AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation,
     KeyRotation, Layer, Posting, RequestRef, SnapshotClaim, TransferBody, Window,
 };
+use crate::pack_trust::Vouched;
 
 pub(super) fn entry(entry: &Entry, out: &mut Vec<u8>) {
     let mut out = Out(out);
@@ -90,7 +91,14 @@ fn body(body: &Body, out: &mut Out<'_>) {
             out.lit("}");
         }
         Body::Freeze(scope) | Body::Unfreeze(scope) => freeze(scope, out),
-        Body::PolicyActivate { set, policy } => policy_activate(set, policy, out),
+        Body::PolicyActivate {
+            set,
+            policy,
+            vouched,
+        } => policy_activate(set, policy, vouched, out),
+        Body::PackTrust(rules) => rules.write(&mut Writer::new(out.0)),
+        Body::PackStage(staged) => staged.write(&mut Writer::new(out.0)),
+        Body::RunSeal(run) => run.write(&mut Writer::new(out.0)),
         Body::Genesis(body) => genesis(body, out),
         Body::KeyRotate(body) => key_rotate(body, out),
         Body::KeyRevoke(body) => key_revoke(body, out),
@@ -260,12 +268,20 @@ fn freeze(scope: &FreezeScope, out: &mut Out<'_>) {
     }
 }
 
-fn policy_activate(set: &PolicySet, policy: &Digest, out: &mut Out<'_>) {
+fn policy_activate(set: &PolicySet, policy: &Digest, vouched: &[Vouched], out: &mut Out<'_>) {
     let mut writer = Writer::new(out.0);
     writer.begin_object();
     set.write_members(&mut writer);
     writer.key("policy");
     writer.digest(policy);
+    if !vouched.is_empty() {
+        writer.key("vouched");
+        writer.begin_array();
+        for one in vouched {
+            one.write(&mut writer);
+        }
+        writer.end_array();
+    }
     writer.end_object();
 }
 

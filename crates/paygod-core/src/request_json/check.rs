@@ -1,5 +1,8 @@
 //! What types alone do not hold a request to.
 
+use std::sync::Arc;
+
+use paygod_policy::Named;
 use paygod_types::limits::{PENDING_TIMEOUT_S_MAX, TRANSFERS_PER_REQUEST_MAX};
 use paygod_types::{Amount, IdError, Money};
 
@@ -7,6 +10,7 @@ use crate::command::{
     AccountOpen, AmountText, Command, PendingTerms, PolicySet, Request, Transfer,
 };
 use crate::fold_book::ALIASES_PER_ACCOUNT_MAX;
+use crate::pack_trust::{PACK_SIGNATURES_MAX, PackSignature};
 use crate::request_error::RequestError;
 
 /// Longest version of a pack or list, in bytes.
@@ -38,13 +42,27 @@ impl Request {
                 amounts: Some(found),
                 ..
             } => amounts(found),
-            Command::Approve { .. } | Command::Reject { .. } if self.by.is_none() => {
+            Command::Approve { .. } | Command::Reject { .. } | Command::PackStage(_)
+                if self.by.is_none() =>
+            {
                 Err(RequestError::Anonymous {
                     command: self.command.action().as_str(),
                 })
             }
             Command::AccountOpen(open) => account_open(open),
-            Command::PolicyActivate(set) => policy_set(set),
+            Command::PolicyActivate(activation) => {
+                policy_set(&activation.set)?;
+                signatures(&activation.signatures)
+            }
+            Command::PackTrust(rules) => rules.check().map_err(|expected| RequestError::Value {
+                key: "pack_trust",
+                expected,
+            }),
+            Command::PackStage(staged) => version(&staged.pack),
+            Command::RunSeal(run) if !run.is_ordered() => {
+                Err(RequestError::SetOrder { key: "packs" })
+            }
+            Command::RunSeal(run) => run.packs.iter().try_for_each(version),
             _ => Ok(()),
         }
     }
@@ -115,16 +133,33 @@ fn policy_set(set: &PolicySet) -> Result<(), RequestError> {
             return Err(RequestError::SetOrder { key });
         }
         for one in named {
-            if one.version.is_empty() || one.version.len() > VERSION_BYTES_MAX {
-                let expected = "1 to 64 bytes long";
-                return Err(RequestError::Value {
-                    key: "version",
-                    expected,
-                });
-            }
+            version(one)?;
         }
     }
     Ok(())
+}
+
+fn version(named: &Named) -> Result<(), RequestError> {
+    if (1..=VERSION_BYTES_MAX).contains(&named.version.len()) {
+        return Ok(());
+    }
+    Err(RequestError::Value {
+        key: "version",
+        expected: "1 to 64 bytes long",
+    })
+}
+
+fn signatures(signatures: &[PackSignature]) -> Result<(), RequestError> {
+    let place = |one: &PackSignature| (one.pack.clone(), Arc::clone(&one.key));
+    if signatures.len() <= PACK_SIGNATURES_MAX
+        && signatures.is_sorted_by(|a, b| place(a) < place(b))
+    {
+        return Ok(());
+    }
+    Err(RequestError::Value {
+        key: "signatures",
+        expected: "at most 128, ascending by pack and key, each once",
+    })
 }
 
 impl AmountText {

@@ -2,15 +2,20 @@
 
 use std::borrow::Cow;
 
-use paygod_policy::Named;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paygod_policy::{Named, Verdict};
 use paygod_types::canonical::{Kind, Limits, Reader};
 use paygod_types::limits::TRANSFERS_PER_REQUEST_MAX;
 use paygod_types::{AccountId, ActorId, Amount, Currency, Digest, IdError, Money, Name, RequestId};
 
 use super::Spans;
 use crate::command::{
-    AccountOpen, Action, Alias, AmountText, Command, Correction, FreezeScope, PendingTerms,
-    PolicySet, Request, Transfer, TransferRequest,
+    AccountOpen, Action, Activation, Alias, AmountText, Command, Correction, FreezeScope,
+    PendingTerms, PolicySet, Request, RunSeal, Transfer, TransferRequest,
+};
+use crate::pack_trust::{
+    Level, PACK_SIGNATURES_MAX, PackSignature, PackStage, PackStaged, PackTrust, Publisher,
 };
 use crate::payment::{PAYMENT_TEXT_BYTES_MAX, Payment};
 use crate::request_error::RequestError;
@@ -135,7 +140,10 @@ impl<'a> From<'a> {
             },
             Action::Freeze => Command::Freeze(self.freeze("`freeze`")?),
             Action::Unfreeze => Command::Unfreeze(self.freeze("`unfreeze`")?),
-            Action::PolicyActivate => Command::PolicyActivate(self.policy_set()?),
+            Action::PolicyActivate => Command::PolicyActivate(self.activation()?),
+            Action::PackTrust => Command::PackTrust(self.pack_trust()?),
+            Action::PackStage => Command::PackStage(self.pack_stage()?),
+            Action::RunSeal => Command::RunSeal(self.run_seal()?),
             Action::Genesis
             | Action::Expire
             | Action::Snapshot
@@ -408,20 +416,168 @@ impl<'a> From<'a> {
         scope.ok_or_else(refused)
     }
 
-    fn policy_set(&mut self) -> Read<PolicySet> {
+    fn activation(&mut self) -> Read<Activation> {
         const OF: &str = "`policy_activate`";
         self.reader.object_begin()?;
-        let (mut lists, mut packs) = (None, None);
+        let (mut lists, mut packs, mut signatures) = (None, None, Vec::new());
         while let Some(key) = self.reader.next_key()? {
             match &*key {
                 "lists" => lists = Some(self.named("an element of `lists`")?),
                 "packs" => packs = Some(self.named("an element of `packs`")?),
+                "signatures" => signatures = self.signatures()?,
                 other => return Err(unknown(other, OF)),
             }
         }
-        Ok(PolicySet {
+        let set = PolicySet {
             lists: need(lists, "lists", OF)?,
             packs: need(packs, "packs", OF)?,
+        };
+        Ok(Activation { set, signatures })
+    }
+
+    fn signatures(&mut self) -> Read<Vec<PackSignature>> {
+        const OF: &str = "an element of `signatures`";
+        self.reader.array_begin()?;
+        let mut all = Vec::new();
+        while self.reader.array_next()? {
+            self.reader.object_begin()?;
+            let (mut key, mut pack, mut signature) = (None, None, None);
+            while let Some(name) = self.reader.next_key()? {
+                match &*name {
+                    "key" => key = Some(self.string()?.into()),
+                    "pack" => pack = Some(self.id("pack", Name::parse)?),
+                    "signature" => signature = Some(self.signature()?),
+                    other => return Err(unknown(other, OF)),
+                }
+            }
+            all.push(PackSignature {
+                key: need(key, "key", OF)?,
+                pack: need(pack, "pack", OF)?,
+                signature: need(signature, "signature", OF)?,
+            });
+        }
+        // An empty array would be a second spelling of none.
+        if all.is_empty() || all.len() > PACK_SIGNATURES_MAX {
+            return Err(RequestError::Value {
+                key: "signatures",
+                expected: "1 to 128 signatures",
+            });
+        }
+        Ok(all)
+    }
+
+    fn signature(&mut self) -> Read<[u8; 64]> {
+        let text = self.string()?;
+        let bytes = STANDARD.decode(text.as_bytes()).ok();
+        let signature = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+        signature.ok_or(RequestError::Value {
+            key: "signature",
+            expected: "base64 of 64 bytes",
+        })
+    }
+
+    fn level(&mut self) -> Read<Level> {
+        Level::parse(&self.string()?).ok_or(RequestError::Value {
+            key: "level",
+            expected: "`community`, `verified` or `certified`",
+        })
+    }
+
+    fn pack_trust(&mut self) -> Read<PackTrust> {
+        const OF: &str = "`pack_trust`";
+        self.reader.object_begin()?;
+        let (mut approved, mut level, mut publishers) = (false, None, None);
+        while let Some(key) = self.reader.next_key()? {
+            match &*key {
+                "approved" => {
+                    approved = self.reader.boolean()?;
+                    // `false` would be a second spelling of its absence.
+                    if !approved {
+                        return Err(RequestError::Value {
+                            key: "approved",
+                            expected: "`true`, or left out",
+                        });
+                    }
+                }
+                "level" => level = Some(self.level()?),
+                "publishers" => publishers = Some(self.publishers()?),
+                other => return Err(unknown(other, OF)),
+            }
+        }
+        Ok(PackTrust {
+            approved,
+            level: need(level, "level", OF)?,
+            publishers: need(publishers, "publishers", OF)?,
+        })
+    }
+
+    fn publishers(&mut self) -> Read<Vec<Publisher>> {
+        const OF: &str = "an element of `publishers`";
+        self.reader.array_begin()?;
+        let mut all = Vec::new();
+        while self.reader.array_next()? {
+            self.reader.object_begin()?;
+            let (mut key, mut level) = (None, None);
+            while let Some(name) = self.reader.next_key()? {
+                match &*name {
+                    "key" => key = Some(self.string()?.into()),
+                    "level" => level = Some(self.level()?),
+                    other => return Err(unknown(other, OF)),
+                }
+            }
+            all.push(Publisher {
+                key: need(key, "key", OF)?,
+                level: need(level, "level", OF)?,
+            });
+        }
+        Ok(all)
+    }
+
+    fn run_seal(&mut self) -> Read<RunSeal> {
+        const OF: &str = "`run_seal`";
+        self.reader.object_begin()?;
+        let (mut packs, mut run, mut verdict) = (None, None, None);
+        while let Some(key) = self.reader.next_key()? {
+            match &*key {
+                "packs" => packs = Some(self.named("an element of `packs`")?),
+                "run" => run = Some(Digest::parse(&self.string()?)?),
+                "verdict" => {
+                    let found = Verdict::parse(&self.string()?);
+                    verdict = Some(found.ok_or(RequestError::Value {
+                        key: "verdict",
+                        expected: "`allow`, `flag`, `review` or `deny`",
+                    })?);
+                }
+                other => return Err(unknown(other, OF)),
+            }
+        }
+        Ok(RunSeal {
+            packs: need(packs, "packs", OF)?,
+            run: need(run, "run", OF)?,
+            verdict: need(verdict, "verdict", OF)?,
+        })
+    }
+
+    fn pack_stage(&mut self) -> Read<PackStaged> {
+        const OF: &str = "`pack_stage`";
+        self.reader.object_begin()?;
+        let (mut pack, mut stage) = (None, None);
+        while let Some(key) = self.reader.next_key()? {
+            match &*key {
+                "pack" => pack = Some(self.one_named("`pack`")?),
+                "stage" => {
+                    let found = PackStage::parse(&self.string()?);
+                    stage = Some(found.ok_or(RequestError::Value {
+                        key: "stage",
+                        expected: "`draft`, `reviewed`, `approved` or `published`",
+                    })?);
+                }
+                other => return Err(unknown(other, OF)),
+            }
+        }
+        Ok(PackStaged {
+            pack: need(pack, "pack", OF)?,
+            stage: need(stage, "stage", OF)?,
         })
     }
 
@@ -429,23 +585,27 @@ impl<'a> From<'a> {
         self.reader.array_begin()?;
         let mut all = Vec::new();
         while self.reader.array_next()? {
-            self.reader.object_begin()?;
-            let (mut digest, mut name, mut version) = (None, None, None);
-            while let Some(key) = self.reader.next_key()? {
-                match &*key {
-                    "digest" => digest = Some(Digest::parse(&self.string()?)?),
-                    "name" => name = Some(self.id("name", Name::parse)?),
-                    "version" => version = Some(self.string()?.into_owned()),
-                    other => return Err(unknown(other, of)),
-                }
-            }
-            all.push(Named {
-                name: need(name, "name", of)?,
-                version: need(version, "version", of)?,
-                digest: need(digest, "digest", of)?,
-            });
+            all.push(self.one_named(of)?);
         }
         Ok(all)
+    }
+
+    fn one_named(&mut self, of: &'static str) -> Read<Named> {
+        self.reader.object_begin()?;
+        let (mut digest, mut name, mut version) = (None, None, None);
+        while let Some(key) = self.reader.next_key()? {
+            match &*key {
+                "digest" => digest = Some(Digest::parse(&self.string()?)?),
+                "name" => name = Some(self.id("name", Name::parse)?),
+                "version" => version = Some(self.string()?.into_owned()),
+                other => return Err(unknown(other, of)),
+            }
+        }
+        Ok(Named {
+            name: need(name, "name", of)?,
+            version: need(version, "version", of)?,
+            digest: need(digest, "digest", of)?,
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use paygod_types::canonical::Writer;
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
 use super::Spans;
-use crate::command::{AccountOpen, Command, FreezeScope, PendingTerms, Request, Transfer};
+use crate::command::{
+    AccountOpen, Activation, Command, FreezeScope, PendingTerms, Request, Transfer,
+};
 use crate::payment::{Party, PaymentDetails};
 use crate::request_error::RequestError;
 
@@ -55,8 +57,12 @@ fn command(name: &str, command: &Command, out: &mut Vec<u8>, spans: &mut Spans) 
     for part in ["\"", name, "\":"] {
         literal(part, out);
     }
-    if let Command::PolicyActivate(set) = command {
-        return set.write(out);
+    match command {
+        Command::PolicyActivate(activation) => return self::activation(activation, out),
+        Command::PackTrust(rules) => return rules.write(&mut Writer::new(out)),
+        Command::PackStage(staged) => return staged.write(&mut Writer::new(out)),
+        Command::RunSeal(run) => return run.write(&mut Writer::new(out)),
+        _ => {}
     }
     out.push(b'{');
     match command {
@@ -88,9 +94,27 @@ fn command(name: &str, command: &Command, out: &mut Vec<u8>, spans: &mut Spans) 
         | Command::Reject { request }
         | Command::EvidenceErase { request } => string("request", request.as_str(), out),
         Command::Freeze(scope) | Command::Unfreeze(scope) => freeze(scope, out),
-        Command::PolicyActivate(_) => {}
+        Command::PolicyActivate(_)
+        | Command::PackTrust(_)
+        | Command::PackStage(_)
+        | Command::RunSeal(_) => {}
     }
     out.push(b'}');
+}
+
+fn activation(activation: &Activation, out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    writer.begin_object();
+    activation.set.write_members(&mut writer);
+    if !activation.signatures.is_empty() {
+        writer.key("signatures");
+        writer.begin_array();
+        for one in &activation.signatures {
+            one.write(&mut writer);
+        }
+        writer.end_array();
+    }
+    writer.end_object();
 }
 
 fn transfers(

@@ -1,5 +1,6 @@
 //! Reads a state and checks what states promise.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paygod_policy::Named;
@@ -7,9 +8,10 @@ use paygod_types::{
     AccountId, ActorId, Amount, Currency, Digest, IdError, Name, RequestId, Seq, Timestamp,
 };
 
-use super::{MAGIC, SnapshotError};
+use super::{MAGIC, MAGIC_PACKS, SnapshotError};
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx, Balances};
 use crate::command::{Alias, PolicySet};
+use crate::pack_trust::{Level, PackBook, PackStage, PackTrust, Publisher, Review};
 use crate::pendings::{Leg, Pending, Stage};
 use crate::state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, Revoked, State};
 
@@ -20,9 +22,11 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
         rest: bytes,
         length: bytes.len(),
     };
-    if from.take::<16>()? != *MAGIC {
-        return Err(from.refuse("not a snapshot of this version"));
-    }
+    let has_packs = match &from.take::<16>()? {
+        MAGIC => false,
+        MAGIC_PACKS => true,
+        _ => return Err(from.refuse("not a snapshot of this version")),
+    };
     let mut state = State::new();
     state.size = from.u64()?;
     state.last_time = Timestamp::from_nanos(from.u64()?);
@@ -71,6 +75,9 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
     }
     for _ in 0..from.u32()? {
         from.pending(&mut state)?;
+    }
+    if has_packs {
+        state.packs = Arc::new(from.packs()?);
     }
     from.demand(from.rest.is_empty(), "bytes after the end")?;
     from.check_sums(&state)?;
@@ -230,6 +237,53 @@ impl<'a> From<'a> {
             });
         }
         Ok(all)
+    }
+
+    /// What is known of packs: only where something is.
+    fn packs(&mut self) -> Read<PackBook> {
+        let (approved, level) = (self.flag()?, self.level()?);
+        let mut publishers = Vec::new();
+        for _ in 0..self.u32()? {
+            let key = self.text()?.into();
+            let level = self.level()?;
+            publishers.push(Publisher { key, level });
+        }
+        let rules = PackTrust {
+            approved,
+            level,
+            publishers,
+        };
+        self.demand(rules.check().is_ok(), "publishers that are none")?;
+        let mut reviews = BTreeMap::new();
+        for _ in 0..self.u32()? {
+            let digest = Digest::from_bytes(self.take()?);
+            let [place] = self.take()?;
+            let stage = PackStage::ALL.get(usize::from(place)).copied();
+            let review = Review {
+                stage: stage.ok_or_else(|| self.refuse("no stage"))?,
+                drafted_by: self.id(ActorId::parse)?,
+            };
+            let ascends = reviews
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < digest);
+            self.demand(ascends, "reviews out of order")?;
+            reviews.insert(digest, review);
+        }
+        let packs = PackBook {
+            trust: rules,
+            reviews,
+        };
+        self.demand(
+            packs != PackBook::default(),
+            "nothing of packs, spelled out",
+        )?;
+        Ok(packs)
+    }
+
+    fn level(&mut self) -> Read<Level> {
+        let [place] = self.take()?;
+        let level = Level::ALL.get(usize::from(place)).copied();
+        level.ok_or_else(|| self.refuse("no level"))
     }
 
     fn account(&mut self, state: &mut State) -> Read<()> {

@@ -3,8 +3,9 @@
 use paygod_policy::Named;
 use paygod_types::{Amount, Currency};
 
-use super::MAGIC;
+use super::{MAGIC, MAGIC_PACKS};
 use crate::accounts::{AccountView, Balances};
+use crate::pack_trust::{Level, PackBook, PackStage};
 use crate::pendings::{Pending, Stage};
 use crate::state::{Book, State};
 
@@ -13,7 +14,8 @@ const ACCOUNT_BYTES_TYPICAL: usize = 128;
 
 pub(super) fn state(state: &State, out: &mut Vec<u8>) {
     out.reserve(state.accounts_len().saturating_mul(ACCOUNT_BYTES_TYPICAL));
-    out.extend_from_slice(MAGIC);
+    let has_packs = *state.packs() != PackBook::default();
+    out.extend_from_slice(if has_packs { MAGIC_PACKS } else { MAGIC });
     u64(state.size, out);
     u64(state.last_time.as_nanos(), out);
     match state.book() {
@@ -46,6 +48,42 @@ pub(super) fn state(state: &State, out: &mut Vec<u8>) {
     length(state.pendings_len(), out);
     for pending in state.pendings() {
         self::pending(pending, out);
+    }
+    if has_packs {
+        packs(state.packs(), out);
+    }
+}
+
+fn packs(packs: &PackBook, out: &mut Vec<u8>) {
+    flag(packs.trust.approved, out);
+    out.push(level(packs.trust.level));
+    length(packs.trust.publishers.len(), out);
+    for publisher in &packs.trust.publishers {
+        text(&publisher.key, out);
+        out.push(level(publisher.level));
+    }
+    length(packs.reviews.len(), out);
+    for (digest, review) in &packs.reviews {
+        out.extend_from_slice(digest.as_bytes());
+        out.push(stage(review.stage));
+        text(review.drafted_by.as_str(), out);
+    }
+}
+
+const fn level(level: Level) -> u8 {
+    match level {
+        Level::Community => 0,
+        Level::Verified => 1,
+        Level::Certified => 2,
+    }
+}
+
+const fn stage(stage: PackStage) -> u8 {
+    match stage {
+        PackStage::Draft => 0,
+        PackStage::Reviewed => 1,
+        PackStage::Approved => 2,
+        PackStage::Published => 3,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The bytes of entries: canonical, one spelling, and as the vectors in `contracts/` have them.
 
-use super::book::{Book, ORIGIN, transfer};
+use super::book::{Book, ORIGIN, packs, transfer};
 use super::keys::{revocation, rotation};
+use super::packs::{activate, stage, trust};
 use crate::entry::{AnchorKind, AnchorReceipt, Decision, SnapshotClaim};
 use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand};
 use paygod_types::canonical::{self, Limits};
@@ -79,6 +80,26 @@ pub(super) fn everything() -> Book {
         size: 7,
     };
     book.system(SystemCommand::Anchor(receipt)).unwrap();
+    let set = packs();
+    book.sealed(&trust("q1", "verified", false));
+    for (step, by) in [
+        ("draft", "ann"),
+        ("reviewed", "bo"),
+        ("approved", "bo"),
+        ("published", "ann"),
+    ] {
+        book.sealed(&stage(&set.packs[0], step, by));
+    }
+    book.sealed(&trust("q2", "certified", true));
+    book.sealed(&stage(&set.packs[1], "draft", "ann"));
+    book.sealed(&stage(&set.packs[1], "reviewed", "bo"));
+    book.sealed(&stage(&set.packs[1], "approved", "bo"));
+    let run = paygod_types::Digest::sha256(b"a run");
+    let packs = super::packs::named_all(&set.packs);
+    book.sealed(&format!(
+        r#"{{"id":"q4","by":"ci","run_seal":{{"packs":[{packs}],"run":"{run}","verdict":"flag"}}}}"#
+    ));
+    book.sealed(&activate("q3", &set, &[(7, 0), (8, 0), (8, 1)]));
     book
 }
 

@@ -2,6 +2,7 @@
 
 use super::book::{Book, ORIGIN, genesis, packs, transfer};
 use super::keys::{revocation, rotation};
+use super::packs::trust;
 use crate::command::{AccountOpen, FreezeScope};
 use crate::entry::{
     AnchorKind, AnchorReceipt, Body, EntryRef, SnapshotClaim, TransferBody, Window,
@@ -294,7 +295,16 @@ fn judgement() -> Vec<Check> {
             s.entry.body = Body::PolicyActivate {
                 set: packs(),
                 policy: other,
+                vouched: Vec::new(),
             };
+        }),
+        scene(|book| {
+            book.sealed(&trust("trust", "verified", false));
+        })
+        .forged(Check::Trust, |s| {
+            if let Body::PackTrust(trust) = &mut s.entry.body {
+                trust.publishers.reverse();
+            }
         }),
         paid("700.00").forged(Check::Approval, |s| s.entry.by = None),
     ]

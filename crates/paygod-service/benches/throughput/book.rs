@@ -32,6 +32,7 @@ pub(crate) fn create(path: &Path, options: &Options) -> Ledger {
         by: None,
         packs,
         lists: vec![list],
+        signatures: Vec::new(),
     };
     ledger.activate(&order).expect("the packs are activated");
     let currency = Currency::parse("EUR").expect("a currency");

@@ -202,6 +202,9 @@ pub enum LedgerError {
     /// The packs or lists do not work.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A publisher's signature does not count.
+    #[error(transparent)]
+    Publisher(#[from] paygod_core::publisher::PublisherError),
     /// An entry could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -295,6 +298,7 @@ impl LedgerError {
         match self {
             Self::Submit(error) => error.code(),
             Self::Policy(error) => error.code(),
+            Self::Publisher(error) => error.code(),
             Self::Read(error) => error.code(),
             Self::Entry { source, .. } => source.code(),
             Self::Fold { source, .. } => source.code(),

@@ -96,7 +96,7 @@ impl Ledger {
             if seq >= entry.seq {
                 continue;
             }
-            if let Body::PolicyActivate { set, policy } = self.entry(seq)?.entry.body
+            if let Body::PolicyActivate { set, policy, .. } = self.entry(seq)?.entry.body
                 && policy == decision.policy
             {
                 return Ok(Some(set));

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use paygod_core::command::PolicySet;
-use paygod_core::{Command, Request, RequestError};
+use paygod_core::command::{Activation, PolicySet};
+use paygod_core::pack_trust::{PackSignature, PackTrust};
+use paygod_core::publisher::{self, PublisherError, pack_text};
+use paygod_core::{Body, Command, Request, RequestError};
 use paygod_policy::{List, Named, Pack, Ruleset};
 use paygod_types::{ActorId, Name, RequestId};
 
@@ -25,6 +27,8 @@ pub struct ActivationOrder {
     pub packs: Vec<PathBuf>,
     /// The lists, as [`Ledger::import_list`] gave them.
     pub lists: Vec<Named>,
+    /// Publishers' signatures of packs, each a signed note. Those of packs that are active already count on.
+    pub signatures: Vec<Vec<u8>>,
 }
 
 impl Ledger {
@@ -94,11 +98,53 @@ impl Ledger {
             Some(id) => id.clone(),
             None => self.activation_id(&ruleset)?,
         };
+        let signatures = self.signatures(&set, &order.signatures)?;
         self.order(Request {
             id,
             by: order.by.clone(),
-            command: Command::PolicyActivate(set),
+            command: Command::PolicyActivate(Activation { set, signatures }),
         })
+    }
+
+    /// The signatures to activate a set with: those of the notes by publishers whom the book knows, and
+    /// those that packs which stay active were activated with.
+    ///
+    /// # Errors
+    /// A note is none, is over no pack of the set, or is by nobody whom the book knows; the book cannot
+    /// be read.
+    pub fn signatures(
+        &self,
+        set: &PolicySet,
+        notes: &[Vec<u8>],
+    ) -> Result<Vec<PackSignature>, LedgerError> {
+        let (policy, trust) = self.look(|state| {
+            let trust = state.packs().trust.clone();
+            (state.policy().clone(), trust)
+        })?;
+        let known = |key: &str| trust.publishers.iter().any(|one| *one.key == *key);
+        let mut signatures = Vec::new();
+        if let Some(since) = policy.since
+            && let Body::PolicyActivate { vouched, .. } = self.entry(since)?.entry.body
+        {
+            for one in vouched {
+                let stays = set.packs.iter().find(|pack| pack.name == one.pack);
+                if stays.is_none_or(|pack| !policy.set.packs.contains(pack)) {
+                    continue;
+                }
+                let standing = one.signatures.into_iter().filter(|(key, _)| known(key));
+                signatures.extend(standing.map(|(key, signature)| PackSignature {
+                    key,
+                    pack: one.pack.clone(),
+                    signature,
+                }));
+            }
+        }
+        for note in notes {
+            signatures.extend(of_note(note, set, &trust)?);
+        }
+        signatures.sort_by(|a, b| (&a.pack, &a.key).cmp(&(&b.pack, &b.key)));
+        signatures.dedup_by(|a, b| (&a.pack, &a.key) == (&b.pack, &b.key));
+        Ok(signatures)
     }
 
     /// Erases the vaulted input of an earlier request. Its proofs stay valid.
@@ -156,4 +202,32 @@ impl Ledger {
             None => Err(self.gone().into()),
         }
     }
+}
+
+/// The signatures of a note by publishers whom the book knows.
+fn of_note(
+    note: &[u8],
+    set: &PolicySet,
+    trust: &PackTrust,
+) -> Result<Vec<PackSignature>, PublisherError> {
+    let text = publisher::text_of(note)?;
+    let pack = set.packs.iter().find(|pack| pack_text(pack) == text);
+    let pack = pack.ok_or_else(|| PublisherError::other(&text))?;
+    let keys = trust.publishers.iter().map(|one| &one.key);
+    let signers = publisher::signers_among(note, keys)?;
+    if signers.is_empty() {
+        return Err(PublisherError::Signature {
+            key: "a publisher whom the book knows".to_owned(),
+            reason: "see `paygod pack trust`".to_owned(),
+        });
+    }
+    let mut signatures = Vec::with_capacity(signers.len());
+    for key in signers {
+        signatures.push(PackSignature {
+            signature: publisher::open_signature(note, &text, &key)?,
+            pack: pack.name.clone(),
+            key,
+        });
+    }
+    Ok(signatures)
 }

@@ -127,7 +127,7 @@ fn activated(
     blobs: &Blobs,
 ) -> Result<Option<Arc<Ruleset>>, SubmitError> {
     match &prepared.request().command {
-        Command::PolicyActivate(set) => match rulesets::build(blobs, set) {
+        Command::PolicyActivate(activation) => match rulesets::build(blobs, &activation.set) {
             Ok(ruleset) => Ok(Some(ruleset)),
             Err(error) => Err(SubmitError::Policy(Box::new(error))),
         },

@@ -65,6 +65,7 @@ impl TestBook {
             by: None,
             packs,
             lists: Vec::new(),
+            signatures: Vec::new(),
         };
         ledger.activate(&order).unwrap();
     }

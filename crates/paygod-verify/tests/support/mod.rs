@@ -254,7 +254,15 @@ impl Book {
     pub fn activate_set(&mut self, set: PolicySet, version: &str) -> u64 {
         let (id, request) = self.request(&format!("activate-{version}"));
         let policy = set.digest();
-        let entry = self.entry(id, request, Body::PolicyActivate { set, policy });
+        let entry = self.entry(
+            id,
+            request,
+            Body::PolicyActivate {
+                set,
+                policy,
+                vouched: Vec::new(),
+            },
+        );
         let seq = self.seal(&entry);
         self.policy = policy;
         seq

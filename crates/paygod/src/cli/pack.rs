@@ -38,7 +38,11 @@ Examples:
     Key(PackKey),
     Sign(PackSign),
     Verify(PackVerify),
+    Trust(PackTrusted),
+    Stage(PackStaged),
     Activate(PackActivate),
+    Retire(PackRetire),
+    History(PackHistory),
     Replay(PackReplay),
 }
 
@@ -177,7 +181,8 @@ to the exact rules behind it. Lists that the packs read must be imported first.
 Examples:
   paygod pack activate packs/core/payment-limits --by ana
   paygod pack activate packs/core/payment-limits packs/core/sanctions-screening --by ana
-  paygod pack activate packs/core/sanctions-screening --list ofac-sdn=2026-11-22")]
+  paygod pack activate packs/core/sanctions-screening --list ofac-sdn=2026-11-22
+  paygod pack activate packs/core/payment-limits --signature payment-limits-1.0.0.paygod-pack.sig")]
 pub(crate) struct PackActivate {
     /// Folders that hold a pack.yaml, or built archives
     #[arg(required = true, value_name = "PACK")]
@@ -186,6 +191,10 @@ pub(crate) struct PackActivate {
     /// Use this version of a list, in place of the one imported last (may be repeated)
     #[arg(long, value_name = "NAME=VERSION")]
     pub(crate) list: Vec<String>,
+
+    /// A publisher's signature of one of the packs (may be repeated); packs that stay active keep theirs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) asked: Asked,
@@ -297,4 +306,83 @@ pub(crate) struct PackReplay {
     /// Compare with a report made before: of as much of the log as it speaks of
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub(crate) check: Option<PathBuf>,
+}
+
+/// Show or say what this book asks of a pack before it may be active
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A pack signed by a known publisher is of the level that this publisher vouches for: verified, or
+certified. Every other pack is of the community. A pack below the level that the book asks for is
+not activated. What is said here replaces all that was said before, and is sealed; without options
+it is shown.
+
+Examples:
+  paygod pack trust
+  paygod pack trust --level verified --publisher verified=packs.key.pub --by ana
+  paygod pack trust --level community --approved --by ana")]
+pub(crate) struct PackTrusted {
+    /// The lowest level that may be active: community, verified or certified
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+
+    /// A publisher's `.pub` and what its signature vouches for: verified or certified (may be repeated)
+    #[arg(long, value_name = "LEVEL=PUB", requires = "level")]
+    pub(crate) publisher: Vec<String>,
+
+    /// Ask for packs that were approved too (see `paygod pack stage`)
+    #[arg(long, requires = "level")]
+    pub(crate) approved: bool,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Record how far the review of a pack has come
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The stages are draft, reviewed, approved, published, in this order, each sealed with who took it and
+the digest of the pack: another line in a pack is another pack. Whoever hands a pack in (draft) can
+neither review nor approve it. Activating and retiring it come after.
+
+Examples:
+  paygod pack stage packs/core/payment-limits draft --by ana
+  paygod pack stage packs/core/payment-limits reviewed --by bo")]
+pub(crate) struct PackStaged {
+    /// The pack's folder or archive
+    #[arg(value_name = "PACK")]
+    pub(crate) pack: PathBuf,
+
+    /// draft, reviewed, approved or published
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: String,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Take a pack out of force: an activation without it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The other packs and all lists stay as they are. A book without packs denies every payment.
+
+Examples:
+  paygod pack retire duplicate-payment --by ana")]
+pub(crate) struct PackRetire {
+    /// The pack's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Show every sealed step in the life of a pack: its review, its activations, its retirement
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod pack history payment-limits")]
+pub(crate) struct PackHistory {
+    /// The pack's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }

@@ -1,5 +1,6 @@
 //! `run`: judge one document without a book.
 
+use super::Asked;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ that was altered. Note the run's digest: it tells this run from one made later.
 A document is a JSON object, or an array, which packs read as the `items` of an object. The folder
 holds a copy of it.
 
+With `--seal`, the digest, the packs and the verdict become an entry of the book; the document does
+not. Whoever has the folder judges it again and compares its digest with the entry's.
+
 Exit status 0 when the verdict is allow or flag, 1 when it is deny or review. With PAYGOD_STRICT=1
 the clock must be given.
 
@@ -21,7 +25,8 @@ Examples:
   paygod run --pack packs/core/sbom-required --input sbom.cdx.json --out run
   paygod run --pack packs/core/critical-cve-blocker --input trivy.json --out run \\
     --clock 2026-11-25T08:00:00Z
-  paygod run --pack packs/core/sbom-required --input sbom.json --out run && paygod verify run")]
+  paygod run --pack packs/core/sbom-required --input sbom.json --out run && paygod verify run
+  paygod run --book ./book --pack packs/core/sbom-required --input sbom.json --out run --seal --by ci")]
 pub(crate) struct Run {
     /// A pack's folder or archive (may be repeated)
     #[arg(long, required = true, value_name = "PACK")]
@@ -42,4 +47,11 @@ pub(crate) struct Run {
     /// The time to write down, in place of now
     #[arg(long, env = "PAYGOD_CLOCK", value_name = "RFC3339")]
     pub(crate) clock: Option<String>,
+
+    /// Seal the run's digest, its packs and the verdict in the book
+    #[arg(long)]
+    pub(crate) seal: bool,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }

@@ -1,13 +1,17 @@
 //! `run`: one document judged without a book, and checking such a run.
 
-use crate::cli::Run as Asked;
+use crate::book;
+use crate::cli::{Global, Run as Asked};
 use crate::commands::policy::packs;
+use crate::commands::{ask, requests};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::output::{Console, Tone};
+use paygod_core::Command;
+use paygod_core::command::RunSeal;
 use paygod_policy::limits::{ARCHIVE_BYTES_MAX, DOCUMENT_BYTES_MAX, LIST_BYTES_MAX};
 use paygod_policy::run::{MANIFEST, PLAN, goes_on};
-use paygod_policy::{Decision, List, ListBuilder, Pack, Run, RunError};
+use paygod_policy::{Decision, List, ListBuilder, Named, Pack, Run, RunError};
 use paygod_types::{Digest, Name, Timestamp, code};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +27,11 @@ const STRICT: &str = "PAYGOD_STRICT";
 const FILES_MAX: usize = 1_000;
 
 /// Judges and writes.
-pub(crate) fn run(options: &Asked, console: &mut Console) -> Outcome {
+pub(crate) fn run(options: &Asked, global: &Global, console: &mut Console) -> Outcome {
+    if options.seal {
+        // Before anything is written.
+        book::folder(global)?;
+    }
     let clock = clock(options.clock.as_deref())?;
     let packs: Vec<Pack> = options
         .pack
@@ -49,7 +57,31 @@ pub(crate) fn run(options: &Asked, console: &mut Console) -> Outcome {
         "check it: paygod verify {}",
         options.out.display()
     ))?;
+    if options.seal {
+        seal(options, &packs, &run, global, console)?;
+    }
     Ok(Answer::of(goes_on(decision.verdict)))
+}
+
+/// Seals what was decided; the folder is written already, so that an entry never speaks of a run that nobody
+/// has.
+fn seal(
+    options: &Asked,
+    packs: &[Pack],
+    run: &Run,
+    global: &Global,
+    console: &mut Console,
+) -> Result<(), Fault> {
+    let mut named: Vec<Named> = packs.iter().map(|pack| pack.named().clone()).collect();
+    named.sort();
+    let digest = run.digest().to_string();
+    let sealed = RunSeal {
+        packs: named,
+        run: run.digest(),
+        verdict: run.decision.verdict,
+    };
+    let request = ask::request(&options.asked, &[&digest], Command::RunSeal(sealed))?;
+    book::with(global, |ledger| requests::seal(ledger, request, console)).map(drop)
 }
 
 /// The time the caller names, else now.

@@ -71,6 +71,7 @@ pub(super) fn rules(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fault>
         by: Some(ActorId::parse(TREASURY)?),
         packs: Vec::new(),
         lists: vec![named],
+        signatures: Vec::new(),
     };
     ledger.activate_packs(&order, packs)?;
     story.table(&table)

@@ -201,6 +201,7 @@ impl Day<'_> {
             by: Some(ActorId::parse("risk-office")?),
             packs: Vec::new(),
             lists: vec![self.ledger.import_list(&list)?],
+            signatures: Vec::new(),
         };
         self.ledger.activate_packs(&order, packs()?)?;
         Ok(())

@@ -30,7 +30,7 @@ pub(crate) fn cover(entries: &mut [Entry], keys: &Keyring) {
             Body::Snapshot(claim) => {
                 claim.of = moved.get(&claim.of).copied().unwrap_or(claim.of);
             }
-            Body::PolicyActivate { set, policy } => {
+            Body::PolicyActivate { set, policy, .. } => {
                 let before = std::mem::replace(policy, set.digest());
                 policies.insert(before, *policy);
             }

@@ -214,3 +214,155 @@ fn a_pack_is_signed_by_its_publisher_and_by_nobody_else() {
     std::fs::write(&signature, "not a note").expect("written");
     refused(&pack, &public, 2, "pack.signature-form");
 }
+
+#[test]
+fn a_book_takes_only_packs_of_its_level_and_seals_who_vouched() {
+    let book = Book::empty();
+    let (key, signature) = (publisher(&book), book.path("limits.sig"));
+    let (pack, public) = (core("payment-limits"), format!("verified={key}.pub"));
+    let signed = with_key(
+        &book,
+        &["pack", "sign", &pack, "--key", &key, "--out", &signature],
+    );
+    assert!(signed.status.success(), "{}", text(&signed.stderr));
+    let refused = |arguments: &[&str], code: i32, expected: &str| {
+        let output = book.run(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(expected), "{told}");
+    };
+    // Nobody is known yet.
+    let activate = [
+        "pack",
+        "activate",
+        &pack,
+        "--signature",
+        &signature,
+        "--by",
+        "ana",
+    ];
+    refused(&activate, 1, "pack.signature");
+    refused(&["pack", "trust", "--level", "gold"], 2, "cli.argument");
+    refused(
+        &[
+            "pack",
+            "trust",
+            "--level",
+            "verified",
+            "--publisher",
+            "verified",
+        ],
+        2,
+        "cli.argument",
+    );
+    book.yes(&[
+        "pack",
+        "trust",
+        "--level",
+        "verified",
+        "--publisher",
+        &public,
+        "--by",
+        "ana",
+    ]);
+    assert_eq!(book.value(&["pack", "trust"])["level"], "verified");
+    refused(&["pack", "activate", &pack, "--by", "ana"], 1, "pack.level");
+    let other = core("duplicate-payment");
+    refused(
+        &["pack", "activate", &other, "--signature", &signature],
+        1,
+        "pack.signature",
+    );
+    book.yes(&activate);
+    // A list beside it, and the pack keeps its signature.
+    let ofac = repository().join("examples/lists/ofac/sdn.csv");
+    book.yes(&[
+        "list",
+        "import",
+        &shown(&ofac),
+        "--list-version",
+        "s",
+        "--activate",
+        "--by",
+        "ana",
+    ]);
+    let history = &book.json(0, &["pack", "history", "payment-limits"])[0];
+    assert_eq!(history.as_array().map(Vec::len), Some(1), "{history}");
+    assert_eq!(
+        (&history[0]["stage"], &history[0]["level"]),
+        (&"activated".into(), &"verified".into())
+    );
+
+    let export = book.path("export");
+    let fingerprint = book.value(&["export", &export])["fingerprint"].clone();
+    let genesis = fingerprint.as_str().expect("a fingerprint");
+    book.yes(&["verify", &export, "--genesis", genesis]);
+    book.yes(&["pack", "replay"]);
+}
+
+#[test]
+fn the_life_of_a_pack_is_sealed_step_by_step() {
+    let book = Book::empty();
+    let pack = core("payment-limits");
+    let step = |stage: &str, by: &str| book.run(&["pack", "stage", &pack, stage, "--by", by]);
+    let refused = |output: Output, code: i32, expected: &str| {
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(expected), "{told}");
+    };
+    book.yes(&[
+        "pack",
+        "trust",
+        "--level",
+        "community",
+        "--approved",
+        "--by",
+        "ana",
+    ]);
+    let activate = ["pack", "activate", &pack, "--by", "ana"];
+    refused(book.run(&activate), 1, "pack.stage");
+    refused(step("approved", "bo"), 1, "pack.stage");
+    refused(step("shipped", "bo"), 2, "cli.argument");
+    for (stage, by) in [
+        ("draft", "ana"),
+        ("reviewed", "bo"),
+        ("approved", "bo"),
+        ("published", "ana"),
+    ] {
+        if stage == "reviewed" {
+            refused(step(stage, "ana"), 1, "pack.own-review");
+        }
+        let told = step(stage, by);
+        assert!(told.status.success(), "{}", text(&told.stderr));
+    }
+    book.yes(&activate);
+    book.yes(&["pack", "retire", "payment-limits", "--by", "bo"]);
+    refused(
+        book.run(&["pack", "retire", "payment-limits"]),
+        2,
+        "cli.argument",
+    );
+    refused(
+        book.run(&["pack", "history", "nobody"]),
+        2,
+        "ledger.no-request",
+    );
+    let history = &book.json(0, &["pack", "history", "payment-limits"])[0];
+    let stages: Vec<&str> = history
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| step["stage"].as_str().expect("a stage"))
+        .collect();
+    assert_eq!(
+        stages,
+        [
+            "draft",
+            "reviewed",
+            "approved",
+            "published",
+            "activated",
+            "retired"
+        ]
+    );
+}

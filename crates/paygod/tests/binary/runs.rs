@@ -1,6 +1,6 @@
 //! `paygod run` and checking a run: the same bytes again, and every altered file named.
 
-use crate::support::{paygod, repository, shown, text};
+use crate::support::{Book, paygod, repository, shown, text};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -244,4 +244,70 @@ fn a_strict_run_wants_a_clock() {
     assert!(!Path::new(&out).exists());
     assert_eq!(strict(Some("yesterday")).status.code(), Some(2));
     assert_eq!(strict(Some(CLOCK)).status.code(), Some(0));
+}
+
+#[test]
+fn a_report_of_ten_thousand_weaknesses_is_judged_and_one_past_the_bounds_is_denied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let judged = |count: usize, last: &str| {
+        let one = |score: &str| {
+            format!(
+                r#"{{"VulnerabilityID":"CVE-1","PkgName":"p","InstalledVersion":"1","Severity":"LOW","CVSS":{{"nvd":{{"V3Score":{score}}}}}}}"#
+            )
+        };
+        let mut all = vec![one("1.0"); count];
+        all.push(one(last));
+        let report = format!(
+            r#"{{"SchemaVersion":2,"Results":[{{"Target":"t","Vulnerabilities":[{}]}}]}}"#,
+            all.join(",")
+        );
+        let (input, out) = (
+            folder.path().join("report.json"),
+            folder.path().join(format!("{count}-{last}")),
+        );
+        std::fs::write(&input, report).expect("written");
+        let (pack, input, out) = (core("critical-cve-blocker"), shown(&input), shown(&out));
+        let arguments = [
+            "run", "--pack", &pack, "--input", &input, "--out", &out, "--clock", CLOCK, "--json",
+        ];
+        text(&paygod(&arguments).stdout)
+    };
+    assert!(judged(10_000, "1.0").contains(r#""decision":"allow""#));
+    let critical = judged(10_000, "9.8");
+    assert!(critical.contains("trivy-critical"), "{critical}");
+    let long = judged(20_000, "1.0");
+    assert!(
+        long.contains(r#""decision":"deny""#) && long.contains("input-invalid"),
+        "{long}"
+    );
+}
+
+#[test]
+fn a_run_is_sealed_in_a_book_that_verifies() {
+    let book = Book::empty();
+    let (pack, input) = (
+        core("critical-cve-blocker"),
+        core("critical-cve-blocker/tests/reports/trivy-high.json"),
+    );
+    let out = book.path("run");
+    let arguments = [
+        "run", "--pack", &pack, "--input", &input, "--out", &out, "--clock", CLOCK,
+    ];
+    let sealing = [&arguments[..], &["--seal", "--by", "ci"]].concat();
+    let told = book.json(0, &sealing);
+    assert_eq!(told[1]["action"], "run_seal");
+    let entry = &book.json(0, &["entries", "--from", "1"])[0];
+    assert_eq!(entry["body"]["run"], told[0]["run"], "{entry}");
+    assert_eq!(entry["body"]["verdict"], "flag");
+    assert_eq!(entry["body"]["packs"][0]["name"], "critical-cve-blocker");
+    // The folder is there already: nothing is judged, and nothing is sealed a second time.
+    assert!(book.code(2, &sealing).contains("cli.folder-in-use"));
+    assert_eq!(book.json(0, &["entries", "--from", "1"]).len(), 1);
+    // Without a book there is nowhere to seal it.
+    let nowhere = shown(&book.folder.path().join("nowhere"));
+    let told = paygod(&[
+        "run", "--pack", &pack, "--input", &input, "--out", &nowhere, "--clock", CLOCK, "--seal",
+    ]);
+    assert_eq!(told.status.code(), Some(2));
+    assert!(text(&told.stderr).contains("cli.no-book"));
 }

@@ -9,7 +9,7 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_core::Command;
-use paygod_core::command::PolicySet;
+use paygod_core::command::{Activation, PolicySet};
 use paygod_policy::{List, Named};
 use paygod_service::ingest::ofac;
 use paygod_service::ledger::Ledger;
@@ -74,7 +74,9 @@ fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut C
     let about = [named.name.to_string(), named.digest.to_string()];
     lists.push(named);
     lists.sort();
-    let command = Command::PolicyActivate(PolicySet { lists, packs });
+    let set = PolicySet { lists, packs };
+    let signatures = ledger.signatures(&set, &[])?;
+    let command = Command::PolicyActivate(Activation { set, signatures });
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
     let request = ask::request(&options.asked, &about, command)?;
     requests::seal(ledger, request, console)

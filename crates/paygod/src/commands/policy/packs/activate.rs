@@ -6,11 +6,14 @@ use crate::cli::{Global, PackActivate};
 use crate::commands::policy::lists;
 use crate::commands::{ask, requests};
 use crate::fault::{Fault, Outcome};
+use crate::files;
 use crate::output::Console;
 use paygod_policy::{Named, Pack};
 use paygod_service::ledger::{ActivationOrder, Ledger};
+use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_types::{Name, RequestId};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 pub(super) fn run(options: &PackActivate, global: &Global, console: &mut Console) -> Outcome {
     let packs: Vec<Pack> = options
@@ -29,10 +32,16 @@ pub(super) fn run(options: &PackActivate, global: &Global, console: &mut Console
             by: ask::actor(options.asked.by.as_deref())?,
             packs: Vec::new(),
             lists: chosen_lists(ledger, &packs, &options.list)?,
+            signatures: notes(&options.signature)?,
         };
         let sealed = ledger.activate_packs(&order, packs)?;
         requests::tell(ledger, &sealed, console)
     })
+}
+
+fn notes(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fault> {
+    let read = |path: &PathBuf| files::read(path, NOTE_BYTES_MAX);
+    paths.iter().map(read).collect()
 }
 
 /// The lists that the packs read: the version asked for, else the newest.

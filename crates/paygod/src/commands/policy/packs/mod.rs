@@ -6,13 +6,16 @@ mod check;
 mod diff;
 mod explain;
 mod find;
+mod history;
 mod junit;
 mod lint;
 mod list;
 mod new;
 mod replay;
 mod sign;
+mod stage;
 mod test;
+mod trust;
 
 pub(crate) use explain::tone;
 pub(crate) use find::{lists, open};
@@ -37,7 +40,11 @@ pub(crate) fn run(command: &PackCommand, global: &Global, console: &mut Console)
         PackCommand::Key(options) => sign::key(options, console),
         PackCommand::Sign(options) => sign::run(options, console),
         PackCommand::Verify(options) => sign::verify(options, console),
+        PackCommand::Trust(options) => trust::run(options, global, console),
+        PackCommand::Stage(options) => stage::run(options, global, console),
         PackCommand::Activate(options) => activate::run(options, global, console),
+        PackCommand::Retire(options) => stage::retire(options, global, console),
+        PackCommand::History(options) => history::run(options, global, console),
         PackCommand::Replay(options) => replay::run(options, global, console),
     }
 }
