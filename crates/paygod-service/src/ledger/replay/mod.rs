@@ -124,7 +124,7 @@ struct Replayer<'a> {
 /// What is left of a request.
 enum Input {
     Vaulted(Vec<u8>, CommitmentKey),
-    Remade(Request),
+    Remade(Box<Request>),
     Erased,
     NotKept,
 }
@@ -173,7 +173,7 @@ impl Replayer<'_> {
                 prepared.commit(key);
                 prepared
             }),
-            Input::Remade(request) => preparer.request(request.clone()),
+            Input::Remade(request) => preparer.request(Request::clone(request)),
             Input::Erased => {
                 self.report.erased.note(entry);
                 return Ok(false);
@@ -241,7 +241,7 @@ impl Replayer<'_> {
 
 fn input(ledger: &Ledger, entry: &Entry, stored: &Stored<'_>) -> Result<Input, LedgerError> {
     let Some(reference) = stored.input else {
-        return Ok(remade(entry).map_or(Input::NotKept, Input::Remade));
+        return Ok(remade(entry).map_or(Input::NotKept, |request| Input::Remade(Box::new(request))));
     };
     match ledger.vault.load(reference) {
         Ok(opened) => Ok(Input::Vaulted(
