@@ -187,8 +187,6 @@ impl Replayed {
         let mut out = Vec::new();
         let mut writer = Writer::new(&mut out);
         writer.begin_object();
-        writer.key("different");
-        writer.u64(self.different);
         writer.key("differences");
         writer.begin_array();
         for difference in &self.differences {
@@ -202,6 +200,8 @@ impl Replayed {
             writer.end_object();
         }
         writer.end_array();
+        writer.key("different");
+        writer.u64(self.different);
         writer.key("erased");
         self.erased.write(&mut writer);
         writer.key("judged");
