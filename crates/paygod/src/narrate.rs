@@ -93,7 +93,7 @@ pub(crate) fn entry(entry: &Entry) -> String {
             format!("rules activated: {}", names.join(", "))
         }
         Body::PackTrust(trust) => format!(
-            "packs must be {} or above{}; {} publishers are known",
+            "packs must be {} or above{}; publishers known: {}",
             trust.level.as_str(),
             if trust.approved { ", and approved" } else { "" },
             trust.publishers.len()

@@ -108,7 +108,7 @@ fn a_shadow_pack_shows_which_verdicts_change_and_the_money() {
     assert_eq!(shadow["rules"][0]["money"], change["money"]);
     let told = book.yes(&["pack", "replay", "--with", &pack]);
     assert!(
-        told.contains("With payment-limits 2.0.0: 1 verdicts change"),
+        told.contains("With payment-limits 2.0.0, verdicts that change: 1"),
         "{told}"
     );
     // A pack that is active already changes nothing, and neither does looking.

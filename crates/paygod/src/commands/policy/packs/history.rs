@@ -73,7 +73,7 @@ pub(super) fn run(options: &PackHistory, global: &Global, console: &mut Console)
 
 fn steps(ledger: &Ledger, name: &Name, console: &Console) -> Result<Vec<Step>, Fault> {
     let mut steps = Vec::new();
-    let mut active: Option<Named> = None;
+    let mut active: Option<(Named, &str)> = None;
     let bar = progress::entries(console, ledger.size());
     ledger.entries(
         Seq(0),
@@ -99,17 +99,20 @@ fn steps(ledger: &Ledger, name: &Name, console: &Console) -> Result<Vec<Step>, F
                     steps.push(step(staged.pack.clone(), staged.stage.as_str(), None));
                 }
                 Body::PolicyActivate { set, vouched, .. } => {
-                    let now = set.packs.iter().find(|pack| pack.name == *name).cloned();
+                    let level = vouched.iter().find(|one| one.pack == *name);
+                    let level = level.map_or("community", |one| one.level.as_str());
+                    let pack = set.packs.iter().find(|pack| pack.name == *name);
+                    let now = pack.map(|pack| (pack.clone(), level));
                     if now == active {
                         return Ok(());
                     }
-                    if let Some(before) = active.take() {
+                    // Another level of the same pack retires nothing.
+                    let same = active.as_ref().map(|(pack, _)| pack) == pack;
+                    if let Some((before, _)) = active.take().filter(|_| !same) {
                         steps.push(step(before, "retired", None));
                     }
-                    if let Some(pack) = &now {
-                        let level = vouched.iter().find(|one| one.pack == *name);
-                        let level = level.map_or("community", |one| one.level.as_str());
-                        steps.push(step(pack.clone(), "activated", Some(level)));
+                    if let Some((pack, level)) = &now {
+                        steps.push(step(pack.clone(), "activated", Some(*level)));
                     }
                     active = now;
                 }

@@ -222,7 +222,7 @@ fn tell_shadow(shadow: &Shadowed, console: &mut Console) -> Result<(), Fault> {
         .map(|pack| format!("{} {}", pack.name, pack.version))
         .collect();
     console.line(format_args!(
-        "With {}: {} verdicts change",
+        "With {}, verdicts that change: {}",
         Tone::Strong.paint(names.join(", ")),
         if shadow.changed == 0 {
             Tone::Good
