@@ -10,8 +10,9 @@ const CHECKED_BY: &[(&str, &[&str])] = &[
     ("core", &["--lib", "tests::entries"]),
     ("iso20022", &["--lib", "iso20022"]),
     ("numbers", &["--test", "canonical_vectors"]),
+    ("ots", &["--test", "anchors"]),
     ("rfc8785", &["--test", "canonical_vectors"]),
-    ("tlog", &["--test", "vectors"]),
+    ("tlog", &["--test", "vectors", "--test", "cosignatures"]),
 ];
 
 pub(crate) fn run(root: &Path) -> bool {
