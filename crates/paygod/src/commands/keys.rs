@@ -54,15 +54,8 @@ pub(crate) fn run(command: &KeysCommand, global: &Global, console: &mut Console)
 }
 
 fn new(options: &CeremonyNew, console: &mut Console) -> Outcome {
-    let (key, public) = make(&options.name, &options.key, |key| {
-        RootKeyText { key: key.into() }.to_text()
-    })?;
-    console.value(&json!({
-        "key": key,
-        "key_file": options.key.display().to_string(),
-        "public_file": public.display().to_string(),
-    }))?;
-    console.line(format_args!("{} {key}", Tone::Good.paint("made")))?;
+    let text = |key: &str| RootKeyText { key: key.into() }.to_text();
+    let public = make(&options.name, &options.key, text, console)?;
     console.note(format_args!(
         "Carry `{}` to the operator. Keep `{}` and its passphrase apart from each other, and a copy of both elsewhere.",
         public.display(),
@@ -71,13 +64,14 @@ fn new(options: &CeremonyNew, console: &mut Console) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// Makes a key file, and beside it what its holder hands out, as `text` spells it. The key and where its
+/// Makes a key file, and beside it what its holder hands out, as `text` spells it, and tells of them. Where the
 /// public part is.
 pub(crate) fn make(
     name: &str,
     path: &Path,
     text: impl FnOnce(&str) -> String,
-) -> Result<(String, PathBuf), Fault> {
+    console: &mut Console,
+) -> Result<PathBuf, Fault> {
     let name = KeyName::parse(name)?;
     let public = public_path(path);
     if public.exists() {
@@ -87,7 +81,13 @@ pub(crate) fn make(
     let signer = file::create(path, name, &passphrase(path, true)?)?;
     let key = signer.verifier_key().to_string();
     files::write(&public, &signed(&text(&key), &signer)?)?;
-    Ok((key, public))
+    console.value(&json!({
+        "key": key,
+        "key_file": path.display().to_string(),
+        "public_file": public.display().to_string(),
+    }))?;
+    console.line(format_args!("{} {key}", Tone::Good.paint("made")))?;
+    Ok(public)
 }
 
 /// Opens the key file whose public part is `vkey`.

@@ -17,15 +17,8 @@ faults_from!(PublisherError);
 
 /// Makes a publisher's key.
 pub(super) fn key(options: &PackKey, console: &mut Console) -> Outcome {
-    let (key, public) = keys::make(&options.name, &options.key, |key| {
-        PublisherKeyText { key: key.into() }.to_text()
-    })?;
-    console.value(&json!({
-        "key": key,
-        "key_file": options.key.display().to_string(),
-        "public_file": public.display().to_string(),
-    }))?;
-    console.line(format_args!("{} {key}", Tone::Good.paint("made")))?;
+    let text = |key: &str| PublisherKeyText { key: key.into() }.to_text();
+    let public = keys::make(&options.name, &options.key, text, console)?;
     console.note(format_args!(
         "Hand `{}` out. Keep `{}` and its passphrase apart from each other.",
         public.display(),
