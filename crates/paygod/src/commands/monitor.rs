@@ -62,14 +62,7 @@ pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
         replace(&genesis_path, format!("{genesis}\n").as_bytes())?;
         replace(&seen_path, &newest)?;
     }
-    if console.is_json() {
-        let mut bytes = Vec::new();
-        report.write_json(&mut bytes);
-        bytes.push(b'\n');
-        console.bytes(&bytes)?;
-    } else {
-        verify::tell(&report, 0, console)?;
-    }
+    verify::print(&report, console)?;
     Ok(Answer::of(report.is_valid()))
 }
 

@@ -105,18 +105,22 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         anchors::check(&mut report, &sizes, &proofs, &demand, failures_max)?;
     }
     let took = start.elapsed();
-    if console.is_json() {
-        let mut bytes = Vec::new();
-        report.write_json(&mut bytes);
-        bytes.push(b'\n');
-        console.bytes(&bytes)?;
-    } else {
-        tell(&report, 0, console)?;
-    }
+    print(&report, console)?;
     if options.figures {
         tell_figures(&report, took, console)?;
     }
     Ok(Answer::of(report.is_valid()))
+}
+
+/// The report, for people or for programs.
+pub(crate) fn print(report: &Report, console: &mut Console) -> Result<(), Fault> {
+    if !console.is_json() {
+        return tell(report, 0, console);
+    }
+    let mut bytes = Vec::new();
+    report.write_json(&mut bytes);
+    bytes.push(b'\n');
+    Ok(console.bytes(&bytes)?)
 }
 
 /// What it cost.
