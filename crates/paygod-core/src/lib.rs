@@ -32,7 +32,7 @@ mod pack_json;
 pub mod pack_trust;
 mod payment;
 mod pendings;
-mod policy_set;
+pub mod policy_set;
 pub mod ports;
 pub mod prepare;
 pub mod publisher;

@@ -39,7 +39,8 @@ impl PolicySet {
     }
 }
 
-pub(crate) fn write_named(named: &[Named], writer: &mut Writer<'_>) {
+/// Writes packs or lists as entries spell them: `[{"digest","name","version"}…]`, in the order given.
+pub fn write_named(named: &[Named], writer: &mut Writer<'_>) {
     writer.begin_array();
     for one in named {
         write_one(one, writer);

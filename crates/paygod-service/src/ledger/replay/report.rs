@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use paygod_core::entry::Decision;
+use paygod_core::policy_set::write_named;
 use paygod_core::{Entry, Transfer, Verdict};
 use paygod_policy::{Named as PolicyNamed, Reason};
 use paygod_tlog::TreeHead;
@@ -451,21 +452,6 @@ impl Change {
         writer.u64(self.entry.seq.get());
         writer.end_object();
     }
-}
-
-fn write_named(named: &[PolicyNamed], writer: &mut Writer<'_>) {
-    writer.begin_array();
-    for one in named {
-        writer.begin_object();
-        writer.key("digest");
-        writer.digest(&one.digest);
-        writer.key("name");
-        writer.string(one.name.as_str());
-        writer.key("version");
-        writer.string(&one.version);
-        writer.end_object();
-    }
-    writer.end_array();
 }
 
 /// What of a sealed entry came out different, for people.
