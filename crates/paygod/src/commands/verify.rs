@@ -120,7 +120,7 @@ pub(crate) fn print(report: &Report, console: &mut Console) -> Result<(), Fault>
     let mut bytes = Vec::new();
     report.write_json(&mut bytes);
     bytes.push(b'\n');
-    Ok(console.bytes(&bytes)?)
+    console.bytes(&bytes)
 }
 
 /// What it cost.
