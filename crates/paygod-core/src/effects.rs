@@ -78,4 +78,6 @@ pub struct WindowHit {
     pub token: WindowToken,
     /// The transfer's amount, which counts towards the window's sum.
     pub money: Money,
+    /// The value that it adds, if the window counts different values.
+    pub value: Option<WindowToken>,
 }

@@ -420,6 +420,8 @@ pub struct Window {
     pub token: WindowToken,
     /// Which transfer of the request, from 0 (0 is not written).
     pub transfer: u32,
+    /// The keyed token of the value it adds, if the window counts different values.
+    pub value: Option<WindowToken>,
 }
 
 impl Window {

@@ -153,6 +153,7 @@ fn describe(entry: &Entry, scratch: &Scratch, change: &Change, effects: &mut Eff
             Some(WindowHit {
                 token: window.token,
                 money: leg.money,
+                value: window.value,
             })
         }));
     effects.refers_to = body.refers_to().cloned();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
-use paygod_policy::{WindowFact, WindowToken};
+use paygod_policy::{WindowFact, WindowTally, WindowToken};
 use paygod_types::{Amount, RequestId, Seq, Timestamp};
 
 use crate::accounts::{AccountIx, Balances};
@@ -61,6 +61,7 @@ struct Counted {
     seq: Seq,
     time: Timestamp,
     amount: Amount,
+    value: Option<WindowToken>,
 }
 
 impl MemoryHistory {
@@ -83,6 +84,7 @@ impl MemoryHistory {
                 seq: effects.seq,
                 time: effects.time,
                 amount: hit.money.amount,
+                value: hit.value,
             });
         }
         for touched in &effects.touched {
@@ -137,16 +139,11 @@ impl History for MemoryHistory {
             .map_or(&[][..], Vec::as_slice);
         let first = counted.partition_point(|one| one.time < query.since);
         let within = counted.get(first..).unwrap_or_default();
-        let mut fact = WindowFact::default();
+        let mut tally = WindowTally::new(query.measure);
         for one in within {
-            fact.count = fact.count.saturating_add(1);
-            fact.last_seq = Some(one.seq);
-            if query.sum_used {
-                let sum = fact.sum.checked_add(one.amount);
-                fact.sum =
-                    sum.ok_or_else(|| HistoryError::new("a window's sum passes 128 bits"))?;
-            }
+            let added = tally.add(one.seq, one.amount, one.value);
+            added.map_err(HistoryError::new)?;
         }
-        Ok(fact)
+        Ok(tally.fact())
     }
 }

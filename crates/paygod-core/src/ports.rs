@@ -7,7 +7,7 @@ use core::fmt;
 use std::error::Error;
 
 use hmac::{Hmac, KeyInit, Mac};
-use paygod_policy::{WindowFact, WindowToken};
+use paygod_policy::{Measure, WindowFact, WindowToken};
 use paygod_types::{Code, Digest, RequestId, Seq, Timestamp, code};
 use sha2::Sha256;
 
@@ -30,7 +30,7 @@ pub trait History {
     fn commitment_key(&self, seq: Seq) -> Result<Option<CommitmentKey>, HistoryError>;
 
     /// What was sealed under `token` at `since` or later, by entries whose effects name it
-    /// ([`crate::Effects::windows`]). `sum_used` false: the sum is not read and may be zero.
+    /// ([`crate::Effects::windows`]), measured as the query says.
     ///
     /// # Errors
     /// [`HistoryError`] if history cannot be read.
@@ -44,8 +44,8 @@ pub struct WindowLookup {
     pub token: WindowToken,
     /// The earliest time that counts.
     pub since: Timestamp,
-    /// Whether the sum is read.
-    pub sum_used: bool,
+    /// What is read beside the count.
+    pub measure: Measure,
 }
 
 /// What the engine needs to know of an entry that used a request id.

@@ -6,7 +6,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use paygod_policy::WindowToken;
+use paygod_policy::{Measure, WindowToken};
 use paygod_types::Digest;
 
 use crate::command::Request;
@@ -38,7 +38,9 @@ pub(crate) struct PreparedWindow {
     pub(crate) token: WindowToken,
     pub(crate) window: Duration,
     pub(crate) asked: bool,
-    pub(crate) sum_used: bool,
+    pub(crate) measure: Measure,
+    /// What it adds to the values that the window counts.
+    pub(crate) value: Option<WindowToken>,
 }
 
 impl<P> Prepared<P> {
@@ -229,13 +231,15 @@ impl<'a, J: Judge> Preparer<'a, J> {
                     token: self.window_key.token(query.key),
                     window: query.window,
                     asked: query.asked,
-                    sum_used: query.sum_used,
+                    measure: query.measure,
+                    value: query.value.map(|value| self.window_key.token(value)),
                 }));
         }
         let windows = prepared.windows.iter();
         let windows = windows.map(|window| Window {
             token: window.token,
             transfer: window.transfer,
+            value: window.value,
         });
         prepared.indexed.extend(windows);
         prepared.indexed.sort_unstable_by_key(Window::place);

@@ -35,4 +35,7 @@ pub use pack::{
 pub use ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch};
 pub use run::{Run, RunError};
 pub use run_check::Altered;
-pub use window::{AccountFact, AccountQuery, Facts, WindowFact, WindowQuery, WindowToken};
+pub use window::{
+    AccountFact, AccountQuery, Facts, Measure, SumTooLarge, WindowFact, WindowQuery, WindowTally,
+    WindowToken,
+};

@@ -15,6 +15,8 @@ pub const WINDOWS_PER_PACK_MAX: usize = 16;
 pub const WINDOW_KEYS_MAX: usize = 8;
 /// The longest window, in nanoseconds. Past it the pack does not load.
 pub const WINDOW_NS_MAX: i64 = 366 * 24 * 3_600 * 1_000_000_000;
+/// Different values that one window counts. Past it the rule that reads them errs, which denies.
+pub const WINDOW_VALUES_MAX: usize = 65_536;
 /// Files of one pack. Past it the pack does not load.
 pub const PACK_FILES_MAX: usize = 256;
 /// Bytes of all files of one pack together. Past it the pack does not load.

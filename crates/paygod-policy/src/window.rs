@@ -8,8 +8,11 @@
 //! be stored or logged. This module neither hashes nor stores anything.
 
 use core::time::Duration;
+use std::collections::HashSet;
 
 use paygod_types::{Amount, Currency, Seq, Timestamp};
+
+use crate::limits::WINDOW_VALUES_MAX;
 
 /// Everything a decision reads that is not in the judged document. The sequencer answers; a decision made
 /// again from the same document and the same facts is the same to the byte.
@@ -75,8 +78,11 @@ pub struct WindowFact {
     /// How many transfers with the same key values were sealed and not denied within the window.
     pub count: u64,
     /// The sum of their amounts, in minor units of the judged transfer's currency. Meaningful only for
-    /// windows whose [`WindowQuery::sum_used`] is set: their key includes the currency.
+    /// windows that measure [`Measure::Sum`]: their key includes the currency.
     pub sum: Amount,
+    /// How many different values they had, meaningful only for windows that measure [`Measure::Distinct`];
+    /// `u64::MAX` if there are more than [`WINDOW_VALUES_MAX`]. The rule that reads that errs.
+    pub distinct: u64,
     /// The latest of them.
     pub last_seq: Option<Seq>,
 }
@@ -92,6 +98,86 @@ pub struct WindowQuery<'a> {
     /// Whether the decision can read the answer. If not, `WindowFact::default()` may be passed instead:
     /// the token is still indexed, but history need not be asked.
     pub asked: bool,
-    /// Whether the sum is read (else only the count).
-    pub sum_used: bool,
+    /// What the decision can read beside the count.
+    pub measure: Measure,
+    /// The value that this transfer adds to the window, framed as the key is and prefixed with it; there
+    /// exactly if the window measures [`Measure::Distinct`]. Personal data, as the key is.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What is measured in a window beside how many transfers it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// Nothing else.
+    #[default]
+    Count,
+    /// The sum of their amounts.
+    Sum,
+    /// How many different values of a field they have.
+    Distinct,
+}
+
+/// A window being counted, transfer by transfer in any order.
+#[derive(Debug)]
+pub struct WindowTally {
+    measure: Measure,
+    fact: WindowFact,
+    values: HashSet<WindowToken>,
+}
+
+/// A window's sum passes 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the window's sum passes 128 bits")]
+pub struct SumTooLarge;
+
+impl WindowTally {
+    /// An empty window.
+    #[must_use]
+    pub fn new(measure: Measure) -> Self {
+        Self {
+            measure,
+            fact: WindowFact::default(),
+            values: HashSet::new(),
+        }
+    }
+
+    /// Counts a transfer of the entry `seq`. The amount is read only by [`Measure::Sum`], the value only by
+    /// [`Measure::Distinct`].
+    ///
+    /// # Errors
+    /// [`SumTooLarge`]; the window is to be given up then.
+    pub fn add(
+        &mut self,
+        seq: Seq,
+        amount: Amount,
+        value: Option<WindowToken>,
+    ) -> Result<(), SumTooLarge> {
+        let fact = &mut self.fact;
+        fact.count = fact.count.saturating_add(1);
+        fact.last_seq = fact.last_seq.max(Some(seq));
+        match self.measure {
+            Measure::Count => {}
+            Measure::Sum => fact.sum = fact.sum.checked_add(amount).ok_or(SumTooLarge)?,
+            Measure::Distinct => {
+                if self.values.len() <= WINDOW_VALUES_MAX {
+                    self.values.extend(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn fact(self) -> WindowFact {
+        let distinct = if self.values.len() > WINDOW_VALUES_MAX {
+            u64::MAX
+        } else {
+            u64::try_from(self.values.len()).unwrap_or(u64::MAX)
+        };
+        WindowFact {
+            distinct,
+            ..self.fact
+        }
+    }
 }

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paygod_policy::{
-    Decision, Facts, List, ListBuilder, Pack, PrepareError, Prepared, Ruleset, Scratch, Verdict,
-    WindowFact,
+    Decision, Facts, List, ListBuilder, Measure, Pack, PrepareError, Prepared, Ruleset, Scratch,
+    Verdict, WindowFact, WindowTally, WindowToken,
 };
 use paygod_types::{Amount, Name, Seq};
 
@@ -90,6 +90,66 @@ fn the_strictest_rule_wins_and_all_reasons_are_given() {
     assert_eq!(decision.approvals_required, 2);
     assert_eq!(rules(&decision), ["p/flagged", "p/reviewed", "p/yes"]);
     assert_eq!(decision.fuel, 3 + 3 + 1);
+}
+
+#[test]
+fn a_rule_asks_for_as_many_approvals_as_end_its_review() {
+    let set = |rules: &[(&str, &str, &str)]| ruleset(&[pack("p", rules)], &[]);
+    let three = "approvals() < 3 && payment.amount > money(\"5.00\", \"EUR\")";
+    let held = [("three", three, "review"), ALLOW];
+    let decision = judge(&set(&held), PLAIN, &[]);
+    assert_eq!(decision.verdict, Verdict::Review);
+    assert_eq!(decision.approvals_required, 3);
+    assert_eq!(
+        decision.reasons[0].facts,
+        [("approvals".to_owned(), "3".to_owned())]
+    );
+    // Each of the four evaluations costs: && < approvals() 3 > amount money, and the last stops at <.
+    assert_eq!(decision.fuel, 3 * 7 + 4 + 1);
+    // The most that any rule asks for counts, that of a rule which does not say (the pack's 2) included.
+    let one = ("one", "approvals() == 0", "review");
+    let other = ("other", "true", "review");
+    assert_eq!(judge(&set(&[one, ALLOW]), PLAIN, &[]).approvals_required, 1);
+    let decision = judge(&set(&[one, other, ALLOW]), PLAIN, &[]);
+    assert_eq!(decision.approvals_required, 2);
+    // What does not hold without approvals holds nothing back.
+    let later = [("later", "approvals() > 0", "review"), ALLOW];
+    assert_eq!(judge(&set(&later), PLAIN, &[]).verdict, Verdict::Allow);
+}
+
+#[test]
+fn a_rule_that_no_number_of_approvals_ends_denies() {
+    for condition in ["approvals() < 17", "approvals() >= 0", "approvals() != 17"] {
+        let set = ruleset(&[pack("p", &[("never", condition, "review"), ALLOW])], &[]);
+        let decision = judge(&set, PLAIN, &[]);
+        assert_eq!(decision.verdict, Verdict::Deny, "{condition}");
+        assert_eq!(decision.approvals_required, 0);
+        assert_eq!(
+            decision.reasons[0].facts,
+            [("error".to_owned(), "approvals-missing".to_owned())]
+        );
+    }
+    let most = [("most", "approvals() < 16", "review"), ALLOW];
+    let decision = judge(&ruleset(&[pack("p", &most)], &[]), PLAIN, &[]);
+    assert_eq!(decision.approvals_required, 16);
+    // An error on the way denies too.
+    let erring = [
+        (
+            "erring",
+            "approvals() < 9 - 9 / (1 - approvals())",
+            "review",
+        ),
+        ALLOW,
+    ];
+    let decision = judge(&ruleset(&[pack("p", &erring)], &[]), PLAIN, &[]);
+    assert_eq!(decision.verdict, Verdict::Allow);
+    let erring = [("erring", "9 / (1 - approvals()) > 0", "review"), ALLOW];
+    let decision = judge(&ruleset(&[pack("p", &erring)], &[]), PLAIN, &[]);
+    assert_eq!(decision.verdict, Verdict::Deny);
+    assert_eq!(
+        decision.reasons[0].facts,
+        [("error".to_owned(), "division-by-zero".to_owned())]
+    );
 }
 
 #[test]
@@ -214,6 +274,7 @@ fn a_window_is_asked_and_its_answer_told() {
         count: 3,
         sum: Amount::ZERO,
         last_seq: Some(Seq(9)),
+        distinct: 0,
     };
     let decision = judge(&set, PLAIN, &[fact]);
     assert_eq!(decision.verdict, Verdict::Deny);
@@ -228,6 +289,81 @@ fn a_window_is_asked_and_its_answer_told() {
     );
     let fewer = WindowFact { count: 2, ..fact };
     assert_eq!(judge(&set, PLAIN, &[fewer]).verdict, Verdict::Allow);
+}
+
+#[test]
+fn different_values_are_counted_under_their_own_key() {
+    let rule = "has(details.creditor.account) && \
+                velocity([payment.debit], duration(\"24h\")).distinct(details.creditor.account) > 4";
+    let set = ruleset(&[pack("p", &[("fan", rule, "deny"), ALLOW])], &[]);
+    let fact = |distinct| WindowFact {
+        count: 9,
+        sum: Amount::ZERO,
+        last_seq: Some(Seq(9)),
+        distinct,
+    };
+    let document = |debit: &str, creditor: &str| {
+        let with = format!(
+            "\"debit\":\"{debit}\",\"payment\":{{\"creditor\":{{\"account\":\"{creditor}\",\"name\":\"n\"}}}}"
+        );
+        PLAIN.replace("\"debit\":\"a\"", &with)
+    };
+    let decision = judge(&set, &document("a", "x"), &[fact(5)]);
+    assert_eq!(decision.verdict, Verdict::Deny);
+    let told = &decision.reasons[0].facts;
+    assert!(
+        told.contains(&("window_distinct".to_owned(), "5".to_owned())),
+        "{told:?}"
+    );
+    assert_eq!(
+        judge(&set, &document("a", "x"), &[fact(4)]).verdict,
+        Verdict::Allow
+    );
+    // More values than can be counted are an error, not a number.
+    let decision = judge(&set, &document("a", "x"), &[fact(u64::MAX)]);
+    assert_eq!(
+        decision.reasons[0].facts,
+        [("error".to_owned(), "overflow".to_owned())]
+    );
+    let asked = |json: &str| -> (Vec<u8>, Vec<u8>) {
+        let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
+        set.prepare(&mut scratch, json.as_bytes(), &mut prepared)
+            .unwrap();
+        let window = prepared.windows().next().unwrap();
+        assert_eq!(window.measure, Measure::Distinct);
+        (window.key.to_vec(), window.value.unwrap().to_vec())
+    };
+    let (key, value) = asked(&document("a", "x"));
+    let (same_key, other_value) = asked(&document("a", "y"));
+    assert!(key == same_key && value != other_value);
+    let (other_key, value_there) = asked(&document("b", "x"));
+    assert!(key != other_key && value != value_there);
+    // A transfer without the field is in no window.
+    let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
+    set.prepare(&mut scratch, PLAIN.as_bytes(), &mut prepared)
+        .unwrap();
+    assert_eq!(prepared.windows().len(), 0);
+}
+
+#[test]
+fn a_window_with_too_many_values_says_so() {
+    let mut tally = WindowTally::new(Measure::Distinct);
+    let value = |nth: u64| {
+        let mut token = [0; 16];
+        token[..8].copy_from_slice(&nth.to_be_bytes());
+        Some(WindowToken(token))
+    };
+    for nth in 0..65_536 {
+        tally.add(Seq(nth), Amount::ZERO, value(nth)).unwrap();
+        tally.add(Seq(nth), Amount::ZERO, value(0)).unwrap();
+    }
+    tally.add(Seq(1), Amount::ZERO, None).unwrap();
+    let mut more = WindowTally::new(Measure::Distinct);
+    for nth in 0..65_537 {
+        more.add(Seq(nth), Amount::ZERO, value(nth)).unwrap();
+    }
+    assert_eq!(tally.fact().distinct, 65_536);
+    assert_eq!(more.fact().distinct, u64::MAX);
 }
 
 #[test]
@@ -294,6 +430,7 @@ fn windows_are_shared_between_packs_and_told_apart_by_path_value_and_currency() 
         count: 1,
         sum: Amount::from_minor(501),
         last_seq: Some(Seq(1)),
+        distinct: 0,
     };
     let decision = judge(&set, PLAIN, &[fact, fact, fact]);
     assert_eq!(rules(&decision), ["a/yes", "b/more", "b/yes"]);

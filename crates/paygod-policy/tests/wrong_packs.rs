@@ -61,7 +61,7 @@ fn load(pack: &str, cases: Option<&str>, more: &[(&str, &str)]) -> String {
 }
 
 /// Conditions, written plainly after `condition: ` and so in single quotes.
-const CONDITIONS: [(&str, &str); 68] = [
+const CONDITIONS: [(&str, &str); 74] = [
     (
         "a misspelt field",
         r#"payment.amuont > money("10.00", "EUR")"#,
@@ -153,6 +153,24 @@ const CONDITIONS: [(&str, &str); 68] = [
         "a window too long",
         r#"velocity([payment.debit], duration("900d")).count > 3"#,
     ),
+    (
+        "different values of nothing",
+        r#"velocity([payment.debit], duration("24h")).distinct > 3"#,
+    ),
+    (
+        "different values of a computed one",
+        r#"velocity([payment.debit], duration("24h")).distinct(payment.credit + "x") > 3"#,
+    ),
+    (
+        "different values of a field that may be absent",
+        r#"velocity([payment.debit], duration("24h")).distinct(details.creditor.account) > 3"#,
+    ),
+    (
+        "different values of a list",
+        r#"["a", "b"].distinct(payment.credit) > 3"#,
+    ),
+    ("approvals where none are waited for", "approvals() < 2"),
+    ("approvals of somebody", r#"approvals("controller") < 2"#),
     (
         "a window's average",
         r#"velocity([payment.debit], duration("24h")).average > 3"#,

@@ -259,11 +259,11 @@ fn ask<J: Judge, H: History + ?Sized>(
         while let Some(window) = windows.next_if(|window| window.transfer == transfer) {
             facts.push(if window.asked {
                 let since = time.checked_sub(window.window).unwrap_or(Timestamp::EPOCH);
-                let (token, sum_used) = (window.token, window.sum_used);
+                let (token, measure) = (window.token, window.measure);
                 context.history.window(WindowLookup {
                     token,
                     since,
-                    sum_used,
+                    measure,
                 })?
             } else {
                 WindowFact::default()

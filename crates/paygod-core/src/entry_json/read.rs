@@ -504,8 +504,17 @@ impl<'a> From<'a> {
                 let place = u32::try_from(number).ok().filter(|number| *number > 0);
                 transfer = place.ok_or_else(|| self.refuse("transfer", "a place above zero"))?;
             }
+            let mut value = None;
+            if self.has("value")? {
+                let text = self.0.string()?;
+                value = Some(WindowToken(self.hex16("value", &text)?));
+            }
             self.end()?;
-            windows.push(Window { token, transfer });
+            windows.push(Window {
+                token,
+                transfer,
+                value,
+            });
         }
         self.not_empty("windows", windows.len())?;
         Ok(windows)

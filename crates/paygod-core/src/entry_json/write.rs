@@ -227,6 +227,10 @@ fn windows(windows: &[Window], out: &mut Out<'_>) {
             out.lit(",\"transfer\":");
             out.number(u64::from(window.transfer));
         }
+        if let Some(value) = &window.value {
+            out.lit(",\"value\":");
+            out.hex(&value.0);
+        }
         out.lit("}");
     }
     if !windows.is_empty() {

@@ -73,7 +73,8 @@ impl Judge for AmountJudge {
             key: &prepared.key,
             window: Duration::from_secs(86_400),
             asked,
-            sum_used: false,
+            measure: paygod_policy::Measure::Count,
+            value: None,
         };
         // The same window twice, as two packs would ask it: it counts once.
         [query(prepared.velocity), query(false)].into_iter()

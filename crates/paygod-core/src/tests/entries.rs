@@ -4,7 +4,7 @@ use super::book::{Book, ORIGIN, packs, transfer};
 use super::keys::{revocation, rotation};
 use super::packs::{activate, stage, trust};
 use crate::entry::{AnchorKind, AnchorReceipt, Decision, SnapshotClaim};
-use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand};
+use crate::{Action, Body, Entry, EntryHead, EntrySlot, SystemCommand, WindowToken};
 use paygod_types::canonical::{self, Limits};
 use std::collections::BTreeSet;
 
@@ -160,6 +160,8 @@ fn what_is_implied_may_not_be_spelled() {
         (&allowed, r#""facts":{"count":"0"},"#, r#""facts":{},"#),
         (&allowed, r#","windows""#, r#","two_phase":false,"windows""#),
         (&allowed, token, &format!("{token},\"transfer\":0")),
+        (&allowed, token, &format!("{token},\"value\":null")),
+        (&allowed, token, &format!("{token},\"value\":\"0\"")),
         (&allowed, r#""1.00""#, r#""1.0""#),
         (&allowed, r#""1.00""#, r#""+1.00""#),
         (&allowed, r#""1.00""#, r#""01.00""#),
@@ -176,6 +178,24 @@ fn what_is_implied_may_not_be_spelled() {
         assert_ne!(*from, wrong, "{what}");
         assert!(Entry::decode(wrong.as_bytes()).is_err(), "{what} by {by}");
     }
+}
+
+#[test]
+fn a_window_may_say_which_value_it_counts() {
+    let mut book = Book::ready();
+    book.pay("p1", "eur-a", "eur-b", "1.00");
+    let mut entry = Entry::decode(book.log.last().unwrap()).unwrap();
+    let Body::Transfer(body) = &mut entry.body else {
+        panic!("{entry:?}");
+    };
+    let value = WindowToken([0xab; 16]);
+    body.windows[0].value = Some(value);
+    let (mut bytes, mut again) = (Vec::new(), Vec::new());
+    entry.encode(&mut bytes);
+    let read = Entry::decode(&bytes).unwrap();
+    assert_eq!(read.body.windows()[0].value, Some(value));
+    read.encode(&mut again);
+    assert_eq!(again, bytes);
 }
 
 #[test]

@@ -250,6 +250,7 @@ fn judgement() -> Vec<Check> {
             let window = Window {
                 token: WindowToken([1; 16]),
                 transfer: 1,
+                value: None,
             };
             s.transfer().windows.push(window);
         }),

@@ -17,6 +17,7 @@ pub(crate) enum Answers<'a> {
         account_sites: &'a [u32],
         accounts: &'a [Option<AccountFact>],
         time: Option<Timestamp>,
+        approvals: u32,
     },
 }
 
@@ -52,6 +53,14 @@ impl Answers<'_> {
                 };
                 Ok(Value::Money(amount.of(fact.currency)))
             }
+        }
+    }
+
+    /// How many approvals the request has: none before it is decided.
+    pub(crate) fn approvals(&self) -> i64 {
+        match self {
+            Self::Pending => 0,
+            Self::Given { approvals, .. } => i64::from(*approvals),
         }
     }
 

@@ -186,7 +186,9 @@ impl Compiler<'_> {
                 let site = self.links.accounts.get(*site).copied();
                 Op::Account(site.unwrap_or(u32::MAX), *part)
             }
+            Kind::Approvals => Op::Approvals,
             Kind::WindowCount(site) => Op::WindowCount(self.site(*site)),
+            Kind::WindowDistinct(site) => Op::WindowDistinct(self.site(*site)),
             Kind::WindowSum(site) => {
                 let amount = self.links.amount.map_or(u32::MAX, narrow);
                 Op::WindowSum {

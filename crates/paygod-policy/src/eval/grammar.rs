@@ -319,7 +319,13 @@ impl Grammar {
             return format!("{item}.n");
         }
         if self.variables.is_empty() && !self.chance(8) {
-            return "velocity([x.s], \"1h\").count".to_owned();
+            return self
+                .of(&[
+                    "velocity([x.s], \"1h\").count",
+                    "velocity([x.s], \"1h\").distinct(x.i)",
+                    "approvals()",
+                ])
+                .to_owned();
         }
         self.of(&[
             "0",

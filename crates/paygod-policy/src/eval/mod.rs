@@ -27,6 +27,7 @@ mod texts;
 use core::cmp::Ordering;
 use core::time::Duration;
 
+use paygod_types::limits::APPROVALS_MAX;
 use paygod_types::{Currency, Money, Timestamp};
 
 use crate::decimal::Decimal;
@@ -80,7 +81,7 @@ pub(crate) enum EvalError {
     /// Not an outcome: the rule needs facts that are not there yet.
     #[error("the rule waits for its windows")]
     Pending,
-    #[error("a sum or product passes its range")]
+    #[error("a number passes its range")]
     Overflow,
     #[error("a division by zero")]
     DivisionByZero,
@@ -92,6 +93,8 @@ pub(crate) enum EvalError {
     AccountMissing,
     #[error("the time of sealing was not supplied")]
     TimeMissing,
+    #[error("the rule asks for more than {APPROVALS_MAX} approvals")]
+    ApprovalsMissing,
     #[error("the fuel of the decision is used up")]
     FuelExhausted,
     #[error("the rule makes more than {MADE_BYTES_MAX} bytes of text and lists")]
@@ -115,6 +118,7 @@ impl EvalError {
             Self::WindowMissing => "window-missing",
             Self::AccountMissing => "account-missing",
             Self::TimeMissing => "time-missing",
+            Self::ApprovalsMissing => "approvals-missing",
             Self::MadeTooMuch => "made-too-much",
             Self::FuelExhausted => "fuel-exhausted",
             Self::NameTooLong => "name-too-long",

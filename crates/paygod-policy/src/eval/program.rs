@@ -84,7 +84,9 @@ pub(crate) enum Op {
     DatePart(DatePart, i32, Id),
     Now,
     Account(u32, AccountPart),
+    Approvals,
     WindowCount(u32),
+    WindowDistinct(u32),
     WindowSum {
         site: u32,
         amount: u32,
@@ -395,6 +397,17 @@ impl<'p> Run<'_, 'p> {
             Op::Account(site, part) => {
                 self.charge(1)?;
                 self.inputs.answers.account(*site, *part)
+            }
+            Op::Approvals => {
+                self.charge(1)?;
+                Ok(Value::Int(self.inputs.answers.approvals()))
+            }
+            Op::WindowDistinct(site) => {
+                self.charge(1)?;
+                let fact = self.inputs.answers.window(*site)?;
+                i64::try_from(fact.distinct)
+                    .map(Value::Int)
+                    .map_err(|_| EvalError::Overflow)
             }
             Op::WindowCount(site) => {
                 self.charge(1)?;

@@ -280,6 +280,11 @@ impl Reference<'_> {
                 Value::Int(text.chars().count() as i64)
             }
             Kind::ListSize(list) => Value::Int(self.list(list)?.len() as i64),
+            Kind::Approvals => Value::Int(self.answers.approvals()),
+            Kind::WindowDistinct(site) => {
+                let fact = self.answers.window(*site as u32)?;
+                Value::Int(i64::try_from(fact.distinct).map_err(|_| EvalError::Overflow)?)
+            }
             Kind::WindowCount(site) => {
                 let fact = self.answers.window(*site as u32)?;
                 Value::Int(i64::try_from(fact.count).map_err(|_| EvalError::Overflow)?)

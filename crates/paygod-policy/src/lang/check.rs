@@ -524,7 +524,7 @@ impl Checker<'_> {
         } = &inner.kind
         {
             match name.as_str() {
-                "velocity" => return self.velocity(span, args, part),
+                "velocity" => return self.velocity(span, args, part, None),
                 "account" => return self.account(span, args, part),
                 _ => {}
             }

@@ -4,7 +4,7 @@ use super::ast::{Expr, ExprKind, Span};
 use super::check::{Checked, Checker};
 use super::functions::{plain, usage};
 use super::ty::Type;
-use super::typed::{AccountPart, Kind, WindowKey, WindowSite};
+use super::typed::{AccountPart, FieldRef, Kind, Measured, WindowKey, WindowSite};
 use crate::limits::{ACCOUNTS_PER_PACK_MAX, WINDOW_KEYS_MAX, WINDOW_NS_MAX, WINDOWS_PER_PACK_MAX};
 
 impl Checker<'_> {
@@ -62,12 +62,25 @@ impl Checker<'_> {
         plain(Kind::Account(index, balance), Type::Money, span)
     }
 
-    /// `velocity([keys…], duration("24h")).count` or `.sum`.
+    /// `approvals()`, in a rule that decides `review`.
+    pub(super) fn approvals(&mut self, span: Span) -> Checked {
+        if !self.scope.reviews {
+            return self.fail(
+                span,
+                "`approvals()` belongs in a rule that decides `review`, as in `amount >= money(\"10000.00\", \
+                 \"EUR\") && approvals() < 2`: it holds a payment back until so many others agree",
+            );
+        }
+        plain(Kind::Approvals, Type::Int, span)
+    }
+
+    /// `velocity([keys…], duration("24h")).count`, `.sum` or `.distinct(field)`, which alone gives `counted`.
     pub(super) fn velocity(
         &mut self,
         span: Span,
         args: &[Expr],
         (part, part_span): (&str, Span),
+        counted: Option<&Expr>,
     ) -> Checked {
         let [keys, window] = args else {
             return self.fail(
@@ -93,15 +106,22 @@ impl Checker<'_> {
         let keys: Vec<Option<WindowKey>> = keys_given.iter().map(|k| self.window_key(k)).collect();
         let window_ns = self.window_length(window)?;
         let keys: Vec<WindowKey> = keys.into_iter().collect::<Option<_>>()?;
-        let sum_used = match part {
-            "count" => false,
-            "sum" => true,
+        let measured = match (part, counted) {
+            ("count", None) => Measured::Count,
+            ("sum", None) => Measured::Sum,
+            ("distinct", Some(field)) => Measured::Distinct(self.counted_field(field)?),
+            ("distinct", None) => {
+                let message = "`.distinct` counts the different values of a field, as in \
+                               `velocity([payment.debit], duration(\"24h\")).distinct(payment.credit)`";
+                return self.fail(part_span, message);
+            }
             _ => {
-                let message = format!("a window has `.count` and `.sum`, no `{part}`");
+                let message =
+                    format!("a window has `.count`, `.sum` and `.distinct(field)`, no `{part}`");
                 return self.fail(part_span, message);
             }
         };
-        if sum_used && self.scope.shape.amount.is_none() {
+        if measured == Measured::Sum && self.scope.shape.amount.is_none() {
             let message = "`.sum` adds up the transfers' amounts, but no input describes the required money \
                            field `amount` of the source `transfer`; describe it";
             return self.fail(span, message);
@@ -109,7 +129,12 @@ impl Checker<'_> {
         let site = WindowSite {
             keys,
             window_ns,
-            sum_used,
+            measured,
+        };
+        let (kind, ty): (fn(usize) -> Kind, _) = match &site.measured {
+            Measured::Count => (Kind::WindowCount, Type::Int),
+            Measured::Sum => (Kind::WindowSum, Type::Money),
+            Measured::Distinct(_) => (Kind::WindowDistinct, Type::Int),
         };
         let sites = &mut self.collected.sites;
         let index = sites
@@ -123,10 +148,17 @@ impl Checker<'_> {
             let message = format!("a pack reads at most {WINDOWS_PER_PACK_MAX} windows; join some");
             return self.fail(span, message);
         }
-        if sum_used {
-            plain(Kind::WindowSum(index), Type::Money, span)
-        } else {
-            plain(Kind::WindowCount(index), Type::Int, span)
+        plain(kind(index), ty, span)
+    }
+
+    fn counted_field(&mut self, expr: &Expr) -> Option<FieldRef> {
+        let typed = self.value(expr)?;
+        match (typed.kind, typed.ty.scalar()) {
+            (Kind::Field(field), true) => Some(field),
+            _ => self.fail(
+                expr.span,
+                "`.distinct` counts the values of one field that is not a list or an object",
+            ),
         }
     }
 

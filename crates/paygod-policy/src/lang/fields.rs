@@ -14,6 +14,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) shape: &'a Shape,
     /// Input names, and the path of each below the document's root.
     pub(crate) inputs: &'a [(String, Vec<String>)],
+    /// Whether the rule decides `review`, so that approvals mean something to it.
+    pub(crate) reviews: bool,
 }
 
 /// One field on the way, if it may be absent.

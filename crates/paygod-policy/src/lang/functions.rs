@@ -10,7 +10,7 @@ use super::ty::{Type, parse_duration};
 use super::typed::{Kind, Quantifier, TextMap, TextTest, Typed};
 use crate::list::Matching;
 
-const FREE: [&str; 10] = [
+const FREE: [&str; 11] = [
     "has",
     "money",
     "duration",
@@ -20,9 +20,10 @@ const FREE: [&str; 10] = [
     "size",
     "decimal",
     "account",
+    "approvals",
     "now",
 ];
-const METHODS: [&str; 23] = [
+const METHODS: [&str; 24] = [
     "startsWith",
     "endsWith",
     "contains",
@@ -37,6 +38,7 @@ const METHODS: [&str; 23] = [
     "filter",
     "map",
     "sum",
+    "distinct",
     "orValue",
     "year",
     "month",
@@ -101,6 +103,7 @@ impl Checker<'_> {
             },
             ("size", [of]) => self.size(span, of),
             ("now", []) => plain(Kind::Now, Type::Timestamp, span),
+            ("approvals", []) => self.approvals(span),
             ("account", _) => self.fail(
                 span,
                 "of an account a balance is read: `.posted`, `.available` or `.expected`, as in \
@@ -113,7 +116,7 @@ impl Checker<'_> {
             ),
             ("velocity", _) => self.fail(
                 span,
-                "a window is read by `.count` or `.sum`, as in \
+                "a window is read by `.count`, `.sum` or `.distinct(field)`, as in \
                  `velocity([details.creditor.account], duration(\"24h\")).count`",
             ),
             _ => self.wrong_call(name, name_span, &FREE, false),
@@ -187,12 +190,27 @@ impl Checker<'_> {
             ("filter", [variable, body]) => self.filter(span, receiver, variable, body),
             ("map", [variable, body]) => self.map(span, receiver, variable, body),
             ("sum", _) => self.sum(span, receiver, args),
+            ("distinct", [field]) => self.distinct(span, receiver, name_span, field),
             ("orValue", [otherwise]) => self.or_value(span, receiver, otherwise),
             ("matches", [pattern]) => self.matches(span, receiver, pattern),
             _ => match dates::part(name) {
                 Some(part) => self.date_part(span, (name, part), receiver, args),
                 None => self.wrong_call(name, name_span, &METHODS, true),
             },
+        }
+    }
+
+    fn distinct(&mut self, span: Span, receiver: &Expr, name: Span, field: &Expr) -> Checked {
+        match &receiver.kind {
+            ExprKind::Call {
+                receiver: None,
+                name: of,
+                args,
+                ..
+            } if of.as_str() == "velocity" => {
+                self.velocity(span, args, ("distinct", name), Some(field))
+            }
+            _ => self.wrong_call("distinct", name, &METHODS, true),
         }
     }
 
@@ -356,6 +374,10 @@ pub(super) fn usage(name: &str, method: bool) -> &'static str {
         }
         ("orValue", _) => "`details?.reference.orValue(\"\")`, after a field that may be absent",
         ("account", _) => "`account(payment.debit).available`",
+        ("approvals", _) => "`approvals()`, in a rule that decides `review`",
+        ("distinct", _) => {
+            "`velocity([payment.debit], duration(\"24h\")).distinct(payment.credit)`"
+        }
         ("now", _) => "`now()`, which is when the entry is sealed",
         _ => "`time.getHours(\"UTC\")`, with the zone named",
     }

@@ -143,8 +143,11 @@ pub(crate) enum Kind {
     Now,
     /// A balance of the account of a call site.
     Account(usize, AccountPart),
+    /// How many approvals the request has.
+    Approvals,
     WindowCount(usize),
     WindowSum(usize),
+    WindowDistinct(usize),
     /// A quantifier over a list; the variable's depth is that of the body.
     Quantified {
         quantifier: Quantifier,
@@ -191,8 +194,17 @@ impl PartialEq for Pattern {
 pub(crate) struct WindowSite {
     pub(crate) keys: Vec<WindowKey>,
     pub(crate) window_ns: i64,
-    /// Whether any use reads the sum: then the currency joins the key.
-    pub(crate) sum_used: bool,
+    /// What is read. For a sum the currency joins the key.
+    pub(crate) measured: Measured,
+}
+
+/// What a call site reads of its window.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Measured {
+    Count,
+    Sum,
+    /// How many different values of a field.
+    Distinct(FieldRef),
 }
 
 /// One key of a window.
@@ -233,8 +245,10 @@ impl Kind {
             | Self::Variable(_)
             | Self::Now
             | Self::Account(..)
+            | Self::Approvals
             | Self::WindowCount(_)
-            | Self::WindowSum(_) => Vec::new(),
+            | Self::WindowSum(_)
+            | Self::WindowDistinct(_) => Vec::new(),
             Self::Not(a)
             | Self::Negate(a)
             | Self::ToDecimal(a)

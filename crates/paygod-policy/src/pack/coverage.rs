@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Pack, place_of, typed};
-use crate::lang::Scope;
 use crate::lang::ast::Span;
 use crate::lang::check::Collected;
 use crate::lang::typed::{Kind, Typed};
@@ -60,13 +59,13 @@ impl Branches {
         let Ok(shape) = schema::compile(&attachments) else {
             return Vec::new();
         };
-        let scope = Scope {
-            shape: &shape,
-            inputs: &contents.inputs,
-        };
         let mut report = Vec::new();
         for (index, rule) in contents.rules.iter().enumerate() {
-            let Ok(condition) = typed(&rule.text, scope, &mut Collected::default()) else {
+            let Ok(condition) = typed(
+                &rule.text,
+                rule.scope(&shape, &contents.inputs),
+                &mut Collected::default(),
+            ) else {
                 continue;
             };
             let mut spans = BTreeSet::new();

@@ -17,14 +17,13 @@ use super::{Pack, cases::Judged};
 use crate::decision::{Decision, RuleInfo, Verdict};
 use crate::eval::program::{Inputs, Machine};
 use crate::eval::{Answers, EvalError, Fuel, Links, Value, compile};
-use crate::lang::Scope;
 use crate::lang::check::Collected;
 use crate::lang::typed::{Kind, Quantifier, Typed};
 use crate::limits::{EXPLAINED_BYTES_MAX, EXPLAINED_ELEMENTS_MAX, EXPLAINED_STEPS_MAX};
 use crate::list::List;
 use crate::ruleset::{AccountSite, PrepareError, Prepared, Ruleset, Scratch, Site};
 use crate::run::judgeable;
-use crate::window::{KeptFacts, WindowFact};
+use crate::window::{KeptFacts, Measure, WindowFact};
 use std::sync::Arc;
 
 /// A decision and how each rule came to its part of it.
@@ -177,10 +176,7 @@ impl Pack {
         let shape = ruleset.shapes.first()?;
         let document = prepared.sound(0)?;
         let mut collected = Collected::default();
-        let scope = Scope {
-            shape,
-            inputs: &self.contents.inputs,
-        };
+        let scope = rule.scope(shape, &self.contents.inputs);
         let condition = typed(&rule.text, scope, &mut collected).ok()?;
         let lists: Vec<u32> = collected
             .lists
@@ -229,6 +225,7 @@ impl Pack {
                     account_sites: &asked_accounts,
                     accounts: &facts.accounts,
                     time: facts.time,
+                    approvals: 0,
                 },
             },
             machine: Machine::default(),
@@ -447,7 +444,7 @@ impl Explainer<'_> {
                     .and_then(|at| self.ruleset.contents.get(at));
                 held.map(|list| self.list_note(list)).into_iter().collect()
             }
-            Kind::WindowCount(site) | Kind::WindowSum(site) => {
+            Kind::WindowCount(site) | Kind::WindowSum(site) | Kind::WindowDistinct(site) => {
                 let site = self.links.sites.get(*site).copied();
                 site.map(|site| self.window_note(site))
                     .into_iter()
@@ -491,10 +488,12 @@ impl Explainer<'_> {
             "{} before this one by {} within {}",
             fact.count, known.label, known.window_label
         );
-        if known.sum_used {
-            // Writing to a string cannot fail.
-            let _ = write!(note, ", {} minor units together", fact.sum.minor());
-        }
+        // Writing to a string cannot fail.
+        let _ = match known.measure() {
+            Measure::Count => Ok(()),
+            Measure::Sum => write!(note, ", {} minor units together", fact.sum.minor()),
+            Measure::Distinct => write!(note, ", of {} different values", fact.distinct),
+        };
         if let Some(last) = fact.last_seq {
             let _ = write!(note, ", the last in entry {last}");
         }

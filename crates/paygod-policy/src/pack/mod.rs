@@ -75,6 +75,17 @@ pub(crate) struct Rule {
     pub(crate) text: String,
 }
 
+impl Rule {
+    /// What the rule's names mean in a layout.
+    pub(crate) fn scope<'a>(&self, shape: &'a Shape, inputs: &'a [InputPath]) -> Scope<'a> {
+        Scope {
+            shape,
+            inputs,
+            reviews: self.info.decision == Verdict::Review,
+        }
+    }
+}
+
 /// An input's name, and its path below the transfer.
 pub(crate) type InputPath = (String, Vec<String>);
 
@@ -473,7 +484,13 @@ impl Loader<'_> {
                 );
             }
             let text = &rule.condition.value;
-            match (info, typed(text, Scope { shape, inputs }, collected)) {
+            let reviews = rule.decision.value == Verdict::Review.as_str();
+            let scope = Scope {
+                shape,
+                inputs,
+                reviews,
+            };
+            match (info, typed(text, scope, collected)) {
                 (Some(info), Ok(_)) => {
                     rules.push(Rule {
                         info: Arc::new(info),

@@ -11,7 +11,6 @@ use super::windows::{AccountSite, Site};
 use super::{LinkedPack, LinkedRule, Named, Ruleset, RulesetError, own_reason};
 use crate::eval::{Links, compile};
 use crate::json::{Json, write_string};
-use crate::lang::Scope;
 use crate::lang::check::Collected;
 use crate::lang::typed::{Kind, Typed};
 use crate::list::List;
@@ -201,15 +200,14 @@ impl Ruleset {
     ) -> Result<(), RulesetError> {
         let contents = &pack.contents;
         let mut collected = Collected::default();
-        let scope = Scope {
-            shape,
-            inputs: &contents.inputs,
-        };
         // The pack was checked when it was loaded; against a joined layout nothing can be missing.
         let conditions: Vec<Typed> = contents
             .rules
             .iter()
-            .filter_map(|r| typed(&r.text, scope, &mut collected).ok())
+            .filter_map(|rule| {
+                let scope = rule.scope(shape, &contents.inputs);
+                typed(&rule.text, scope, &mut collected).ok()
+            })
             .collect();
         let lists = self.link_lists(pack, &collected.lists)?;
         let sites: Vec<u32> = collected
@@ -239,6 +237,7 @@ impl Ruleset {
                 program,
                 sites: used.sites,
                 accounts: used.accounts,
+                approvals: used.approvals,
             });
         }
         let Named { name, version, .. } = pack.named();
@@ -293,12 +292,14 @@ fn join_site<S: PartialEq>(sites: &mut Vec<S>, site: S) -> u32 {
 struct Used {
     sites: Vec<u32>,
     accounts: Vec<u32>,
+    approvals: bool,
 }
 
 impl Used {
     fn collect(&mut self, typed: &Typed, links: Links<'_>) {
+        self.approvals |= typed.kind == Kind::Approvals;
         let (used, site) = match typed.kind {
-            Kind::WindowCount(site) | Kind::WindowSum(site) => {
+            Kind::WindowCount(site) | Kind::WindowSum(site) | Kind::WindowDistinct(site) => {
                 (&mut self.sites, links.sites.get(site))
             }
             Kind::Account(site, _) => (&mut self.accounts, links.accounts.get(site)),

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use paygod_types::limits::APPROVALS_MAX;
+
 use super::{LinkedRule, PrepareError, Ruleset};
 use crate::decision::{Decision, Reason, RuleInfo, Verdict};
 use crate::document::{Document, Invalid};
 use crate::eval::program::{HitNote, Inputs, Machine};
-use crate::eval::{Answers, EvalError, Fuel};
-use crate::window::{AccountQuery, Facts, WindowQuery};
+use crate::eval::{Answers, EvalError, Evaluated, Fuel};
+use crate::window::{AccountQuery, Facts, Measure, WindowQuery};
 
 /// Buffers of one worker, reused from transfer to transfer so that judging does not allocate.
 #[derive(Debug, Default)]
@@ -31,8 +33,10 @@ struct Outcome {
 struct Asked {
     site: u32,
     key: (usize, usize),
+    /// Where its value's bytes end, which lie behind the key's; none are there if no values are counted.
+    value_end: usize,
     window: core::time::Duration,
-    sum_used: bool,
+    measure: Measure,
     asked: bool,
 }
 
@@ -69,7 +73,12 @@ impl Prepared {
             key: self.keys.get(asked.key.0..asked.key.1).unwrap_or_default(),
             window: asked.window,
             asked: asked.asked,
-            sum_used: asked.sum_used,
+            measure: asked.measure,
+            value: (asked.measure == Measure::Distinct).then(|| {
+                self.keys
+                    .get(asked.key.1..asked.value_end)
+                    .unwrap_or_default()
+            }),
         })
     }
 
@@ -143,12 +152,17 @@ impl Ruleset {
                 continue;
             };
             let start = out.keys.len();
-            if site.write_key(document, &mut out.keys) {
+            if !site.write_key(document, &mut out.keys) {
+                continue;
+            }
+            let key = (start, out.keys.len());
+            if site.write_value(document, &mut out.keys) {
                 out.windows.push(Asked {
                     site: site_index,
-                    key: (start, out.keys.len()),
+                    key,
+                    value_end: out.keys.len(),
                     window: site.window,
-                    sum_used: site.sum_used,
+                    measure: site.measure(),
                     asked: false,
                 });
             }
@@ -289,6 +303,14 @@ impl Ruleset {
             matched: false,
         };
         let mut exhausted = prepared.exhausted;
+        let answers = |approvals| Answers::Given {
+            sites,
+            windows: facts.windows,
+            account_sites,
+            accounts: facts.accounts,
+            time: facts.time,
+            approvals,
+        };
         let mut done = prepared.outcomes.iter().peekable();
         let mut pending = prepared.pending.iter().peekable();
         loop {
@@ -303,14 +325,7 @@ impl Ruleset {
                     if exhausted {
                         continue;
                     }
-                    let answers = Answers::Given {
-                        sites,
-                        windows: facts.windows,
-                        account_sites,
-                        accounts: facts.accounts,
-                        time: facts.time,
-                    };
-                    let outcome = self.evaluate_asked(machine, prepared, index, answers);
+                    let outcome = self.evaluate_asked(machine, prepared, index, answers(0));
                     exhausted |= matches!(
                         outcome,
                         Some(Outcome {
@@ -325,13 +340,25 @@ impl Ruleset {
                 }
                 (None, None) => break,
             };
-            let Some(outcome) = next else { break };
+            let Some(mut outcome) = next else { break };
             let Some(rule) = self.rules.get(outcome.rule) else {
                 continue;
             };
+            let mut approvals = None;
+            if rule.approvals && outcome.result.is_ok() {
+                match self.approvals_needed(machine, prepared, rule, answers) {
+                    Ok(needed) => approvals = Some(needed),
+                    Err(EvalError::FuelExhausted) => {
+                        exhausted = true;
+                        continue;
+                    }
+                    Err(error) => outcome.result = Err(error),
+                }
+            }
             tally.rule(
                 rule,
                 outcome,
+                approvals,
                 Notes {
                     prepared,
                     machine,
@@ -351,6 +378,32 @@ impl Ruleset {
             0
         };
         decision.fuel = machine.fuel.used;
+    }
+
+    /// With how many approvals a rule that holds without any no longer does.
+    fn approvals_needed<'a>(
+        &'a self,
+        machine: &mut Machine,
+        prepared: &'a Prepared,
+        rule: &'a LinkedRule,
+        answers: impl Fn(u32) -> Answers<'a>,
+    ) -> Evaluated<u32> {
+        let document = self.sound_document(rule, prepared);
+        let document = document.ok_or(EvalError::Absent)?;
+        let hits = machine.hits.len();
+        for approvals in 1..=APPROVALS_MAX {
+            let inputs = Inputs {
+                document,
+                lists: &self.contents,
+                answers: answers(approvals),
+            };
+            let holds = machine.run(&rule.program, inputs);
+            machine.hits.truncate(hits);
+            if !holds? {
+                return Ok(approvals);
+            }
+        }
+        Err(EvalError::ApprovalsMissing)
     }
 
     fn evaluate_asked(
@@ -453,7 +506,14 @@ impl Tally<'_> {
         }
     }
 
-    fn rule(&mut self, rule: &LinkedRule, outcome: Outcome, notes: Notes<'_>) {
+    /// Counts what became of a rule; `approvals` is what it asks for itself, if it does.
+    fn rule(
+        &mut self,
+        rule: &LinkedRule,
+        outcome: Outcome,
+        approvals: Option<u32>,
+        notes: Notes<'_>,
+    ) {
         self.advance(rule.pack, notes.prepared);
         self.matched = true;
         match outcome.result {
@@ -461,9 +521,14 @@ impl Tally<'_> {
                 if rule.info.decision == Verdict::Review
                     && let Some(pack) = self.ruleset.linked.get(rule.pack)
                 {
-                    self.approvals = self.approvals.max(pack.approvals);
+                    let needed = approvals.unwrap_or(pack.approvals);
+                    self.approvals = self.approvals.max(needed);
                 }
-                let facts = self.facts(rule, outcome, notes);
+                let mut facts = self.facts(rule, outcome, notes);
+                if let Some(needed) = approvals {
+                    facts.push(("approvals".to_owned(), needed.to_string()));
+                    facts.sort();
+                }
                 self.add(
                     rule.info.decision,
                     Reason {
@@ -541,11 +606,16 @@ impl Tally<'_> {
             put("window", site.window_label.clone());
             put("window_count", fact.count.to_string());
             put("window_keys", site.label.clone());
+            if let Some(counted) = site.counted() {
+                put("window_values", counted.to_owned());
+            }
             if let Some(last) = fact.last_seq {
                 put("window_last_seq", last.to_string());
             }
-            if site.sum_used {
-                put("window_sum_minor", fact.sum.minor().to_string());
+            match site.measure() {
+                Measure::Count => {}
+                Measure::Sum => put("window_sum_minor", fact.sum.minor().to_string()),
+                Measure::Distinct => put("window_distinct", fact.distinct.to_string()),
             }
         }
         for (nth, site) in rule.accounts.iter().enumerate() {

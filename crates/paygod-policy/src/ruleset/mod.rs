@@ -103,6 +103,8 @@ pub(crate) struct LinkedRule {
     pub(crate) sites: Vec<u32>,
     /// The accounts it can read, as indexes into [`Ruleset::accounts`].
     pub(crate) accounts: Vec<u32>,
+    /// Whether it reads how many approvals the request has.
+    pub(crate) approvals: bool,
 }
 
 /// A pack, linked.

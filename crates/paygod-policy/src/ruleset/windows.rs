@@ -1,7 +1,7 @@
 //! Call sites of `velocity` and `account`, linked, and the key bytes of windows.
 //!
 //! Key bytes are `prefix ‖ (length u32 ‖ kind u8 ‖ value)…`: the prefix is the first 16 bytes of a SHA-256
-//! over a domain, the paths of the keys in the document and whether sums are kept; so call sites of any pack
+//! over a domain, the paths of the keys in the document and what is measured; so call sites of any pack
 //! and version that ask for the same thing share a window, and different ones cannot collide.
 
 use core::time::Duration;
@@ -11,8 +11,9 @@ use paygod_types::Digest;
 
 use crate::document::{Document, Slot};
 use crate::lang::ty::duration_text;
-use crate::lang::typed::{WindowKey, WindowSite};
+use crate::lang::typed::{Measured, WindowKey, WindowSite};
 use crate::schema::Shape;
+use crate::window::Measure;
 
 const DOMAIN: &[u8] = b"paygod/window/v1\0";
 
@@ -26,7 +27,7 @@ pub(crate) struct Site {
     /// The slot of the amount whose currency joins the key.
     currency: Option<usize>,
     pub(crate) window: Duration,
-    pub(crate) sum_used: bool,
+    measured: SiteMeasured,
     /// The keys as written, for reasons.
     pub(crate) label: String,
     /// The window as written, for reasons.
@@ -70,6 +71,15 @@ enum SiteKey {
     Text(Arc<str>),
 }
 
+/// What is measured in a window, linked.
+#[derive(Debug, PartialEq, Eq)]
+enum SiteMeasured {
+    Count,
+    Sum,
+    /// The slot of the field whose values are counted, and the field for reasons.
+    Distinct(usize, Arc<str>),
+}
+
 impl Site {
     pub(crate) fn new(shape_index: usize, shape: &Shape, site: WindowSite) -> Self {
         let label = site.label();
@@ -81,7 +91,24 @@ impl Site {
             };
             frame(&mut framed, kind, name);
         }
-        framed.push(u8::from(site.sum_used));
+        let (measured, currency) = match &site.measured {
+            Measured::Count => {
+                framed.push(0);
+                (SiteMeasured::Count, None)
+            }
+            Measured::Sum => {
+                framed.push(1);
+                (SiteMeasured::Sum, shape.amount)
+            }
+            Measured::Distinct(field) => {
+                framed.push(2);
+                frame(&mut framed, b'f', field.path.as_bytes());
+                (
+                    SiteMeasured::Distinct(field.slot, Arc::clone(&field.path)),
+                    None,
+                )
+            }
+        };
         let digest = Digest::sha256(&framed);
         let mut prefix = [0; 16];
         for (to, from) in prefix.iter_mut().zip(digest.as_bytes()) {
@@ -95,12 +122,43 @@ impl Site {
             shape: shape_index,
             prefix,
             keys: keys.collect(),
-            currency: if site.sum_used { shape.amount } else { None },
+            currency,
             window: Duration::from_nanos(site.window_ns.unsigned_abs()),
-            sum_used: site.sum_used,
+            measured,
             label,
             window_label: duration_text(site.window_ns),
         }
+    }
+
+    pub(crate) const fn measure(&self) -> Measure {
+        match self.measured {
+            SiteMeasured::Count => Measure::Count,
+            SiteMeasured::Sum => Measure::Sum,
+            SiteMeasured::Distinct(..) => Measure::Distinct,
+        }
+    }
+
+    /// The field whose values are counted, for reasons.
+    pub(crate) fn counted(&self) -> Option<&str> {
+        match &self.measured {
+            SiteMeasured::Distinct(_, path) => Some(path),
+            SiteMeasured::Count | SiteMeasured::Sum => None,
+        }
+    }
+
+    /// Appends the bytes of the value that a document adds to a window whose values are counted: its key bytes
+    /// and the field's. `false`, with nothing appended, if one is absent; `true` if no values are counted.
+    pub(crate) fn write_value(&self, document: &Document, out: &mut Vec<u8>) -> bool {
+        let SiteMeasured::Distinct(slot, _) = self.measured else {
+            return true;
+        };
+        let start = out.len();
+        let written =
+            self.write_key(document, out) && write_slot(document, *document.slot(slot), out);
+        if !written {
+            out.truncate(start);
+        }
+        written
     }
 
     /// Appends the key bytes of a document; `false`, with nothing appended, if a key is absent.

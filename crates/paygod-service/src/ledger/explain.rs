@@ -9,7 +9,7 @@ use paygod_core::{
     AccountFact, Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict,
     WindowFact, WindowLookup, Workspace,
 };
-use paygod_policy::{Reason, Scratch};
+use paygod_policy::{Reason, Scratch, WindowTally};
 use paygod_types::{AccountId, RequestId, Seq};
 
 use super::error::LedgerError;
@@ -220,7 +220,7 @@ impl History for PastBefore<'_> {
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
         let finder = &self.ledger.finder;
-        let mut fact = WindowFact::default();
+        let mut tally = WindowTally::new(query.measure);
         for seq in finder.hits(finder.keys().token(&query.token.0), Seq(0)) {
             let seq = seq.map_err(HistoryError::new)?;
             if seq >= self.before {
@@ -230,8 +230,8 @@ impl History for PastBefore<'_> {
             if entry.time < query.since {
                 break;
             }
-            count(&entry, &query, &mut fact)?;
+            count(&entry, &query, &mut tally)?;
         }
-        Ok(fact)
+        Ok(tally.fact())
     }
 }

@@ -12,6 +12,7 @@ use paygod_core::{
     Action, CommitmentKey, Effects, Entry, History, HistoryError, Prepared, SealedRequest, Verdict,
     WindowFact, WindowLookup,
 };
+use paygod_policy::WindowTally;
 use paygod_store::{
     DerivedError, EntryBuf, Finder, Group, IndexWriter, KeyMaker, Placer, Reader, Vault,
     VaultError, VaultRef,
@@ -216,16 +217,16 @@ impl History for OpenPast<'_> {
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
         let key = self.past.maker.token(&query.token.0);
-        let mut fact = WindowFact::default();
+        let mut tally = WindowTally::new(query.measure);
         for seq in self.past.finder.hits(key, Seq(0)) {
             let seq = seq.map_err(HistoryError::new)?;
             let (entry, _) = self.decode(seq)?;
             if entry.time < query.since {
                 break;
             }
-            count(&entry, &query, &mut fact)?;
+            count(&entry, &query, &mut tally)?;
         }
-        Ok(fact)
+        Ok(tally.fact())
     }
 }
 
@@ -233,7 +234,7 @@ impl History for OpenPast<'_> {
 pub(super) fn count(
     entry: &Entry,
     query: &WindowLookup,
-    fact: &mut WindowFact,
+    tally: &mut WindowTally,
 ) -> Result<(), HistoryError> {
     let postings = entry.body.postings();
     for window in entry
@@ -242,19 +243,15 @@ pub(super) fn count(
         .iter()
         .filter(|window| window.token == query.token)
     {
-        fact.count = fact.count.saturating_add(1);
-        fact.last_seq = fact.last_seq.max(Some(entry.seq));
-        if query.sum_used {
-            // A transfer makes a debit and a credit, in the order of the request.
-            let place = usize::try_from(window.transfer)
-                .unwrap_or(usize::MAX)
-                .saturating_mul(2);
-            let amount = postings
-                .get(place)
-                .map_or(Amount::ZERO, |posting| posting.money.amount);
-            let sum = fact.sum.checked_add(amount);
-            fact.sum = sum.ok_or_else(|| HistoryError::new("the window's sum passes 128 bits"))?;
-        }
+        // A transfer makes a debit and a credit, in the order of the request.
+        let place = usize::try_from(window.transfer)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(2);
+        let amount = postings
+            .get(place)
+            .map_or(Amount::ZERO, |posting| posting.money.amount);
+        let added = tally.add(entry.seq, amount, window.value);
+        added.map_err(HistoryError::new)?;
     }
     Ok(())
 }

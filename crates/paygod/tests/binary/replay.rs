@@ -74,6 +74,58 @@ fn history_comes_out_the_same_to_the_byte() {
 }
 
 #[test]
+fn different_creditors_and_approvals_are_counted_over_sealed_history() {
+    let book = Book::empty();
+    for account in ["main", "supplier"] {
+        book.yes(&["account", "open", account, "--currency", "EUR"]);
+    }
+    let packs = [core("velocity-guard"), core("four-eyes")];
+    book.yes(&["pack", "activate", &packs[0], &packs[1], "--by", "ana"]);
+    let line = |id: &str, amount: &str, creditor: usize| {
+        format!(
+            r#"{{"by":"treasury","id":"{id}","transfer":{{"transfers":[{{"amount":"{amount}","credit":"supplier","currency":"EUR","debit":"main","payment":{{"creditor":{{"account":"A{creditor}","name":"n"}}}}}}]}}}}"#
+        ) + "\n"
+    };
+    // Ten payments to nine creditors, each judged in a process of its own or together with others.
+    let mut lines = String::new();
+    for nth in 0..9 {
+        lines.push_str(&line(&format!("p{nth}"), "1.00", nth));
+    }
+    book.yes(&["submit", &book.file("nine.jsonl", &lines)]);
+    book.yes(&[
+        "submit",
+        &book.file("again.jsonl", &line("again", "1.00", 3)),
+    ]);
+    book.yes(&[
+        "submit",
+        &book.file("tenth.jsonl", &line("tenth", "1.00", 9)),
+    ]);
+    let held = book.json(
+        0,
+        &["submit", &book.file("held.jsonl", &line("held", "1.00", 3))],
+    );
+    assert_eq!(held[0]["verdict"], "review", "{held:?}");
+    // Above ten times the threshold three others agree.
+    let large = book.file("large.jsonl", &line("large", "250000.01", 3));
+    assert_eq!(book.json(0, &["submit", &large])[0]["verdict"], "review");
+    for (by, balance) in [("bo", "11.00"), ("cy", "11.00"), ("di", "250011.01")] {
+        book.yes(&["approve", "large", "--by", by]);
+        assert_eq!(book.balance("supplier"), balance);
+    }
+    let told = book.yes(&["explain", "held"]);
+    assert!(told.contains("window_distinct = 10"), "{told}");
+    assert_eq!(book.value(&["explain", "held"])["replay"], "same");
+    let report = book.value(&["pack", "replay"])["report"].clone();
+    assert_eq!(
+        (&report["judged"], &report["same"]),
+        (&13.into(), &13.into())
+    );
+    let export = book.path("export");
+    book.yes(&["export", &export]);
+    book.yes(&["verify", &export]);
+}
+
+#[test]
 fn erased_inputs_are_named_and_not_guessed() {
     let book = paid();
     let first = book.json(1, &["submit", &payments(), "--by", "treasury"]);

@@ -45,6 +45,7 @@ struct World {
     windows: Vec<WindowFact>,
     accounts: Vec<Option<AccountFact>>,
     time: Option<Timestamp>,
+    approvals: u32,
 }
 
 /// Both evaluators, and what they keep from one condition to the next.
@@ -82,6 +83,7 @@ impl Both {
         let scope = Scope {
             shape: &self.shape,
             inputs: &inputs,
+            reviews: true,
         };
         let typed = typed(text, scope, &mut collected).unwrap_or_else(|p| panic!("{text}\n{p:?}"));
         let sites: Vec<u32> = (0..).take(collected.sites.len()).collect();
@@ -109,6 +111,7 @@ impl Both {
             account_sites: &condition.accounts,
             accounts: &world.accounts,
             time: world.time,
+            approvals: world.approvals,
         };
         let fuel = Fuel {
             used: 0,
@@ -145,6 +148,7 @@ fn world(grammar: &mut Grammar) -> World {
             count: [0, 1, 3, u64::MAX][grammar.below(4)],
             sum: Amount::from_minor([-5, 0, 999, i128::MAX][grammar.below(4)]),
             last_seq: Some(Seq(1)),
+            distinct: [0, 2, 5, u64::MAX][grammar.below(4)],
         });
     }
     let mut accounts = Vec::new();
@@ -161,6 +165,7 @@ fn world(grammar: &mut Grammar) -> World {
         windows,
         accounts,
         time: time.filter(|_| grammar.chance(4)),
+        approvals: [0, 1, 2, 16][grammar.below(4)],
     }
 }
 
@@ -221,6 +226,7 @@ fn both(condition: &str, json: &str, limit: u64) -> Outcomes {
         windows: Vec::new(),
         accounts: Vec::new(),
         time: None,
+        approvals: 0,
     };
     both.run(&condition, json, &world, limit)
 }

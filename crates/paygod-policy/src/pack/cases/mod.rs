@@ -11,7 +11,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use paygod_types::{Amount, Name, Seq, Timestamp};
+use paygod_types::{Amount, Digest, Name, Seq, Timestamp};
 
 use super::Pack;
 use super::coverage::{BranchCoverage, Branches};
@@ -20,7 +20,7 @@ use crate::decision::{Decision, Verdict};
 use crate::json::Json;
 use crate::list::{List, ListBuilder};
 use crate::ruleset::{Prepared, Ruleset, Scratch};
-use crate::window::{AccountFact, KeptFacts, WindowFact};
+use crate::window::{AccountFact, KeptFacts, WindowTally, WindowToken};
 
 pub(super) use read::{Around, read};
 
@@ -203,8 +203,11 @@ impl Pack {
                 .prepare(&mut scratch, &document, &mut prepared)
                 .map_err(|e| e.to_string())?;
             let amount = prepared.amount(&ruleset);
-            let keys: Vec<Vec<u8>> = prepared.windows().map(|w| w.key.to_vec()).collect();
-            past.push((ago.unsigned_abs(), amount, keys));
+            let counted = prepared.windows().map(|window| {
+                let value = window.value.map(stand_in);
+                (window.key.to_vec(), value)
+            });
+            past.push((ago.unsigned_abs(), amount, counted.collect::<Vec<_>>()));
         }
         let document = self.document(&case.input)?;
         ruleset
@@ -212,19 +215,16 @@ impl Pack {
             .map_err(|e| e.to_string())?;
         let mut windows = Vec::new();
         for query in prepared.windows() {
-            let mut fact = WindowFact::default();
-            for (seq, (ago, amount, keys)) in (1_u64..).zip(&past) {
+            let mut tally = WindowTally::new(query.measure);
+            for (seq, (ago, amount, counted)) in (1_u64..).zip(&past) {
                 let within = u128::from(*ago) <= query.window.as_nanos();
-                if within && keys.iter().any(|key| key == query.key) {
-                    fact.count += 1;
-                    fact.sum = fact
-                        .sum
-                        .checked_add(*amount)
-                        .ok_or("the history's sum overflows")?;
-                    fact.last_seq = Some(Seq(seq));
+                let found = counted.iter().find(|(key, _)| within && key == query.key);
+                if let Some((_, value)) = found {
+                    let added = tally.add(Seq(seq), *amount, *value);
+                    added.map_err(|error| error.to_string())?;
                 }
             }
-            windows.push(fact);
+            windows.push(tally.fact());
         }
         let accounts = prepared.accounts();
         let accounts = accounts.map(|query| case.accounts.get(query.id).copied());
@@ -359,4 +359,13 @@ impl Prepared {
     fn amount(&self, ruleset: &Ruleset) -> Amount {
         ruleset.transfer_amount(self).unwrap_or_default()
     }
+}
+
+/// What stands for a counted value outside a book, where there is no key to make tokens with.
+fn stand_in(value: &[u8]) -> WindowToken {
+    let mut token = [0; 16];
+    for (to, from) in token.iter_mut().zip(Digest::sha256(value).as_bytes()) {
+        *to = *from;
+    }
+    WindowToken(token)
 }

@@ -145,11 +145,10 @@ impl Replayer<'_> {
             .apply_into(&entry, effects)
             .map_err(|source| LedgerError::Fold { seq, source })?;
         for hit in &effects.windows {
-            let amount = hit.money.amount;
-            self.windows.record(hit.token, seq, entry.time, amount);
+            self.windows.record(*hit, seq, entry.time);
             // Of what could not be judged by the shadow, the tokens that were sealed count there too.
             if let Some(shadow) = self.shadow.as_mut().filter(|_| !shadowed) {
-                shadow.windows.record(hit.token, seq, entry.time, amount);
+                shadow.windows.record(*hit, seq, entry.time);
             }
         }
         if let Body::PolicyActivate { set, .. } = &entry.body {
@@ -321,6 +320,6 @@ impl History for Before<'_> {
     }
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
-        Ok(self.windows.fact(query))
+        self.windows.fact(query).map_err(HistoryError::new)
     }
 }

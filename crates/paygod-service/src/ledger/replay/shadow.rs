@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use paygod_core::command::PolicySet;
 use paygod_core::engine::{self, Context};
-use paygod_core::{Entry, Preparer, State, Transfer, Verdict, Workspace};
+use paygod_core::{Entry, Preparer, State, Transfer, Verdict, WindowHit, Workspace};
 use paygod_policy::{List, Named, Pack, Ruleset, Scratch};
 use paygod_types::Name;
 
@@ -98,9 +98,12 @@ impl<'a> Shadow<'a> {
                 for window in prepared.windows() {
                     let place = usize::try_from(window.transfer).unwrap_or(usize::MAX);
                     if let Some(transfer) = transfers.get(place) {
-                        let amount = transfer.money.amount;
-                        self.windows
-                            .record(window.token, entry.seq, entry.time, amount);
+                        let hit = WindowHit {
+                            token: window.token,
+                            money: transfer.money,
+                            value: window.value,
+                        };
+                        self.windows.record(hit, entry.seq, entry.time);
                     }
                 }
             }

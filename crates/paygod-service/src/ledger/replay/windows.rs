@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::collections::hash_map::{Entry as Slot, HashMap};
 use std::time::Duration;
 
-use paygod_core::{WindowFact, WindowLookup, WindowToken};
+use paygod_core::{WindowFact, WindowHit, WindowLookup, WindowToken};
 use paygod_policy::limits::WINDOW_NS_MAX;
+use paygod_policy::{Measure, SumTooLarge, WindowTally};
 use paygod_types::{Amount, Seq, Timestamp};
 
 /// The longest window: what is older counts in none.
@@ -32,13 +33,19 @@ struct Counted {
     /// own sum fits: sums of one token are of one currency.
     running: i128,
     amount: i128,
+    value: Option<WindowToken>,
 }
 
 impl Windows {
     /// Counts a transfer that was sealed and not denied.
-    pub(super) fn record(&mut self, token: WindowToken, seq: Seq, time: Timestamp, amount: Amount) {
+    pub(super) fn record(&mut self, hit: WindowHit, seq: Seq, time: Timestamp) {
+        let WindowHit {
+            token,
+            money,
+            value,
+        } = hit;
         let since = time.checked_sub(LONGEST).unwrap_or(Timestamp::EPOCH);
-        let amount = amount.minor();
+        let amount = money.amount.minor();
         match self.tokens.entry(token) {
             Slot::Vacant(slot) => {
                 let running = amount;
@@ -47,6 +54,7 @@ impl Windows {
                     time,
                     running,
                     amount,
+                    value,
                 }]));
             }
             Slot::Occupied(mut slot) => {
@@ -61,6 +69,7 @@ impl Windows {
                     time,
                     running,
                     amount,
+                    value,
                 });
             }
         }
@@ -72,58 +81,82 @@ impl Windows {
     }
 
     /// What was sealed under the token at `since` or later.
-    pub(super) fn fact(&self, query: WindowLookup) -> WindowFact {
+    ///
+    /// # Errors
+    /// [`SumTooLarge`].
+    pub(super) fn fact(&self, query: WindowLookup) -> Result<WindowFact, SumTooLarge> {
         let Some(counted) = self.tokens.get(&query.token) else {
-            return WindowFact::default();
+            return Ok(WindowFact::default());
         };
         let first = counted.partition_point(|one| one.time < query.since);
         let (Some(first_in), Some(last)) = (counted.get(first), counted.back()) else {
-            return WindowFact::default();
+            return Ok(WindowFact::default());
         };
+        if query.measure == Measure::Distinct {
+            let mut tally = WindowTally::new(query.measure);
+            for one in counted.range(first..) {
+                tally.add(one.seq, Amount::ZERO, one.value)?;
+            }
+            return Ok(tally.fact());
+        }
         let count = counted.len().saturating_sub(first);
-        let sum = if query.sum_used {
+        let sum = if query.measure == Measure::Sum {
             let before = first_in.running.wrapping_sub(first_in.amount);
             Amount::from_minor(last.running.wrapping_sub(before))
         } else {
             Amount::ZERO
         };
-        WindowFact {
+        Ok(WindowFact {
+            distinct: 0,
             count: u64::try_from(count).unwrap_or(u64::MAX),
             sum,
             last_seq: Some(last.seq),
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use paygod_types::Currency;
+
     use super::*;
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_nanos(seconds * 1_000_000_000)
     }
 
-    fn ask(windows: &Windows, since: u64, sum_used: bool) -> WindowFact {
-        windows.fact(WindowLookup {
+    fn ask(windows: &Windows, since: u64, measure: Measure) -> WindowFact {
+        let query = WindowLookup {
             token: WindowToken([7; 16]),
             since: at(since),
-            sum_used,
-        })
+            measure,
+        };
+        windows.fact(query).unwrap()
+    }
+
+    fn record(windows: &mut Windows, seq: u64, seconds: u64, minor: i128, value: u8) {
+        let hit = WindowHit {
+            token: WindowToken([7; 16]),
+            money: Amount::from_minor(minor).of(Currency::parse("EUR").unwrap()),
+            value: Some(WindowToken([value; 16])),
+        };
+        windows.record(hit, Seq(seq), at(seconds));
     }
 
     #[test]
     fn a_window_counts_and_sums_what_is_within_it() {
         let mut windows = Windows::default();
-        for (seq, seconds, minor) in [(1, 10, 100), (2, 20, 250), (3, 30, i128::MAX - 5)] {
-            let amount = Amount::from_minor(minor);
-            windows.record(WindowToken([7; 16]), Seq(seq), at(seconds), amount);
-        }
-        let fact = ask(&windows, 20, true);
+        record(&mut windows, 1, 10, 100, 1);
+        record(&mut windows, 2, 20, 250, 2);
+        record(&mut windows, 3, 30, i128::MAX - 5, 2);
+        let fact = ask(&windows, 20, Measure::Sum);
         assert_eq!((fact.count, fact.last_seq), (2, Some(Seq(3))));
         // The running sum has wrapped; that of the last alone is exact.
-        assert_eq!(ask(&windows, 30, true).sum.minor(), i128::MAX - 5);
-        assert_eq!(ask(&windows, 10, false).sum, Amount::ZERO);
-        assert_eq!(ask(&windows, 31, true), WindowFact::default());
+        assert_eq!(ask(&windows, 30, Measure::Sum).sum.minor(), i128::MAX - 5);
+        assert_eq!(ask(&windows, 10, Measure::Count).sum, Amount::ZERO);
+        assert_eq!(ask(&windows, 10, Measure::Distinct).distinct, 2);
+        assert_eq!(ask(&windows, 20, Measure::Distinct).distinct, 1);
+        assert_eq!(ask(&windows, 31, Measure::Sum), WindowFact::default());
     }
 
     #[test]
@@ -131,8 +164,8 @@ mod tests {
         let mut windows = Windows::default();
         let year = LONGEST.as_secs();
         for (seq, seconds) in [(1, 5), (2, 6), (3, 7 + year)] {
-            windows.record(WindowToken([7; 16]), Seq(seq), at(seconds), Amount::ZERO);
+            record(&mut windows, seq, seconds, 0, 1);
         }
-        assert_eq!(ask(&windows, 0, false).count, 1);
+        assert_eq!(ask(&windows, 0, Measure::Count).count, 1);
     }
 }
