@@ -164,8 +164,14 @@ impl<'a, J: Judge> Preparer<'a, J> {
     /// [`RequestError`]: the document is not a request.
     pub fn json(&mut self, document: &[u8]) -> Result<Prepared<J::Prepared>, RequestError> {
         let mut parts = self.parts();
-        request_json::canonicalize(document, &mut parts.canonical)?;
-        let (request, spans) = request_json::read(&parts.canonical)?;
+        // What is canonical as it came is read once; whatever is wrong with it is told of its canonical form.
+        let (request, spans) = if let Ok(read) = request_json::read(document) {
+            parts.canonical.extend_from_slice(document);
+            read
+        } else {
+            request_json::canonicalize(document, &mut parts.canonical)?;
+            request_json::read(&parts.canonical)?
+        };
         self.finish(request, parts, &spans)
     }
 

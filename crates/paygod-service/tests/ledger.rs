@@ -198,6 +198,45 @@ fn an_erased_input_is_gone_and_its_id_stays_used() {
 }
 
 #[test]
+fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let answers = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        payment("pay-1", "a", "b", "12.50"),
+    ]);
+    let seq = answers[2].as_ref().unwrap().seq;
+    ledger.close().unwrap();
+    // The vault is cut off behind its head, as by a disk that lost what it had.
+    let vault = book.path().join("vault");
+    let mut cut = 0;
+    for file in std::fs::read_dir(&vault).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "vault") {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(16).unwrap();
+            cut += 1;
+        }
+    }
+    assert!(cut > 0, "no file of the vault in {}", vault.display());
+    let ledger = book.open();
+    assert!(ledger.input(seq).is_err());
+    let id = |text: &str| RequestId::parse(text).unwrap();
+    ledger
+        .erase_evidence(id("erase-1"), None, id("pay-1"))
+        .unwrap();
+    let answers = ledger.submit(vec![payment("pay-2", "a", "b", "1.00")]);
+    assert!(answers[0].is_ok(), "{answers:?}");
+    ledger.close().unwrap();
+    // The order is carried out once more whenever the book is opened.
+    let ledger = book.open();
+    let answers = ledger.submit(vec![payment("pay-3", "a", "b", "1.00")]);
+    assert!(answers[0].is_ok(), "{answers:?}");
+}
+
+#[test]
 fn a_book_has_one_ledger_at_a_time_and_none_after_it_closed() {
     let book = TestBook::new();
     let ledger = book.open();

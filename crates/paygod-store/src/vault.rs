@@ -342,17 +342,19 @@ impl Vault {
     }
 
     /// Erases an input: its data key is overwritten and the overwriting is durable when this returns.
-    /// Erasing twice is no error.
+    /// Erasing twice is no error, and neither is erasing what is not there any more: nothing can open it then, and
+    /// an order to erase, once sealed, must not be what a book cannot be opened for.
     ///
     /// # Errors
-    /// There is no such input, or the disk refused; then the vault is poisoned until the book is
+    /// The disk refused; then the vault is poisoned until the book is
     /// reopened, and the erasing must be repeated.
     pub fn erase(&self, reference: VaultRef) -> Result<(), VaultError> {
-        let file = match self.find(reference) {
-            Ok((file, ..)) => file,
-            Err(VaultError::Erased { .. }) => return Ok(()),
-            Err(fault) => return Err(fault),
+        let Some((file, head)) = self.head(reference)? else {
+            return Ok(());
         };
+        if head.wrapped == [0; WRAPPED_KEY_BYTES] {
+            return Ok(());
+        }
         let _tail = self
             .files
             .tail
@@ -380,22 +382,11 @@ impl Vault {
         let not_found = || VaultError::NotFound {
             reference: reference.get(),
         };
-        let (number, offset) = reference.place();
-        let file = self.files.file(number)?.ok_or_else(not_found)?;
-        let mut head = [0_u8; BODY_AT];
-        if file.read_at(&mut head, offset)? != BODY_AT || offset < to_u64(HEAD.len()) {
-            return Err(not_found());
-        }
-        let (length, wrapped) = head
-            .split_first_chunk::<LENGTH_BYTES>()
-            .ok_or_else(not_found)?;
-        let length = to_usize(u64::from(u32::from_le_bytes(*length)));
+        let (file, Head { length, wrapped }) = self.head(reference)?.ok_or_else(not_found)?;
+        let length = to_usize(u64::from(length));
         if !(TAG_BYTES..=INPUT_BYTES_MAX.saturating_add(TAG_BYTES)).contains(&length) {
             return Err(not_found());
         }
-        let wrapped = *wrapped
-            .as_array::<WRAPPED_KEY_BYTES>()
-            .ok_or_else(not_found)?;
         if wrapped == [0; WRAPPED_KEY_BYTES] {
             return Err(VaultError::Erased {
                 reference: reference.get(),
@@ -403,6 +394,31 @@ impl Vault {
         }
         Ok((file, wrapped, length))
     }
+
+    /// The file of a record and what the record begins with; `None` if nothing is there.
+    fn head(&self, reference: VaultRef) -> Result<Option<(OpenFile, Head)>, IoFault> {
+        let (number, offset) = reference.place();
+        let Some(file) = self.files.file(number)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0_u8; BODY_AT];
+        if file.read_at(&mut bytes, offset)? != BODY_AT || offset < to_u64(HEAD.len()) {
+            return Ok(None);
+        }
+        let Some((length, wrapped)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*length);
+        let wrapped = wrapped.as_array::<WRAPPED_KEY_BYTES>().copied();
+        Ok(wrapped.map(|wrapped| (file, Head { length, wrapped })))
+    }
+}
+
+/// What a record begins with.
+struct Head {
+    /// Bytes of the ciphertext, as they stand there.
+    length: u32,
+    wrapped: [u8; WRAPPED_KEY_BYTES],
 }
 
 /// The record of an input: its wrapped key and its ciphertext.

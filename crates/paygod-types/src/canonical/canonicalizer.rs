@@ -44,6 +44,7 @@ fn spell(
         scanner: Scanner::new(bytes, limits)?,
         limits: *limits,
         out,
+        members: Vec::with_capacity(MEMBERS_TYPICAL),
         moved: Vec::new(),
     };
     canonicalizer.value(0)?;
@@ -64,9 +65,14 @@ struct Canonicalizer<'a, 'o> {
     scanner: Scanner<'a>,
     limits: Limits,
     out: &'o mut Vec<u8>,
+    /// The members of the objects that were begun, those of the innermost last.
+    members: Vec<Member<'a>>,
     /// Where the members of an object stand while they are put in order.
     moved: Vec<u8>,
 }
+
+/// Members of open objects that most documents have at once.
+const MEMBERS_TYPICAL: usize = 32;
 
 /// A member already spelled, and where in the output it stands.
 struct Member<'a> {
@@ -85,11 +91,7 @@ impl<'a> Canonicalizer<'a, '_> {
     fn value(&mut self, depth: usize) -> Result<(), CanonicalError> {
         self.white_space();
         match self.scanner.peek() {
-            Some(b'"') => {
-                let value = self.string("a string")?;
-                text::write(&value, self.out);
-                Ok(())
-            }
+            Some(b'"') => self.string("a string").map(drop),
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -155,9 +157,10 @@ impl<'a> Canonicalizer<'a, '_> {
             self.out.push(b'}');
             return Ok(());
         }
-        let mut members = Vec::new();
+        let begun = self.members.len();
         loop {
-            members.push(self.member(depth)?);
+            let member = self.member(depth)?;
+            self.members.push(member);
             self.white_space();
             if !self.scanner.eat(b',') {
                 break;
@@ -166,7 +169,8 @@ impl<'a> Canonicalizer<'a, '_> {
         }
         self.scanner
             .expect(b'}', "a comma or the end of the object")?;
-        self.order(members)?;
+        self.order(begun)?;
+        self.members.truncate(begun);
         self.out.push(b'}');
         Ok(())
     }
@@ -174,9 +178,8 @@ impl<'a> Canonicalizer<'a, '_> {
     fn member(&mut self, depth: usize) -> Result<Member<'a>, CanonicalError> {
         self.white_space();
         let key_offset = self.scanner.at();
-        let key = self.string("a key")?;
         let start = self.out.len();
-        text::write(&key, self.out);
+        let key = self.string("a key")?;
         self.white_space();
         self.scanner.expect(b':', "a colon")?;
         self.out.push(b':');
@@ -188,8 +191,9 @@ impl<'a> Canonicalizer<'a, '_> {
         })
     }
 
-    /// Puts the members at the end of the output in the order of their keys.
-    fn order(&mut self, mut members: Vec<Member<'a>>) -> Result<(), CanonicalError> {
+    /// Puts the members from `begun` on, which stand at the end of the output, in the order of their keys.
+    fn order(&mut self, begun: usize) -> Result<(), CanonicalError> {
+        let members = self.members.get_mut(begun..).unwrap_or_default();
         let Some(start) = members.first().map(|member| member.spelled.start) else {
             return Ok(());
         };
@@ -218,22 +222,32 @@ impl<'a> Canonicalizer<'a, '_> {
         Ok(())
     }
 
-    /// Reads a string with any escapes.
+    /// Reads a string with any escapes, and spells it.
     fn string(&mut self, expected: &'static str) -> Result<Cow<'a, str>, CanonicalError> {
+        let quote = self.scanner.at();
         self.scanner.expect(b'"', expected)?;
         let start = self.scanner.at();
         self.scanner.advance(text::plain_run(self.scanner.rest()));
         if self.scanner.peek() == Some(b'"') {
             let value = self.scanner.text(start, self.scanner.at());
             self.scanner.advance(1);
+            let spelled = self.scanner.text(quote, self.scanner.at());
+            self.out.extend_from_slice(spelled.as_bytes());
             return Ok(Cow::Borrowed(value));
         }
+        let value = self.escaped(start)?;
+        text::write(&value, self.out);
+        Ok(Cow::Owned(value))
+    }
+
+    /// The rest of a string that begins at `start` and was read up to what is not plain.
+    fn escaped(&mut self, start: usize) -> Result<String, CanonicalError> {
         let mut value = self.scanner.text(start, self.scanner.at()).to_owned();
         loop {
             match self.scanner.peek() {
                 Some(b'"') => {
                     self.scanner.advance(1);
-                    return Ok(Cow::Owned(value));
+                    return Ok(value);
                 }
                 Some(b'\\') => {
                     let (character, length) = text::any_escape(self.scanner.rest())
