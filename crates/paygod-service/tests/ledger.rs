@@ -214,7 +214,10 @@ fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
     let mut cut = 0;
     for file in std::fs::read_dir(&vault).unwrap() {
         let path = file.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "vault") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "vault")
+        {
             let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
             file.set_len(16).unwrap();
             cut += 1;

@@ -238,6 +238,10 @@ pub(crate) struct Dir {
     path: PathBuf,
 }
 
+/// How much of what nobody waits for is written between two flushes, in bytes: a commit's flush waits for at
+/// most so much of it.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
+
 impl Dir {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
         Self { disk, path }
@@ -336,14 +340,17 @@ impl Dir {
             .map_err(|source| fault(Action::Lock, &path, source))
     }
 
-    /// Puts a whole file under `name`, durably: a reader sees the old one or the new one, whole.
+    /// Puts a whole file under `name`, durably, a large one piece by piece: a reader sees the old one or the new one, whole.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> Result<(), IoFault> {
         let unfinished = format!("{name}.tmp");
         let file = self.open(&unfinished, Access::CreateAnew)?;
         let mut offset = 0_u64;
-        for part in parts {
-            file.write_at(part, offset)?;
-            offset = offset.saturating_add(crate::width::to_u64(part.len()));
+        for piece in parts.iter().flat_map(|part| part.chunks(PIECE_BYTES)) {
+            file.write_at(piece, offset)?;
+            offset = offset.saturating_add(crate::width::to_u64(piece.len()));
+            if piece.len() == PIECE_BYTES {
+                file.sync()?;
+            }
         }
         file.sync()?;
         self.rename(&unfinished, name)?;

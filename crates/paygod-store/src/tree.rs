@@ -1,8 +1,8 @@
 //! The tree's hashes, in one file a tile level: `tree/0` the leaf hashes, `tree/1` the roots of full
 //! tiles of leaves, and so on. A file is its tiles back to back, so a tile is one read.
 //!
-//! Derived: made anew from the entries. Not flushed by each append, only before a snapshot; what a
-//! crash took from them is appended again on open.
+//! Derived: made anew from the entries. Not flushed by each append, but a piece at a time and before a
+//! snapshot; what a crash took from them is appended again on open.
 //!
 //! It does not hash entries: whoever appends brings leaf hashes, computed on any thread.
 
@@ -14,7 +14,7 @@ use paygod_tlog::{
     Frontier, Hash, HashSource, Rows, Tile, TileKind, TreeHead, TreeReader, TreeWriter,
 };
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, OpenFile, PIECE_BYTES};
 use crate::error::DerivedError;
 use crate::width::to_u64;
 
@@ -51,6 +51,8 @@ pub struct TreeFiles {
     tree: TreeWriter,
     rows: Rows,
     write: bool,
+    /// Bytes of leaf hashes that were not flushed.
+    unflushed: usize,
 }
 
 impl TreeFiles {
@@ -71,6 +73,7 @@ impl TreeFiles {
             tree: TreeWriter::default(),
             rows: Rows::new(),
             write,
+            unflushed: 0,
         }
     }
 
@@ -122,6 +125,13 @@ impl TreeFiles {
             self.levels.file(level)?.write_at(hashes, offset)?;
         }
         self.levels.size.store(self.tree.size(), Ordering::Release);
+        self.unflushed = self
+            .unflushed
+            .saturating_add(leaves.len().saturating_mul(HASH_BYTES));
+        if self.unflushed >= PIECE_BYTES {
+            self.levels.file(0)?.sync()?;
+            self.unflushed = 0;
+        }
         Ok(())
     }
 
