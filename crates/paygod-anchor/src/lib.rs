@@ -5,6 +5,8 @@
 //! - [`ots`]: the OpenTimestamps format, read, written and walked within bounds.
 //! - [`calendar`]: the client of calendars, which put digests into Bitcoin and hand out the path.
 //! - [`bitcoin`]: block headers, checked by us: proof of work, linkage, difficulty.
+//! - [`chain`]: a chain that takes checkpoints by transactions of our own, through a node of the operator's ([`rpc`]),
+//!   paid by a key of ours ([`paying`]).
 //! - [`practice`]: a chain and a calendar of our own, for tests and drills.
 //!
 //! What is anchored is the text of a checkpoint (C2SP tlog-checkpoint: origin, size, root), so an anchor
@@ -18,6 +20,9 @@
 
 pub mod bitcoin;
 pub mod calendar;
+pub mod chain;
 pub mod ots;
+pub mod paying;
 pub mod practice;
+pub mod rpc;
 pub mod witness;

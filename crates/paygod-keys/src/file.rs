@@ -47,6 +47,12 @@ const ML_DSA_44_PREFIX: [u8; 22] = [
     0x03, 0x11, 0x04, 0x22, 0x80, 0x20,
 ];
 
+/// A secp256k1 private key in PKCS#8 (RFC 5915, RFC 5480) up to its 32 bytes, without the public half.
+const SECP256K1_PREFIX: [u8; 32] = [
+    0x30, 0x3e, 0x02, 0x01, 0x00, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01, 0x01, 0x04, 0x20,
+];
+
 /// What kind of key a file holds; of each the private half is a seed of 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedKind {
@@ -54,6 +60,8 @@ pub enum SeedKind {
     Ed25519,
     /// ML-DSA-44 (FIPS 204).
     MlDsa44,
+    /// ECDSA over secp256k1, for what pays for anchors.
+    Secp256k1,
 }
 
 impl SeedKind {
@@ -61,6 +69,7 @@ impl SeedKind {
         match self {
             Self::Ed25519 => &ED25519_PREFIX,
             Self::MlDsa44 => &ML_DSA_44_PREFIX,
+            Self::Secp256k1 => &SECP256K1_PREFIX,
         }
     }
 }
@@ -86,7 +95,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// It is not an encrypted private key.
-    #[error("`{}` is no encrypted key of the kind needed: {reason}; use a file that `keys ceremony new` or `witness init` made", path.display())]
+    #[error("`{}` is no encrypted key of the kind needed: {reason}; use a file that `keys ceremony new`, `witness init` or `anchor key new` made", path.display())]
     Form {
         /// The file.
         path: PathBuf,

@@ -23,6 +23,7 @@ use cryptoki::types::AuthPin;
 use paygod_types::{Code, code};
 use zeroize::Zeroizing;
 
+use crate::paying::DIGEST_BYTES;
 use crate::signer::{Algorithm, Provider, ProviderError, PublicKey, Signer};
 use module::{Live, Module, lock};
 
@@ -37,6 +38,9 @@ const ID_BYTES: usize = 16;
 
 /// The curve of Ed25519 as PKCS#11 names it: the PrintableString `edwards25519`.
 const EDWARDS25519: [u8; 14] = *b"\x13\x0cedwards25519";
+
+/// The curve secp256k1: the object identifier 1.3.132.0.10 in DER.
+const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
 
 /// Which token and which keys of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,14 +163,30 @@ impl Provider for Token {
         Ok(self.inner.signer(public.clone(), found))
     }
 
+    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
+        let keys = self
+            .inner
+            .with_session(|session| self.inner.public_keys(session, algorithm))?;
+        match keys.as_slice() {
+            [one] => self.find(&PublicKey {
+                algorithm,
+                bytes: one.bytes.clone(),
+            }),
+            other => Err(self.inner.error(Fault::refused(format!(
+                "{} keys labelled `{}` are of {algorithm:?}, and one is needed; make it with `paygod anchor key new`, or remove all but one",
+                other.len(),
+                self.inner.config.label
+            )))),
+        }
+    }
+
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        let Algorithm::Ed25519 = algorithm;
         let mut id = [0_u8; ID_BYTES];
         getrandom::fill(&mut id).map_err(|_| self.inner.error(Fault::refused("no randomness")))?;
         // Not repeated when the token goes away in between: half a pair may be there.
         let (public, found) = self
             .inner
-            .with_session_once(|session| self.inner.create(session, &id))?;
+            .with_session_once(|session| self.inner.create(session, algorithm, &id))?;
         Ok(self.inner.signer(public, found))
     }
 
@@ -343,7 +363,7 @@ impl Inner {
 
     fn find(&self, session: &InSession<'_>, public: &PublicKey) -> Result<Found, Fault> {
         let mut ids = Vec::new();
-        for part in self.public_keys(session)? {
+        for part in self.public_keys(session, public.algorithm)? {
             if part.bytes == public.bytes {
                 ids.push(part.id);
             }
@@ -377,17 +397,28 @@ impl Inner {
         ))
     }
 
-    /// Every public key of the label.
-    fn public_keys(&self, session: &InSession<'_>) -> Result<Vec<PublicPart>, Fault> {
-        let template = [
+    /// Every public key of the label and algorithm.
+    fn public_keys(
+        &self,
+        session: &InSession<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<PublicPart>, Fault> {
+        let mut template = vec![
             Attribute::Class(ObjectClass::PUBLIC_KEY),
-            Attribute::KeyType(KeyType::EC_EDWARDS),
             Attribute::Token(true),
             Attribute::Label(self.config.label.clone().into_bytes()),
         ];
+        match algorithm {
+            // Tokens name its curve in several ways.
+            Algorithm::Ed25519 => template.push(Attribute::KeyType(KeyType::EC_EDWARDS)),
+            Algorithm::Secp256k1 => template.extend([
+                Attribute::KeyType(KeyType::EC),
+                Attribute::EcParams(SECP256K1.to_vec()),
+            ]),
+        }
         let mut keys = Vec::new();
         for handle in session.session.find_objects(&template)? {
-            keys.push(public_part(session.session, handle)?);
+            keys.push(public_part(session.session, algorithm, handle)?);
         }
         Ok(keys)
     }
@@ -407,13 +438,22 @@ impl Inner {
         }
     }
 
-    fn create(&self, session: &InSession<'_>, id: &[u8]) -> Result<(PublicKey, Found), Fault> {
+    fn create(
+        &self,
+        session: &InSession<'_>,
+        algorithm: Algorithm,
+        id: &[u8],
+    ) -> Result<(PublicKey, Found), Fault> {
+        let (curve, mechanism) = match algorithm {
+            Algorithm::Ed25519 => (EDWARDS25519.to_vec(), Mechanism::EccEdwardsKeyPairGen),
+            Algorithm::Secp256k1 => (SECP256K1.to_vec(), Mechanism::EccKeyPairGen),
+        };
         let label = || Attribute::Label(self.config.label.clone().into_bytes());
         let public = [
             Attribute::Token(true),
             Attribute::Private(false),
             Attribute::Verify(true),
-            Attribute::EcParams(EDWARDS25519.to_vec()),
+            Attribute::EcParams(curve),
             label(),
             Attribute::Id(id.to_vec()),
         ];
@@ -426,11 +466,9 @@ impl Inner {
             label(),
             Attribute::Id(id.to_vec()),
         ];
-        let made = session.session.generate_key_pair(
-            &Mechanism::EccEdwardsKeyPairGen,
-            &public,
-            &private,
-        )?;
+        let made = session
+            .session
+            .generate_key_pair(&mechanism, &public, &private)?;
         let (public, handle) = made;
         if !is_kept_inside(session.session, handle)? {
             for object in [handle, public] {
@@ -439,11 +477,8 @@ impl Inner {
             let reason = "the token made a key that it would give away; the key was destroyed";
             return Err(Fault::refused(reason));
         }
-        let PublicPart { bytes, .. } = public_part(session.session, public)?;
-        let public = PublicKey {
-            algorithm: Algorithm::Ed25519,
-            bytes,
-        };
+        let PublicPart { bytes, .. } = public_part(session.session, algorithm, public)?;
+        let public = PublicKey { algorithm, bytes };
         let found = Found {
             id: id.to_vec(),
             handle,
@@ -454,7 +489,7 @@ impl Inner {
 
     /// The private half for good; the public half stays, so that it can still be seen what there was.
     fn destroy(&self, session: &InSession<'_>, public: &PublicKey) -> Result<(), Fault> {
-        for part in self.public_keys(session)? {
+        for part in self.public_keys(session, public.algorithm)? {
             if part.bytes != public.bytes {
                 continue;
             }
@@ -490,11 +525,15 @@ fn is_kept_inside(session: &Session, handle: ObjectHandle) -> Result<bool, Fault
 /// What a token says of a public key.
 struct PublicPart {
     id: Vec<u8>,
-    /// The 32 bytes of Ed25519.
+    /// As [`PublicKey::bytes`] has them.
     bytes: Vec<u8>,
 }
 
-fn public_part(session: &Session, handle: ObjectHandle) -> Result<PublicPart, Fault> {
+fn public_part(
+    session: &Session,
+    algorithm: Algorithm,
+    handle: ObjectHandle,
+) -> Result<PublicPart, Fault> {
     let types = [AttributeType::Id, AttributeType::EcPoint];
     let (mut id, mut point) = (Vec::new(), Vec::new());
     for attribute in session.get_attributes(handle, &types)? {
@@ -504,12 +543,26 @@ fn public_part(session: &Session, handle: ObjectHandle) -> Result<PublicPart, Fa
             _ => {}
         }
     }
-    // In an OCTET STRING, as the standard says, or bare, as some tokens have it.
-    let bytes = match point.as_slice() {
-        [0x04, 0x20, rest @ ..] if rest.len() == 32 => rest.to_vec(),
-        bare if bare.len() == 32 => bare.to_vec(),
-        _ => return Err(Fault::refused("a public key of the label is not Ed25519")),
+    let bytes = match algorithm {
+        // In an OCTET STRING, as the standard says, or bare, as some tokens have it.
+        Algorithm::Ed25519 => match point.as_slice() {
+            [0x04, 0x20, rest @ ..] if rest.len() == 32 => Some(rest.to_vec()),
+            bare if bare.len() == 32 => Some(bare.to_vec()),
+            _ => None,
+        },
+        Algorithm::Secp256k1 => {
+            let bare = match point.as_slice() {
+                [0x04, 0x41, rest @ ..] if rest.len() == 65 => rest,
+                [0x04, 0x21, rest @ ..] if rest.len() == 33 => rest,
+                bare => bare,
+            };
+            secp256k1::PublicKey::from_slice(bare)
+                .ok()
+                .map(|point| point.serialize().to_vec())
+        }
     };
+    let other = || Fault::refused(format!("a public key of the label is not {algorithm:?}"));
+    let bytes = bytes.ok_or_else(other)?;
     Ok(PublicPart { id, bytes })
 }
 
@@ -543,8 +596,15 @@ impl Signer for TokenKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
-        let mechanism = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
-        self.inner.with_session(|session| {
+        let mechanism = match self.public.algorithm {
+            Algorithm::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)),
+            Algorithm::Secp256k1 if message.len() == DIGEST_BYTES => Mechanism::Ecdsa,
+            Algorithm::Secp256k1 => {
+                let reason = "it signs digests of 32 bytes and nothing else";
+                return Err(self.inner.error(Fault::refused(reason)));
+            }
+        };
+        let signature = self.inner.with_session(|session| {
             let known = lock(&self.found).clone();
             let found = if known.generation == session.live.generation {
                 known
@@ -554,6 +614,18 @@ impl Signer for TokenKey {
             let signature = session.session.sign(&mechanism, found.handle, message)?;
             *lock(&self.found) = found;
             Ok(signature)
-        })
+        })?;
+        match self.public.algorithm {
+            Algorithm::Ed25519 => Ok(signature),
+            Algorithm::Secp256k1 => low(&signature)
+                .ok_or_else(|| self.inner.error(Fault::refused("its signature is none"))),
+        }
     }
+}
+
+/// With a low `s`, as Bitcoin and Ethereum demand it; tokens give either.
+fn low(signature: &[u8]) -> Option<Vec<u8>> {
+    let mut signature = secp256k1::ecdsa::Signature::from_compact(signature).ok()?;
+    signature.normalize_s();
+    Some(signature.serialize_compact().to_vec())
 }

@@ -14,6 +14,9 @@ use paygod_types::{Code, code};
 pub enum Algorithm {
     /// Ed25519 (RFC 8032), over the message itself. What checkpoints need.
     Ed25519,
+    /// ECDSA over secp256k1 (SEC 2, section 2.4.1), over a digest of 32 bytes that the caller made. What pays
+    /// for anchors.
+    Secp256k1,
 }
 
 /// A public key: its kind and its bytes.
@@ -21,7 +24,7 @@ pub enum Algorithm {
 pub struct PublicKey {
     /// The kind.
     pub algorithm: Algorithm,
-    /// Ed25519: the 32 bytes of RFC 8032.
+    /// Ed25519: the 32 bytes of RFC 8032. Secp256k1: the 33 bytes of the compressed point (SEC 1, section 2.3.3).
     pub bytes: Vec<u8>,
 }
 
@@ -55,7 +58,8 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs a message. Ed25519: 64 bytes.
+    /// Signs a message. Ed25519: 64 bytes. Secp256k1: the message is the digest, the signature r ‖ s with a low
+    /// s (BIP 146).
     ///
     /// # Errors
     /// The provider refused or could not be reached.
@@ -69,6 +73,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// # Errors
     /// There is none, there are several, or the provider could not be reached.
     fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError>;
+
+    /// Finds the one key of an algorithm that there is.
+    ///
+    /// # Errors
+    /// There is none, there are several, or the provider could not be reached or knows no such algorithm.
+    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError>;
 
     /// Makes a new key, whose private half never leaves the provider.
     ///
@@ -107,7 +117,14 @@ impl NoteKey {
             retry: false,
         };
         let public = signer.public_key();
-        let Algorithm::Ed25519 = public.algorithm;
+        if public.algorithm != Algorithm::Ed25519 {
+            return Err(ProviderError {
+                provider: signer.key_id().to_owned(),
+                reason: "the key is of another kind than checkpoints need".to_owned(),
+                code: code::KEYS_PROVIDER_FAULT,
+                retry: false,
+            });
+        }
         let verifier_key =
             VerifierKey::new(name, SignatureType::Ed25519, &public.bytes).map_err(refuse)?;
         let verifier = Ed25519Verifier::new(&verifier_key).map_err(refuse)?;

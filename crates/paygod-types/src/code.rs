@@ -434,6 +434,9 @@ codes! {
     ANCHOR_CHAIN = "anchor.chain", Failed, "the block headers are not a chain with proof of work", "take the headers as forged, and get others from a node of your own";
     ANCHOR_PROOF = "anchor.proof", Failed, "an anchor does not prove what it should", "take the anchor as forged or of another log";
     ANCHOR_FOLDER = "anchor.folder", System, "the book's folder of anchors cannot be used", "check the disk and the permissions";
+    ANCHOR_NODE = "anchor.node", Unavailable, "the operator's own node of a chain does not answer as one should", "see that it is up and in step; what waits for it goes on by itself";
+    ANCHOR_FUNDS = "anchor.funds", Unavailable, "the key that pays for anchors has too little money", "send some to the address that `paygod anchor key show` prints";
+    ANCHOR_KEY = "anchor.key", Unavailable, "the key that pays for anchors cannot be used", "see that its keeper is there and holds a key on secp256k1";
 
     // witness: being one, and asking them.
     WITNESS_STATE = "witness.state", System, "what the witness remembers cannot be read or written", "check the disk; never let a witness begin anew, restore its folder";
