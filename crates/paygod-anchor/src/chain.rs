@@ -47,6 +47,22 @@ impl Statement {
 pub enum ProofKind {
     /// An OpenTimestamps file that leads to a Bitcoin block.
     OpenTimestamps,
+    /// An event of the registry on Ethereum, with its path to a block's header.
+    Ethereum,
+}
+
+impl ProofKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::OpenTimestamps, Self::Ethereum];
+
+    /// How the names of its files end.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::OpenTimestamps => "ots",
+            Self::Ethereum => "eth",
+        }
+    }
 }
 
 /// What a step came to.

@@ -487,6 +487,8 @@ pub struct SnapshotClaim {
 /// The receipt of an anchor. It proves nothing by itself: the proof is the file it names, and the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnchorReceipt {
+    /// 0; else how often the checkpoint was anchored anew, because the chain dropped the block that it stood in.
+    pub again: u32,
     /// SHA-256 of the proof's file.
     pub digest: Digest,
     /// What kind of proof.
@@ -502,6 +504,8 @@ pub struct AnchorReceipt {
 pub enum AnchorKind {
     /// An OpenTimestamps file that leads to a Bitcoin block, of the SHA-256 of the checkpoint's text.
     OpenTimestamps,
+    /// An event of a registry contract on Ethereum, with its receipt's path to the block's header.
+    Ethereum,
 }
 
 impl AnchorKind {
@@ -510,13 +514,16 @@ impl AnchorKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenTimestamps => "opentimestamps",
+            Self::Ethereum => "ethereum",
         }
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        (word == Self::OpenTimestamps.as_str()).then_some(Self::OpenTimestamps)
+        [Self::OpenTimestamps, Self::Ethereum]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 

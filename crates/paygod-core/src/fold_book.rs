@@ -196,7 +196,7 @@ impl Checker<'_> {
     }
 
     /// An anchor is of a checkpoint before it. Its root the fold cannot know; the verifier can. That no
-    /// checkpoint is receipted twice follows from the id.
+    /// checkpoint is receipted twice, unless anew, follows from the id.
     pub(crate) fn anchor(&self, receipt: &AnchorReceipt) -> Checked<Change> {
         if receipt.size == 0 || receipt.size > self.state.size {
             let expected = format!("a checkpoint of 1 to {} entries", self.state.size);

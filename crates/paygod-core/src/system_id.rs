@@ -3,7 +3,7 @@
 
 use paygod_types::{RequestId, Seq};
 
-use crate::entry::{Body, Entry};
+use crate::entry::{AnchorReceipt, Body, Entry};
 
 /// The name, after `paygod:`, of a system entry. `expire` is named after the reservation it releases.
 pub(crate) fn name(body: &Body, seq: Seq) -> Option<String> {
@@ -11,10 +11,20 @@ pub(crate) fn name(body: &Body, seq: Seq) -> Option<String> {
         Body::Genesis(_) => Some("genesis".to_owned()),
         Body::Expire { pending } => Some(format!("expire:{}", pending.seq)),
         Body::Snapshot(_) => Some(format!("snapshot:{seq}")),
-        Body::Anchor(receipt) => Some(format!("anchor:{}:{}", receipt.kind, receipt.size)),
+        Body::Anchor(receipt) => Some(anchor(receipt)),
         Body::KeyRotate(_) => Some(format!("key_rotate:{seq}")),
         Body::KeyRevoke(_) => Some(format!("key_revoke:{seq}")),
         _ => None,
+    }
+}
+
+fn anchor(receipt: &AnchorReceipt) -> String {
+    let AnchorReceipt {
+        again, kind, size, ..
+    } = receipt;
+    match again {
+        0 => format!("anchor:{kind}:{size}"),
+        again => format!("anchor:{kind}:{size}:{again}"),
     }
 }
 

@@ -78,7 +78,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// There is none, there are several, or the provider could not be reached or knows no such algorithm.
-    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError>;
+    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
+        Err(ProviderError {
+            provider: "a key service".to_owned(),
+            reason: format!(
+                "it keeps no single key of {algorithm:?}; name a key file or a hardware module"
+            ),
+            code: code::KEYS_PROVIDER_FAULT,
+            retry: false,
+        })
+    }
 
     /// Makes a new key, whose private half never leaves the provider.
     ///

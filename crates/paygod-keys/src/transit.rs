@@ -137,12 +137,6 @@ impl Provider for Transit {
             .map_err(|fault| self.inner.error(fault))
     }
 
-    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        Err(self.inner.error(Fault::Refused(format!(
-            "a key service holds no single key of {algorithm:?}; name a key file or a hardware module"
-        ))))
-    }
-
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
         if algorithm != Algorithm::Ed25519 {
             return self.sole(algorithm);

@@ -247,7 +247,12 @@ impl BitcoinChain {
                 )));
             }
             Sent::Taken => format!("no block of the last {waited} holds it"),
-            Sent::Rejected(said) => said,
+            // Its mempool asks for more than it did. Raised once a block, so that nobody can talk us up to the cap.
+            Sent::Rejected(said) if said.contains("fee") && waited == 0 => {
+                return Ok(Step::Waiting(format!("the node wants another fee: {said}")));
+            }
+            Sent::Rejected(said) if said.contains("fee") => said,
+            Sent::Rejected(said) => return Ok(Step::Lost(format!("the node refuses it: {said}"))),
         };
         let bytes = virtual_bytes(&newest.transaction);
         let increment = INCREMENT_PER_KVB.saturating_mul(bytes).div_ceil(1_000);

@@ -93,8 +93,16 @@ impl Bitcoind {
         Ok(())
     }
 
-    /// Ends it at once.
-    pub fn kill(&mut self) {
+    /// Ends it as its operator would: what it knows is on its disk.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take()
+            && self.ask::<Value>("stop", &json!([])).is_ok()
+        {
+            let _waited = child.wait();
+        }
+    }
+
+    fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Gone already is as good.
             let _killed = child.kill();

@@ -279,6 +279,7 @@ impl<'a> From<'a> {
                 of: Seq(self.number("of")?),
             }),
             Action::Anchor => Body::Anchor(AnchorReceipt {
+                again: self.again()?,
                 digest: self.digest("digest")?,
                 kind: self.anchor_kind()?,
                 root: self.digest("root")?,
@@ -738,6 +739,15 @@ impl<'a> From<'a> {
             signature_new,
             signatures,
         })
+    }
+
+    fn again(&mut self) -> Read<u32> {
+        if !self.has("again")? {
+            return Ok(0);
+        }
+        // Zero is spelled by leaving it out.
+        let again = u32::try_from(self.0.u64()?).ok().filter(|again| *again > 0);
+        again.ok_or_else(|| self.refuse("again", "a number from 1"))
     }
 
     fn anchor_kind(&mut self) -> Read<AnchorKind> {

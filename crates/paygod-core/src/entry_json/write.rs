@@ -357,7 +357,13 @@ fn snapshot(claim: &SnapshotClaim, out: &mut Out<'_>) {
 }
 
 fn anchor(receipt: &AnchorReceipt, out: &mut Out<'_>) {
-    out.lit("{\"digest\":");
+    out.lit("{");
+    if receipt.again > 0 {
+        out.lit("\"again\":");
+        out.number(receipt.again.into());
+        out.lit(",");
+    }
+    out.lit("\"digest\":");
     out.digest(&receipt.digest);
     out.lit(",\"kind\":");
     out.word(receipt.kind.as_str());

@@ -74,6 +74,7 @@ pub(super) fn everything() -> Book {
     let revocation = revocation(ORIGIN, (2, 9), 3, &[1, 3]);
     book.system(SystemCommand::KeyRevoke(revocation)).unwrap();
     let receipt = AnchorReceipt {
+        again: 0,
         digest: paygod_types::Digest::sha256(b"proof"),
         kind: AnchorKind::OpenTimestamps,
         root: paygod_types::Digest::sha256(b"root"),
@@ -100,6 +101,12 @@ pub(super) fn everything() -> Book {
         r#"{{"id":"q4","by":"ci","run_seal":{{"packs":[{packs}],"run":"{run}","verdict":"flag"}}}}"#
     ));
     book.sealed(&activate("q3", &set, &[(7, 0), (8, 0), (8, 1)]));
+    let anew = AnchorReceipt {
+        again: 2,
+        kind: AnchorKind::Ethereum,
+        ..receipt
+    };
+    book.system(SystemCommand::Anchor(anew)).unwrap();
     book
 }
 

@@ -449,6 +449,7 @@ fn book() -> Vec<Check> {
     let anchored = |change: fn(&mut AnchorReceipt)| {
         let sealed = scene(|book| {
             let receipt = AnchorReceipt {
+                again: 0,
                 digest: Digest::sha256(b"proof"),
                 kind: AnchorKind::OpenTimestamps,
                 root: Digest::sha256(b"root"),

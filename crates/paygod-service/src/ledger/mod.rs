@@ -50,7 +50,9 @@ mod ticket;
 mod witness;
 mod work;
 
-pub use anchors::{AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, Held};
+pub use anchors::{
+    AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, ChainRound, ChainStatus, Held,
+};
 pub use book::{BookOptions, Created};
 pub use clock::{Clock, SystemClock};
 pub use commit::EraseError;

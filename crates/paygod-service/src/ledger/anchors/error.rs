@@ -36,6 +36,9 @@ pub enum AnchorError {
         /// Why.
         reason: String,
     },
+    /// A chain, its node or its key fails.
+    #[error(transparent)]
+    Chain(#[from] paygod_anchor::chain::ChainError),
     /// The receipt was not sealed.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -57,6 +60,7 @@ impl AnchorError {
         match self {
             Self::Folder { .. } | Self::Malformed { .. } => code::ANCHOR_FOLDER,
             Self::Tree { .. } => code::STORE_IO,
+            Self::Chain(error) => error.code(),
             Self::Submit(error) => error.code(),
             Self::Ledger(error) => error.code(),
             Self::Proof(error) => error.code(),

@@ -7,9 +7,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use paygod_anchor::chain::ProofKind;
 use paygod_anchor::ots::FILE_BYTES_MAX;
 use paygod_types::Timestamp;
 
+use super::chains::Settled;
 use super::error::AnchorError;
 
 /// The folder within a book, and within an export.
@@ -27,6 +29,18 @@ const STATE_KIND: &str = "paygod-anchors-v1";
 /// Longest of those files worth reading.
 const STATE_BYTES_MAX: u64 = 256;
 
+/// Chains that checkpoints go into by transactions of our own: a folder each, made when it is needed.
+const CHAINS: [&str; 2] = ["bitcoin", "ethereum"];
+
+/// The file in a chain's folder that holds the anchor under way.
+const UNDER_WAY: &str = "under-way";
+
+/// The file in it that says where anchors stand.
+const SETTLED: &str = "settled";
+
+/// Longest of those two worth reading.
+const CHAIN_BYTES_MAX: u64 = 1 << 20;
+
 /// Nanoseconds of a day.
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -41,6 +55,36 @@ pub(super) struct State {
     pub(super) day: u64,
     /// Attempts of that day.
     pub(super) count: u32,
+}
+
+impl State {
+    const NONE: Self = Self {
+        size: 0,
+        time: Timestamp::from_nanos(0),
+        day: 0,
+        count: 0,
+    };
+
+    /// Whether the budget of the day is spent.
+    pub(super) const fn is_spent(&self, now: Timestamp, daily_max: u32) -> bool {
+        let today = if self.day == day(now) { self.count } else { 0 };
+        today >= daily_max
+    }
+
+    /// One attempt more.
+    const fn attempted(self, now: Timestamp) -> Self {
+        let today = day(now);
+        let count = if self.day == today {
+            self.count.saturating_add(1)
+        } else {
+            1
+        };
+        Self {
+            day: today,
+            count,
+            ..self
+        }
+    }
 }
 
 /// The day of a time, counted from 1970 (UTC).
@@ -61,8 +105,21 @@ impl Folder {
         }
     }
 
-    fn place(&self, size: u64) -> PathBuf {
-        self.path.join(format!("{size}.ots"))
+    fn place(&self, size: u64, kind: ProofKind) -> PathBuf {
+        self.path.join(format!("{size}.{}", kind.extension()))
+    }
+
+    /// What is kept of each chain that there is something of.
+    pub(super) fn chains(&self) -> impl Iterator<Item = (&'static str, ChainFolder)> {
+        let known = CHAINS.map(|name| (name, self.chain(name)));
+        known.into_iter().filter(|(_, chain)| chain.path.exists())
+    }
+
+    /// What is kept of one chain.
+    pub(super) fn chain(&self, name: &str) -> ChainFolder {
+        ChainFolder {
+            path: self.path.join(name),
+        }
     }
 
     fn pending_place(&self, size: u64) -> PathBuf {
@@ -71,16 +128,30 @@ impl Folder {
 
     /// Sizes with a proof that names a block, ascending.
     pub(super) fn anchored(&self) -> Result<Vec<u64>, AnchorError> {
-        sizes(&self.path)
+        self.proofs(ProofKind::OpenTimestamps)
+    }
+
+    /// Sizes with a proof of a kind, ascending.
+    pub(super) fn proofs(&self, kind: ProofKind) -> Result<Vec<u64>, AnchorError> {
+        sizes(&self.path, kind)
     }
 
     /// Sizes with a proof that names none yet, ascending.
     pub(super) fn pending(&self) -> Result<Vec<u64>, AnchorError> {
-        sizes(&self.path.join(PENDING))
+        sizes(&self.path.join(PENDING), ProofKind::OpenTimestamps)
     }
 
-    pub(super) fn read_anchored(&self, size: u64) -> Result<Vec<u8>, AnchorError> {
-        read(&self.place(size), bytes_max())
+    pub(super) fn read_proof(&self, size: u64, kind: ProofKind) -> Result<Vec<u8>, AnchorError> {
+        read(&self.place(size, kind), bytes_max())
+    }
+
+    pub(super) fn write_proof(
+        &self,
+        size: u64,
+        kind: ProofKind,
+        bytes: &[u8],
+    ) -> Result<(), AnchorError> {
+        write(&self.place(size, kind), bytes)
     }
 
     pub(super) fn read_pending(&self, size: u64) -> Result<Vec<u8>, AnchorError> {
@@ -88,7 +159,7 @@ impl Folder {
     }
 
     pub(super) fn write_anchored(&self, size: u64, bytes: &[u8]) -> Result<(), AnchorError> {
-        write(&self.place(size), bytes)
+        self.write_proof(size, ProofKind::OpenTimestamps, bytes)
     }
 
     pub(super) fn write_pending(&self, size: u64, bytes: &[u8]) -> Result<(), AnchorError> {
@@ -96,11 +167,7 @@ impl Folder {
     }
 
     pub(super) fn remove_pending(&self, size: u64) -> Result<(), AnchorError> {
-        let path = self.pending_place(size);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(path)(error)),
-            _ => Ok(()),
-        }
+        remove(self.pending_place(size))
     }
 
     pub(super) fn malformed(&self, size: u64, reason: &dyn core::fmt::Display) -> AnchorError {
@@ -111,44 +178,29 @@ impl Folder {
     }
 
     pub(super) fn state(&self) -> Result<State, AnchorError> {
-        let path = self.path.join(STATE);
-        if !path.exists() {
-            let time = Timestamp::from_nanos(0);
-            return Ok(State {
-                size: 0,
-                time,
-                day: 0,
-                count: 0,
-            });
-        }
-        let bytes = read(&path, STATE_BYTES_MAX)?;
-        let parsed = core::str::from_utf8(&bytes).ok().and_then(parse);
-        parsed.ok_or_else(|| AnchorError::Malformed {
-            path,
-            reason: "it is not the state of anchoring".to_owned(),
-        })
+        read_state(&self.path.join(STATE))
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), AnchorError> {
-        let State {
-            size,
-            time,
-            day,
-            count,
-        } = state;
-        let nanos = time.as_nanos();
-        let line = format!("{STATE_KIND} {size} {nanos} {day} {count}\n");
-        write(&self.path.join(STATE), line.as_bytes())
+        write_state(&self.path.join(STATE), state)
+    }
+
+    /// Before the first question: whoever is killed in between has spent it.
+    pub(super) fn count_attempt(&self, now: Timestamp) -> Result<(), AnchorError> {
+        self.write_state(&self.state()?.attempted(now))
     }
 
     /// Copies the proofs of checkpoints up to a size, as exports have them: nothing is flushed.
     pub(crate) fn export(&self, to: &Path, up_to: u64) -> Result<(), AnchorError> {
-        for size in self.anchored()?.into_iter().filter(|size| *size <= up_to) {
-            let place = Self::of(to).place(size);
-            let bytes = self.read_anchored(size)?;
-            let folder = place.parent().unwrap_or(to);
-            let put = fs::create_dir_all(folder).and_then(|()| fs::write(&place, bytes));
-            put.map_err(refused(place))?;
+        for kind in ProofKind::ALL {
+            let sizes = self.proofs(kind)?;
+            for size in sizes.into_iter().filter(|size| *size <= up_to) {
+                let place = Self::of(to).place(size, kind);
+                let bytes = self.read_proof(size, kind)?;
+                let folder = place.parent().unwrap_or(to);
+                let put = fs::create_dir_all(folder).and_then(|()| fs::write(&place, bytes));
+                put.map_err(refused(place))?;
+            }
         }
         Ok(())
     }
@@ -156,8 +208,13 @@ impl Folder {
     /// Copies everything, as backups have it.
     pub(crate) fn copy(&self, to: &Path) -> Result<(), AnchorError> {
         let to = Self::of(to);
-        for size in self.anchored()? {
-            to.write_anchored(size, &self.read_anchored(size)?)?;
+        for kind in ProofKind::ALL {
+            for size in self.proofs(kind)? {
+                to.write_proof(size, kind, &self.read_proof(size, kind)?)?;
+            }
+        }
+        for (name, chain) in self.chains() {
+            chain.copy(&to.chain(name))?;
         }
         for size in self.pending()? {
             to.write_pending(size, &self.read_pending(size)?)?;
@@ -167,6 +224,174 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// The folder of one chain.
+#[derive(Clone, Debug)]
+pub(super) struct ChainFolder {
+    path: PathBuf,
+}
+
+impl ChainFolder {
+    pub(super) fn state(&self) -> Result<State, AnchorError> {
+        read_state(&self.path.join(STATE))
+    }
+
+    fn write_state(&self, state: &State) -> Result<(), AnchorError> {
+        write_state(&self.path.join(STATE), state)
+    }
+
+    pub(super) fn count_attempt(&self, now: Timestamp) -> Result<(), AnchorError> {
+        self.write_state(&self.state()?.attempted(now))
+    }
+
+    pub(super) fn submitted(&self, size: u64, time: Timestamp) -> Result<(), AnchorError> {
+        let state = self.state()?;
+        self.write_state(&State {
+            size,
+            time,
+            ..state
+        })
+    }
+
+    /// As if nothing had been submitted yet; what was spent of the budget stays spent.
+    pub(super) fn forget_submission(&self) -> Result<(), AnchorError> {
+        let State { day, count, .. } = self.state()?;
+        self.write_state(&State {
+            day,
+            count,
+            ..State::NONE
+        })
+    }
+
+    /// The size of the checkpoint whose anchor is under way, and the chain's own text about it.
+    pub(super) fn under_way(&self) -> Result<Option<(u64, String)>, AnchorError> {
+        let path = self.path.join(UNDER_WAY);
+        let Some(text) = read_text(&path)? else {
+            return Ok(None);
+        };
+        let parsed = text.split_once('\n').and_then(|(size, text)| {
+            let size = size.parse().ok()?;
+            Some((size, text.to_owned()))
+        });
+        parsed.map(Some).ok_or_else(|| AnchorError::Malformed {
+            path,
+            reason: "it begins with no size".to_owned(),
+        })
+    }
+
+    pub(super) fn write_under_way(&self, size: u64, text: &str) -> Result<(), AnchorError> {
+        write(
+            &self.path.join(UNDER_WAY),
+            format!("{size}\n{text}").as_bytes(),
+        )
+    }
+
+    pub(super) fn remove_under_way(&self) -> Result<(), AnchorError> {
+        remove(self.path.join(UNDER_WAY))
+    }
+
+    /// Where anchors stand, in the order they came to.
+    pub(super) fn settled(&self) -> Result<Vec<Settled>, AnchorError> {
+        let path = self.path.join(SETTLED);
+        let Some(text) = read_text(&path)? else {
+            return Ok(Vec::new());
+        };
+        let line = |line: &str| {
+            let (size, place) = line.split_once(' ')?;
+            Some(Settled {
+                size: size.parse().ok()?,
+                place: place.to_owned(),
+            })
+        };
+        let parsed: Option<Vec<Settled>> = text.lines().map(line).collect();
+        parsed.ok_or_else(|| AnchorError::Malformed {
+            path,
+            reason: "a line of it is no place of an anchor".to_owned(),
+        })
+    }
+
+    fn write_settled(&self, settled: &[Settled]) -> Result<(), AnchorError> {
+        let lines: String = settled
+            .iter()
+            .map(|Settled { size, place }| format!("{size} {place}\n"))
+            .collect();
+        write(&self.path.join(SETTLED), lines.as_bytes())
+    }
+
+    /// Notes where an anchor stands, in place of where it stood; the oldest go past `most`.
+    pub(super) fn settle(&self, new: Settled, most: usize) -> Result<(), AnchorError> {
+        let mut settled = self.settled()?;
+        settled.retain(|one| one.size != new.size);
+        settled.push(new);
+        let past = settled.len().saturating_sub(most);
+        settled.drain(..past);
+        self.write_settled(&settled)
+    }
+
+    /// Looks back at an anchor no more, unless it is the last one.
+    pub(super) fn unsettle_before_last(&self, size: u64) -> Result<(), AnchorError> {
+        let mut settled = self.settled()?;
+        let Some(last) = settled.pop().filter(|last| last.size != size) else {
+            return Ok(());
+        };
+        settled.retain(|one| one.size != size);
+        settled.push(last);
+        self.write_settled(&settled)
+    }
+
+    fn copy(&self, to: &Self) -> Result<(), AnchorError> {
+        for name in [STATE, UNDER_WAY, SETTLED] {
+            if let Some(text) = read_text(&self.path.join(name))? {
+                write(&to.path.join(name), text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A small file of text, if it is there.
+fn read_text(path: &Path) -> Result<Option<String>, AnchorError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read(path, CHAIN_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| AnchorError::Malformed {
+        path: path.to_path_buf(),
+        reason: "it is no text".to_owned(),
+    })?;
+    Ok(Some(text))
+}
+
+fn remove(path: PathBuf) -> Result<(), AnchorError> {
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn read_state(path: &Path) -> Result<State, AnchorError> {
+    if !path.exists() {
+        return Ok(State::NONE);
+    }
+    let bytes = read(path, STATE_BYTES_MAX)?;
+    let parsed = core::str::from_utf8(&bytes).ok().and_then(parse);
+    parsed.ok_or_else(|| AnchorError::Malformed {
+        path: path.to_path_buf(),
+        reason: "it is not the state of anchoring".to_owned(),
+    })
+}
+
+fn write_state(path: &Path, state: &State) -> Result<(), AnchorError> {
+    let State {
+        size,
+        time,
+        day,
+        count,
+    } = state;
+    let nanos = time.as_nanos();
+    let line = format!("{STATE_KIND} {size} {nanos} {day} {count}\n");
+    write(path, line.as_bytes())
 }
 
 fn bytes_max() -> u64 {
@@ -192,7 +417,7 @@ fn refused(path: PathBuf) -> impl FnOnce(io::Error) -> AnchorError {
 }
 
 /// What is not the name of a proof is left alone.
-fn sizes(folder: &Path) -> Result<Vec<u64>, AnchorError> {
+fn sizes(folder: &Path, kind: ProofKind) -> Result<Vec<u64>, AnchorError> {
     let names = match fs::read_dir(folder) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -202,7 +427,9 @@ fn sizes(folder: &Path) -> Result<Vec<u64>, AnchorError> {
     for name in names {
         let name = name.map_err(refused(folder.to_path_buf()))?.file_name();
         let size = name.to_str().and_then(|name| {
-            let digits = name.strip_suffix(".ots")?;
+            let (digits, _) = name
+                .rsplit_once('.')
+                .filter(|(_, extension)| *extension == kind.extension())?;
             let size: u64 = digits.parse().ok()?;
             (size.to_string() == digits).then_some(size)
         });
@@ -287,7 +514,7 @@ mod tests {
             .write_anchored(8, &vec![0; FILE_BYTES_MAX + 1])
             .unwrap();
         assert!(matches!(
-            folder.read_anchored(8),
+            folder.read_proof(8, ProofKind::OpenTimestamps),
             Err(AnchorError::Malformed { .. })
         ));
     }

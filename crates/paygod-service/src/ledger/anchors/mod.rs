@@ -4,11 +4,14 @@
 //! a thread of the ledger's own, or when somebody asks for it; nothing in the path of requests waits for
 //! it, and a calendar that is down costs a line in the status.
 //!
+//! Beside calendars there are chains that take checkpoints by transactions of our own; see `chains`.
+//!
 //! A proof passes three places, each written whole before the next: `anchors/pending/<size>.ots` when a
 //! calendar took it, `anchors/<size>.ots` when it names a block, and the entry that receipts it. Killed
 //! anywhere, the next round goes on from there. After an outage only the newest checkpoint is submitted:
 //! it covers all that came before.
 
+mod chains;
 mod error;
 mod folder;
 mod policy;
@@ -16,9 +19,11 @@ mod round;
 mod thread;
 
 use paygod_anchor::bitcoin::Headers;
+use paygod_anchor::chain::ProofKind;
 use paygod_tlog::TreeHead;
 use paygod_types::Timestamp;
 
+pub use chains::ChainRound;
 pub use error::AnchorError;
 pub(super) use folder::Folder;
 pub use policy::AnchorPolicy;
@@ -31,10 +36,12 @@ use super::open::Ledger;
 /// How far the anchoring of a book is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorStatus {
-    /// Sizes of the checkpoints whose proofs name a block, ascending.
+    /// Sizes of the checkpoints whose proofs name a block, of any chain, ascending.
     pub anchored: Vec<u64>,
     /// Sizes of those that calendars took and that name no block yet, ascending.
     pub pending: Vec<u64>,
+    /// What is known of each chain that takes transactions of our own.
+    pub chains: Vec<ChainStatus>,
     /// Entries that no proof with a block covers.
     pub newer: u64,
     /// When a checkpoint was submitted last.
@@ -45,12 +52,27 @@ pub struct AnchorStatus {
     pub fault: Option<String>,
 }
 
+/// How far anchors on one chain are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainStatus {
+    /// The chain.
+    pub chain: &'static str,
+    /// The size of the checkpoint whose anchor is under way.
+    pub under_way: Option<u64>,
+    /// When an anchor was begun last.
+    pub submitted: Option<Timestamp>,
+    /// Anchors begun this day (UTC).
+    pub today: u32,
+}
+
 /// A proof of the book, with the tree that it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorFile {
+    /// What kind of proof.
+    pub kind: ProofKind,
     /// Size and root.
     pub head: TreeHead,
-    /// The bytes of the `.ots` file.
+    /// The bytes of the file.
     pub bytes: Vec<u8>,
 }
 
@@ -83,11 +105,27 @@ impl Ledger {
     /// The folder of anchors cannot be read.
     pub fn anchor_status(&self) -> Result<AnchorStatus, AnchorError> {
         let folder = &self.anchorer.folder;
-        let anchored = folder.anchored()?;
+        let mut anchored = Vec::new();
+        for kind in ProofKind::ALL {
+            anchored.extend(folder.proofs(kind)?);
+        }
+        anchored.sort_unstable();
+        anchored.dedup();
         let last = anchored.last().copied().unwrap_or(0);
         let state = folder.state()?;
         let today = folder::day(self.shared.clock.now());
+        let mut chains = Vec::new();
+        for (chain, folder) in folder.chains() {
+            let state = folder.state()?;
+            chains.push(ChainStatus {
+                chain,
+                under_way: folder.under_way()?.map(|(size, _)| size),
+                submitted: (state.size > 0).then_some(state.time),
+                today: if state.day == today { state.count } else { 0 },
+            });
+        }
         Ok(AnchorStatus {
+            chains,
             newer: self.size().saturating_sub(last),
             pending: folder.pending()?,
             anchored,
@@ -97,21 +135,23 @@ impl Ledger {
         })
     }
 
-    /// The proofs that name a block, ascending by size.
+    /// The proofs that name a block, ascending by size within their kind.
     ///
     /// # Errors
     /// The folder of anchors or the tree cannot be read.
     pub fn anchor_files(&self) -> Result<Vec<AnchorFile>, AnchorError> {
-        let sizes = self.anchorer.folder.anchored()?;
+        let mut files = Vec::new();
         let signed = self.signed();
-        let known = sizes.into_iter().filter(|size| *size <= signed);
-        known
-            .map(|size| {
-                Ok(AnchorFile {
+        for kind in ProofKind::ALL {
+            let sizes = self.anchorer.folder.proofs(kind)?;
+            for size in sizes.into_iter().filter(|size| *size <= signed) {
+                files.push(AnchorFile {
+                    kind,
                     head: self.anchorer.head_at(size)?,
-                    bytes: self.anchorer.folder.read_anchored(size)?,
-                })
-            })
-            .collect()
+                    bytes: self.anchorer.folder.read_proof(size, kind)?,
+                });
+            }
+        }
+        Ok(files)
     }
 }

@@ -1,14 +1,16 @@
 //! When checkpoints are anchored, and where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paygod_anchor::calendar::{AllowList, AllowListError, DEFAULT_ALLOWED, DEFAULT_CALENDARS};
+use paygod_anchor::chain::Chain;
 use paygod_anchor::ots::CalendarUri;
 
 /// How long one question to a calendar may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// When checkpoints are anchored, and by which calendars.
+/// When checkpoints are anchored, by which calendars, and into which chains.
 #[derive(Clone, Debug)]
 pub struct AnchorPolicy {
     /// A checkpoint with something new is due so long after the last submission.
@@ -19,12 +21,15 @@ pub struct AnchorPolicy {
     pub daily_max: u32,
     /// How long pending proofs are left alone between two attempts to upgrade them.
     pub upgrade_every: Duration,
-    /// Who is asked to take a checkpoint. Each of them is asked each time; one that answers is enough.
+    /// Who is asked to take a checkpoint. Each of them is asked each time; one that answers is enough. None: no
+    /// calendar takes any.
     pub calendars: Vec<CalendarUri>,
     /// Who may be asked at all.
     pub allowed: AllowList,
     /// How long one question may take, from name look-up to last byte.
     pub timeout: Duration,
+    /// Chains that checkpoints are put into by transactions of our own. Each has a budget of its own.
+    pub chains: Vec<Arc<dyn Chain>>,
 }
 
 impl AnchorPolicy {
@@ -58,6 +63,7 @@ impl AnchorPolicy {
             calendars,
             allowed,
             timeout: QUESTION,
+            chains: Vec::new(),
         })
     }
 }

@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use paygod_anchor::bitcoin::{Headers, judge};
 use paygod_anchor::calendar::{Calendar, CalendarError};
+use paygod_anchor::chain::ProofKind;
 use paygod_anchor::ots::{Attestation, CalendarUri, DetachedFile, Op, Timestamp as Promise};
 use paygod_core::entry::{AnchorKind, AnchorReceipt};
-use paygod_core::{Action, EntryHead, SystemCommand};
+use paygod_core::{Action, Body, EntryHead, SystemCommand};
 use paygod_store::{Finder, Reader, TreeSource};
 use paygod_tlog::{Checkpoint, TreeHead, TreeReader};
-use paygod_types::{Digest, RequestId, Seq, Timestamp};
+use paygod_types::{Digest, RequestId, Seq};
 
+use super::chains::ChainRound;
 use super::error::AnchorError;
-use super::folder::{Folder, State, day};
+use super::folder::{Folder, State};
 use super::policy::AnchorPolicy;
 use crate::ledger::errand::Errand;
 use crate::ledger::error::LedgerError;
@@ -25,6 +27,9 @@ use crate::ledger::shared::Shared;
 /// Most pending proofs that a round asks about, the oldest first; the next one goes on.
 const UPGRADES_MAX: usize = 256;
 
+/// How often a checkpoint may be anchored anew.
+const AGAIN_MAX: u32 = 1_000;
+
 /// What a round did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnchorRound {
@@ -32,6 +37,8 @@ pub struct AnchorRound {
     pub submitted: Option<u64>,
     /// Why none was, if none was.
     pub held: Option<Held>,
+    /// What was done on each chain that takes transactions of our own.
+    pub chains: Vec<ChainRound>,
     /// Sizes of the checkpoints that got their block, and the entries that receipt them.
     pub sealed: Vec<(u64, Seq)>,
     /// Proofs that wait for their block.
@@ -49,8 +56,12 @@ pub enum Held {
     NotYet,
     /// The budget of the day is spent.
     Budget,
-    /// No calendar took it.
+    /// No calendar took it, or the chain's node or key failed.
     Refused,
+    /// On this chain another one is under way.
+    UnderWay,
+    /// What was under way can never come about; the next round begins anew.
+    Lost,
 }
 
 /// Does rounds, one at a time.
@@ -125,24 +136,40 @@ impl Anchorer {
                     Err(error) => return Err(error),
                 }
             }
-            round.sealed.extend(self.receipt(size)?);
+            round
+                .sealed
+                .extend(self.receipt(size, ProofKind::OpenTimestamps)?);
             self.folder.remove_pending(size)?;
         }
-        match self.due(policy, now)? {
-            Ok(head) if self.submit(&head, policy, &mut asking)? => {
+        let due = if policy.calendars.is_empty() {
+            None
+        } else {
+            Some(self.due(&self.folder.state()?, policy, now)?)
+        };
+        match due {
+            None => {}
+            Some(Ok(head)) if self.submit(&head, policy, &mut asking)? => {
                 round.submitted = Some(head.size);
             }
-            Ok(_) => round.held = Some(Held::Refused),
-            Err(held) => round.held = Some(held),
+            Some(Ok(_)) => round.held = Some(Held::Refused),
+            Some(Err(held)) => round.held = Some(held),
+        }
+        for chain in &policy.chains {
+            let of = self.chain_round(chain, policy, headers, now, &mut round.sealed)?;
+            asking.faults.extend(of.faults.iter().cloned());
+            round.chains.push(of);
         }
         round.pending = u64::try_from(self.folder.pending()?.len()).unwrap_or(u64::MAX);
         round.faults = asking.faults;
         Ok(round)
     }
 
-    /// What the last submission covered; 0 if nothing is known of one.
+    /// What the last submission covered, whichever way it went; 0 if nothing is known of one.
     pub(in crate::ledger) fn covered(&self) -> u64 {
-        self.folder.state().map_or(0, |state| state.size)
+        let calendars = self.folder.state().map_or(0, |state| state.size);
+        let chains = self.folder.chains();
+        let chains = chains.filter_map(|(_, chain)| Some(chain.state().ok()?.size));
+        chains.fold(calendars, u64::max)
     }
 
     /// Size and root, as they were.
@@ -207,20 +234,23 @@ impl Anchorer {
 
     /// Seals the receipt of a proof that names a block, unless it was sealed before. INVARIANT(anchor-order):
     /// the proof is on the disk by now, and the id that follows from the size is used once.
-    fn receipt(&self, size: u64) -> Result<Option<(u64, Seq)>, AnchorError> {
-        let kind = AnchorKind::OpenTimestamps;
-        let durable = self.shared.progress.durable();
-        let id = RequestId::system(&format!("anchor:{kind}:{size}"));
-        let known = match id.map(|id| find(&self.reader, &self.finder, durable, &id)) {
-            Ok(Err(LedgerError::NoRequest { .. })) | Err(_) => false,
-            Ok(Err(error)) => return Err(error.into()),
-            Ok(Ok(_)) => true,
-        };
-        if known {
-            return Ok(None);
+    pub(super) fn receipt(
+        &self,
+        size: u64,
+        kind: ProofKind,
+    ) -> Result<Option<(u64, Seq)>, AnchorError> {
+        let digest = Digest::sha256(&self.folder.read_proof(size, kind)?);
+        let kind = word(kind);
+        let mut again = 0;
+        while let Some(known) = self.receipted(size, kind, again)? {
+            if known.digest == digest || again >= AGAIN_MAX {
+                return Ok(None);
+            }
+            again = again.saturating_add(1);
         }
         let receipt = AnchorReceipt {
-            digest: Digest::sha256(&self.folder.read_anchored(size)?),
+            again,
+            digest,
             kind,
             root: Digest::from_bytes(self.head_at(size)?.root.to_bytes()),
             size,
@@ -233,9 +263,38 @@ impl Anchorer {
         Ok(Some((size, Seq(end.saturating_sub(1)))))
     }
 
+    /// The receipt of a checkpoint that was sealed.
+    pub(super) fn receipted(
+        &self,
+        size: u64,
+        kind: AnchorKind,
+        again: u32,
+    ) -> Result<Option<AnchorReceipt>, AnchorError> {
+        let name = match again {
+            0 => format!("anchor:{kind}:{size}"),
+            again => format!("anchor:{kind}:{size}:{again}"),
+        };
+        let Ok(id) = RequestId::system(&name) else {
+            return Ok(None);
+        };
+        let durable = self.shared.progress.durable();
+        match find(&self.reader, &self.finder, durable, &id) {
+            Err(LedgerError::NoRequest { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(found) => Ok(match found.entry.body {
+                Body::Anchor(receipt) => Some(receipt),
+                _ => None,
+            }),
+        }
+    }
+
     /// The checkpoint that is due, or why none is.
-    fn due(&self, policy: &AnchorPolicy, now: bool) -> Result<Result<TreeHead, Held>, AnchorError> {
-        let state = self.folder.state()?;
+    pub(super) fn due(
+        &self,
+        state: &State,
+        policy: &AnchorPolicy,
+        now: bool,
+    ) -> Result<Result<TreeHead, Held>, AnchorError> {
         let Some(head) = self.shared.checkpoint().map(|signed| *signed.head()) else {
             return Ok(Err(Held::NothingNew));
         };
@@ -250,7 +309,7 @@ impl Anchorer {
         if !(now || by_time || by_count || state.size == 0) {
             return Ok(Err(Held::NotYet));
         }
-        if state.day == day(time) && state.count >= policy.daily_max {
+        if state.is_spent(time, policy.daily_max) {
             return Ok(Err(Held::Budget));
         }
         Ok(Ok(head))
@@ -284,7 +343,7 @@ impl Anchorer {
         asking: &mut Asking<'_>,
     ) -> Result<bool, AnchorError> {
         let time = self.shared.clock.now();
-        self.count_attempt(time)?;
+        self.folder.count_attempt(time)?;
         let digest = self.text_digest(*head)?;
         let mut promised = Promise::default();
         for uri in &policy.calendars {
@@ -308,18 +367,13 @@ impl Anchorer {
         self.folder.write_state(&state)?;
         Ok(true)
     }
+}
 
-    /// Before the first question: whoever is killed in between has spent it.
-    fn count_attempt(&self, time: Timestamp) -> Result<(), AnchorError> {
-        let mut state = self.folder.state()?;
-        let today = day(time);
-        state.count = if state.day == today {
-            state.count.saturating_add(1)
-        } else {
-            1
-        };
-        state.day = today;
-        self.folder.write_state(&state)
+/// A kind of proof as receipts name it.
+pub(super) const fn word(kind: ProofKind) -> AnchorKind {
+    match kind {
+        ProofKind::OpenTimestamps => AnchorKind::OpenTimestamps,
+        ProofKind::Ethereum => AnchorKind::Ethereum,
     }
 }
 

@@ -41,8 +41,10 @@ impl Follower {
             }
             let wait = match self.anchorer.round(policy, None, false) {
                 Ok(round) => {
-                    covered = round.submitted.unwrap_or(covered);
-                    held = by_count && round.submitted.is_none();
+                    let chains = round.chains.iter().map(|chain| chain.submitted);
+                    let submitted = chains.fold(round.submitted, Option::max);
+                    covered = submitted.unwrap_or(covered);
+                    held = by_count && submitted.is_none();
                     let fault = (!round.faults.is_empty()).then(|| round.faults.join("; "));
                     self.shared.set_anchor_fault(fault);
                     match round.held {
