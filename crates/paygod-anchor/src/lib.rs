@@ -7,6 +7,7 @@
 //! - [`bitcoin`]: block headers, checked by us: proof of work, linkage, difficulty.
 //! - [`chain`]: a chain that takes checkpoints by transactions of our own, through a node of the operator's ([`rpc`]),
 //!   paid by a key of ours ([`paying`]).
+//! - [`ethereum`]: the registry on Ethereum, and proofs of what stands in it.
 //! - [`practice`]: a chain and a calendar of our own, for tests and drills.
 //!
 //! What is anchored is the text of a checkpoint (C2SP tlog-checkpoint: origin, size, root), so an anchor
@@ -21,6 +22,7 @@
 pub mod bitcoin;
 pub mod calendar;
 pub mod chain;
+pub mod ethereum;
 pub mod ots;
 pub mod paying;
 pub mod practice;

@@ -1,13 +1,15 @@
 //! Chains, a calendar and a key of our own, for tests and drills: real bytes, no worth.
 //!
 //! The chain is a regtest chain, whose blocks take two attempts each. The calendar is fake by name: it
-//! listens on this machine only and can be told to misbehave. The node of [`Bitcoind`] is real.
+//! listens on this machine only and can be told to misbehave. The nodes of [`Bitcoind`] and [`Anvil`] are real.
 
+mod anvil;
 mod bitcoind;
 mod calendar;
 mod chain;
 mod paying;
 
+pub use anvil::Anvil;
 pub use bitcoind::Bitcoind;
 pub use calendar::{FakeCalendar, Mood};
 pub use chain::PracticeChain;

@@ -93,3 +93,18 @@ fn openssl_reads_the_key_file_when_it_is_installed() {
         Err(_) => println!("skipped: openssl is not installed (apt-get install openssl)"),
     }
 }
+
+#[test]
+fn a_paying_key_reads_back_and_is_of_no_other_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("anchor.key");
+    let made = crate::paying::PayingKeyFile::create(&path, b"a passphrase of some length").unwrap();
+    let found = crate::paying::PayingKeyFile::open(&path, b"a passphrase of some length").unwrap();
+    use crate::Signer as _;
+    assert_eq!(found.public_key(), made.public_key());
+    assert_eq!(found.sign(&[7; 32]), made.sign(&[7; 32]));
+    assert!(found.sign(b"no digest").is_err());
+    assert!(!format!("{found:?}").contains("SecretKey"));
+    let other = open_seed(&path, SeedKind::Ed25519, b"a passphrase of some length");
+    assert!(matches!(other, Err(KeyFileError::Form { .. })));
+}

@@ -50,6 +50,14 @@ pub struct ProviderError {
     pub retry: bool,
 }
 
+impl ProviderError {
+    /// The permanent code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+}
+
 /// One private key, wherever it is.
 pub trait Signer: Send + Sync + fmt::Debug {
     /// The provider's own name of the key, its version included.

@@ -306,3 +306,34 @@ fn a_module_that_is_not_there_is_named() {
     let error = Token::new(config).unwrap_err();
     assert!(!error.retry && error.to_string().contains("/nowhere/module.so"));
 }
+
+#[test]
+fn softhsm_paying_key_is_made_inside_found_alone_and_signs_with_a_low_s() {
+    in_a_process(
+        "softhsm_paying_key_is_made_inside_found_alone_and_signs_with_a_low_s",
+        |home| {
+            let token = home.token();
+            token.create(Algorithm::Ed25519).unwrap();
+            assert!(token.sole(Algorithm::Secp256k1).is_err());
+            let made = token.create(Algorithm::Secp256k1).unwrap();
+            let found = home.token().sole(Algorithm::Secp256k1).unwrap();
+            assert_eq!(found.key_id(), made.key_id());
+            let point = secp256k1::PublicKey::from_slice(&found.public_key().bytes).unwrap();
+            for number in 0..32 {
+                let digest = [number; 32];
+                let signed = found.sign(&digest).unwrap();
+                let signature = secp256k1::ecdsa::Signature::from_compact(&signed).unwrap();
+                let mut low = signature;
+                low.normalize_s();
+                assert_eq!(low, signature);
+                let message = secp256k1::Message::from_digest(digest);
+                let verifier = secp256k1::Secp256k1::verification_only();
+                verifier.verify_ecdsa(&message, &signature, &point).unwrap();
+            }
+            assert!(found.sign(b"no digest").is_err());
+            token.create(Algorithm::Secp256k1).unwrap();
+            let error = token.sole(Algorithm::Secp256k1).unwrap_err();
+            assert!(error.to_string().contains('2'), "{error}");
+        },
+    );
+}

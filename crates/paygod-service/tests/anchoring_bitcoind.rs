@@ -11,16 +11,17 @@ mod support;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paygod_anchor::bitcoin::{BitcoinChain, BitcoinTerms, Headers, Network, judge};
 use paygod_anchor::ots::DetachedFile;
 use paygod_anchor::practice::{Bitcoind, PracticeKey};
 use paygod_core::entry::{AnchorReceipt, Body};
 use paygod_service::ledger::{AnchorPolicy, AnchorRound, ChainRound, Held, Ledger, OpenOptions};
+use paygod_tlog::{LogVerifier, TlogProof, leaf_hash};
 use paygod_types::{Digest, Seq};
 use serde_json::json;
-use support::{TestBook, open_account};
+use support::{TestBook, open_account, payment};
 
 struct Scene {
     book: TestBook,
@@ -234,6 +235,72 @@ fn real_bitcoind_killed_between_any_two_steps_pays_and_receipts_once() {
     std::fs::write(scene.file("bitcoin/under-way"), b"torn").unwrap();
     let round = scene.now(&ledger);
     assert!(round.faults[0].contains("under-way"), "{round:?}");
+}
+
+/// The figures that docs/operate/anchors.md gives: bytes and time of a receipt with its anchor.
+#[test]
+fn real_bitcoind_receipt_with_its_anchor_is_small_and_verifies_at_once() {
+    let Some(mut scene) =
+        scene("real_bitcoind_receipt_with_its_anchor_is_small_and_verifies_at_once")
+    else {
+        return;
+    };
+    scene.book = TestBook::hybrid();
+    let ledger = scene.open();
+    scene.book.allow_all(&ledger);
+    for account in ["a", "b"] {
+        one_more(&ledger, account);
+    }
+    let made = ledger.submit(vec![payment("pay", "a", "b", "1.00")]);
+    let seq = Seq(ledger.size() - 1);
+    made[0].as_ref().unwrap();
+    // A tree and a block of some depth.
+    for number in 0..300 {
+        ledger.submit(vec![open_account(&format!("more-{number}"), "EUR")])[0]
+            .as_ref()
+            .unwrap();
+    }
+    assert_eq!(ledger.anchored_receipt(seq).unwrap(), None);
+    scene.now(&ledger);
+    scene.mine(6);
+    scene.now(&ledger);
+    one_more(&ledger, "later");
+    let (receipt, anchor) = ledger.anchored_receipt(seq).unwrap().unwrap();
+    let proof = receipt.proof.unwrap();
+    let bytes = proof.len() + anchor.bytes.len();
+
+    let headers = scene.headers();
+    let keys = [
+        ledger.status().unwrap().checkpoint_keys[0].vkey.to_string(),
+        scene.book.created.hybrid_key.clone().unwrap(),
+    ]
+    .map(|key| paygod_tlog::VerifierKey::parse(&key).unwrap());
+    let check = || {
+        let proof = TlogProof::parse(&proof).unwrap();
+        for key in &keys {
+            let verifier = LogVerifier::new(key).unwrap();
+            let name = key.name().as_str();
+            proof
+                .verify(leaf_hash(&receipt.entry), name, &[&verifier])
+                .unwrap();
+        }
+        let file = DetachedFile::parse(&anchor.bytes).unwrap();
+        let text = proof.checkpoint.checkpoint().to_text().unwrap();
+        assert!(file.is_of(&Digest::sha256(text.as_bytes())));
+        judge(&file, &headers).unwrap()
+    };
+    // The best of some: others use this machine too.
+    let took = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            check();
+            began.elapsed()
+        })
+        .min()
+        .unwrap();
+    println!("a receipt with its anchor has {bytes} bytes and verifies in {took:?}");
+    assert!(bytes < 8_192, "{bytes}");
+    assert!(took < Duration::from_millis(10), "{took:?}");
 }
 
 #[test]

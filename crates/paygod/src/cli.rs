@@ -15,7 +15,10 @@ mod run;
 mod tools;
 mod witness;
 
-pub(crate) use anchor::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, HeadersFile};
+pub(crate) use anchor::{
+    AnchorCommand, AnchorExport, AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorNow,
+    AnchorVerify, BitcoinNode, HeadersFile,
+};
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use keys::{
     CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysRotate, KeysSign,

@@ -51,7 +51,8 @@ mod witness;
 mod work;
 
 pub use anchors::{
-    AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, ChainRound, ChainStatus, Held,
+    AnchorError, AnchorFile, AnchorPolicy, AnchorRound, AnchorStatus, ChainRound, ChainStatus,
+    Held, Payer,
 };
 pub use book::{BookOptions, Created};
 pub use clock::{Clock, SystemClock};

@@ -55,6 +55,8 @@ pub enum Protection {
     Signed,
     /// A checkpoint that a quorum of witnesses has cosigned covers it.
     Witnessed,
+    /// A checkpoint that is anchored in a public chain covers it.
+    Anchored,
 }
 
 impl Protection {
@@ -65,6 +67,7 @@ impl Protection {
             Self::Durable => "durable",
             Self::Signed => "signed",
             Self::Witnessed => "witnessed",
+            Self::Anchored => "anchored",
         }
     }
 }
@@ -359,6 +362,17 @@ impl Ledger {
                 proof: None,
             });
         };
+        self.receipt_by(seq, checkpoint, protection)
+    }
+
+    /// The receipt by a checkpoint that covers the entry.
+    pub(super) fn receipt_by(
+        &self,
+        seq: Seq,
+        checkpoint: SignedCheckpoint,
+        protection: Protection,
+    ) -> Result<Receipt, LedgerError> {
+        let entry = self.entry(seq)?.bytes;
         let size = checkpoint.head().size;
         let inclusion =
             TreeReader::new(&self.tree, size).and_then(|mut tree| tree.inclusion(seq.get(), size));

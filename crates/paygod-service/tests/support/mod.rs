@@ -20,12 +20,21 @@ impl TestBook {
 
     /// With keys of another provider, say.
     pub(crate) fn with(open: OpenOptions) -> Self {
+        Self::made(open, false)
+    }
+
+    /// Whose checkpoints carry an ML-DSA-44 cosignature.
+    pub(crate) fn hybrid() -> Self {
+        Self::made(OpenOptions::default(), true)
+    }
+
+    fn made(open: OpenOptions, hybrid: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = BookOptions {
             origin: "ledger.example.com/test".to_owned(),
             roots: None,
             keys: None,
-            hybrid: false,
+            hybrid,
         };
         let created = Ledger::create_with(&dir.path().join("book"), &options, open).unwrap();
         Self { dir, created }

@@ -1,4 +1,4 @@
-//! Commands about anchors in Bitcoin.
+//! Commands about anchors in public chains.
 
 use clap::{Args, Subcommand, ValueEnum};
 use paygod_anchor::bitcoin::Network;
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnchorCommand {
     Now(AnchorNow),
+    #[command(subcommand)]
+    Key(AnchorKeyCommand),
     Status(AnchorStatus),
     Verify(AnchorVerify),
     Export(AnchorExport),
@@ -34,7 +36,7 @@ impl From<ChainName> for Network {
     }
 }
 
-/// Submit the newest checkpoint to calendars, and fetch what they promised before
+/// Anchor the newest checkpoint, and go on with those under way
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A calendar (OpenTimestamps) puts the digest of the checkpoint, and of many others, into a Bitcoin
@@ -42,15 +44,21 @@ transaction within some hours. Run this every ten minutes or so: one run submits
 fetches the proof and seals its receipt as an entry. It costs nothing, and calendars learn a digest
 and no more. Nothing is submitted while nothing is new.
 
-Without headers the calendars are believed until somebody verifies; with them, a proof is
+With --bitcoin-node it makes the transaction itself, through a Bitcoin Core of your own whose wallet
+is not used: one OP_RETURN of the digest, paid by --bitcoin-key. One is under way at a time; its fee
+is raised while it is stuck, up to the cap. Calendars are then asked only if they are named.
+
+Without headers calendars and node are believed until somebody verifies; with them, a proof is
 receipted only once the headers bear it out.
 
 Examples:
   paygod anchor now
   paygod anchor now --calendar https://calendar.example.com --daily-max 24
-  paygod anchor now --bitcoin-headers headers.txt")]
+  paygod anchor now --bitcoin-headers headers.txt
+  paygod anchor now --bitcoin-node http://127.0.0.1:8332 --bitcoin-cookie ~/.bitcoin/.cookie \\
+      --bitcoin-key anchor.key")]
 pub(crate) struct AnchorNow {
-    /// A calendar to submit to (may be repeated); four public ones when not given
+    /// A calendar to submit to (may be repeated); four public ones when neither it nor a node is given
     #[arg(
         long,
         env = "PAYGOD_CALENDARS",
@@ -59,12 +67,112 @@ pub(crate) struct AnchorNow {
     )]
     pub(crate) calendar: Vec<String>,
 
-    /// Most submissions of a day (UTC)
+    /// Most submissions of a day (UTC), to calendars and to each chain
     #[arg(long, default_value_t = 288, value_name = "N")]
     pub(crate) daily_max: u32,
 
     #[command(flatten)]
+    pub(crate) node: BitcoinNode,
+
+    #[command(flatten)]
     pub(crate) headers: HeadersFile,
+}
+
+/// A Bitcoin Core of the operator's own, and what pays.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Bitcoin, through a node of your own")]
+pub(crate) struct BitcoinNode {
+    /// The node's JSON-RPC, `http://127.0.0.1:8332` or by https
+    #[arg(long, env = "PAYGOD_BITCOIN_NODE", value_name = "URL")]
+    pub(crate) bitcoin_node: Option<String>,
+
+    /// The node's cookie file
+    #[arg(long, env = "PAYGOD_BITCOIN_COOKIE", value_name = "FILE", conflicts_with_all = ["bitcoin_user", "bitcoin_password_file"])]
+    pub(crate) bitcoin_cookie: Option<PathBuf>,
+
+    /// The name to log in by, with --bitcoin-password-file in place of a cookie
+    #[arg(
+        long,
+        env = "PAYGOD_BITCOIN_USER",
+        value_name = "NAME",
+        requires = "bitcoin_password_file"
+    )]
+    pub(crate) bitcoin_user: Option<String>,
+
+    /// The file that holds the password
+    #[arg(
+        long,
+        env = "PAYGOD_BITCOIN_PASSWORD_FILE",
+        value_name = "FILE",
+        requires = "bitcoin_user"
+    )]
+    pub(crate) bitcoin_password_file: Option<PathBuf>,
+
+    /// The key that pays: a file of `anchor key new`, or pkcs11:token=…;object=…
+    #[arg(long, env = "PAYGOD_BITCOIN_KEY", value_name = "KEY")]
+    pub(crate) bitcoin_key: Option<String>,
+
+    /// Most that one anchor may cost, replacements included, in satoshi
+    #[arg(
+        long,
+        env = "PAYGOD_BITCOIN_FEE_MAX",
+        default_value_t = 20_000,
+        value_name = "SATS"
+    )]
+    pub(crate) bitcoin_fee_max: u64,
+
+    /// Raise the fee after so many blocks without it
+    #[arg(
+        long,
+        env = "PAYGOD_BITCOIN_BUMP_AFTER",
+        default_value_t = 6,
+        value_name = "BLOCKS"
+    )]
+    pub(crate) bitcoin_bump_after: u64,
+
+    /// Blocks until it is receipted, its own included
+    #[arg(
+        long,
+        env = "PAYGOD_BITCOIN_CONFIRMATIONS",
+        default_value_t = 6,
+        value_name = "BLOCKS"
+    )]
+    pub(crate) bitcoin_confirmations: u64,
+}
+
+/// The key that pays for anchors by transactions of our own
+#[derive(Debug, Subcommand)]
+pub(crate) enum AnchorKeyCommand {
+    New(AnchorKeyNew),
+    Show(AnchorKeyShow),
+}
+
+/// Make a key, and print the addresses to send money to
+#[derive(Debug, Args)]
+#[command(after_help = "\
+In a hardware module the key never leaves it. A file is encrypted under a passphrase, which is asked
+for on the terminal or read from the file that PAYGOD_PASSPHRASE_FILE names. The key pays fees and
+signs nothing of the log: a thief of it has the money, and can forge nothing.
+
+Examples:
+  paygod anchor key new anchor.key
+  paygod anchor key new 'pkcs11:token=paygod;object=anchor?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'")]
+pub(crate) struct AnchorKeyNew {
+    /// The file to make, or where in a hardware module
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+}
+
+/// Print the addresses of a key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paygod anchor key show anchor.key
+  paygod anchor key show anchor.key --json")]
+pub(crate) struct AnchorKeyShow {
+    /// The key: a file, or where in a hardware module
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
 }
 
 /// Block headers that somebody brings.
@@ -74,8 +182,8 @@ pub(crate) struct HeadersFile {
     #[arg(long, value_name = "FILE")]
     pub(crate) bitcoin_headers: Option<PathBuf>,
 
-    /// The chain they are of
-    #[arg(long, value_enum, default_value_t = ChainName::Main, value_name = "CHAIN", requires = "bitcoin_headers")]
+    /// The Bitcoin chain that counts here
+    #[arg(long, value_enum, default_value_t = ChainName::Main, value_name = "CHAIN")]
     pub(crate) bitcoin_chain: ChainName,
 }
 

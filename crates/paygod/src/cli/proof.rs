@@ -24,7 +24,10 @@ needs no book and no network, only the log's public key.
 Examples:
   paygod prove pay-7
   paygod prove pay-7 --out pay-7.tlog-proof
-  paygod prove --check pay-7.tlog-proof --entry pay-7.json --key 'paygod.local/book+3f0c…'")]
+  paygod prove --check pay-7.tlog-proof --entry pay-7.json --key 'paygod.local/book+3f0c…'
+  paygod prove pay-7 --anchored
+  paygod prove --check pay-7.tlog-proof --entry pay-7.json --key 'paygod.local/book+3f0c…' \\
+      --anchor pay-7.ots --bitcoin-headers headers.txt")]
 pub(crate) struct Prove {
     /// The request's id, or `#` and an entry's number
     #[arg(required_unless_present = "check")]
@@ -33,6 +36,10 @@ pub(crate) struct Prove {
     /// Where to write the proof; the entry goes beside it as .json
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     pub(crate) out: Option<PathBuf>,
+
+    /// Prove it by a checkpoint that is anchored; the anchor goes beside the proof as .ots
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) anchored: bool,
 
     /// Check this proof in place of making one
     #[arg(
@@ -56,6 +63,18 @@ pub(crate) struct Prove {
     /// A trust policy (C2SP tlog-policy) whose quorum of witnesses must have cosigned
     #[arg(long, value_name = "POLICY", requires = "check")]
     pub(crate) witnesses: Option<PathBuf>,
+
+    /// The anchor of the proof's checkpoint, which must lead to a block of the headers
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "check",
+        requires = "bitcoin_headers"
+    )]
+    pub(crate) anchor: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) headers: HeadersFile,
 }
 
 /// Write the book as static files that anyone can check

@@ -3,13 +3,14 @@
 use crate::anchors::{self, block_time, judged, read_headers};
 use crate::book;
 use crate::cli::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, Global, HeadersFile};
+use crate::commands::anchor_key;
 use crate::commands::verify::counted;
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_anchor::bitcoin::Headers;
-use paygod_service::ledger::{AnchorError, AnchorPolicy, AnchorRound, Held};
+use paygod_service::ledger::{AnchorError, AnchorPolicy, AnchorRound, ChainRound, Held};
 use paygod_tlog::Checkpoint;
 use paygod_types::code;
 use serde_json::json;
@@ -20,6 +21,7 @@ faults_from!(AnchorError);
 pub(crate) fn run(command: &AnchorCommand, global: &Global, console: &mut Console) -> Outcome {
     match command {
         AnchorCommand::Now(options) => now(options, global, console),
+        AnchorCommand::Key(command) => anchor_key::run(command, global, console),
         AnchorCommand::Status(_) => status(global, console),
         AnchorCommand::Verify(options) => verify(options, global, console),
         AnchorCommand::Export(options) => export(options, global, console),
@@ -36,6 +38,13 @@ pub(crate) fn headers(options: &HeadersFile) -> Result<Option<Headers>, Fault> {
 fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
     let mut policy = AnchorPolicy::new(&options.calendar)?;
     policy.daily_max = options.daily_max;
+    let network = options.headers.bitcoin_chain.into();
+    policy
+        .chains
+        .extend(anchor_key::bitcoin(&options.node, network, global)?);
+    if !policy.chains.is_empty() && options.calendar.is_empty() {
+        policy.calendars.clear();
+    }
     let headers = headers(&options.headers)?;
     book::with(global, |ledger| {
         book::wait_signed(ledger)?;
@@ -46,6 +55,7 @@ fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
 
 fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
     let held = round.held.map(word);
+    let chains: Vec<_> = round.chains.iter().map(chain_value).collect();
     let sealed: Vec<_> = round
         .sealed
         .iter()
@@ -54,6 +64,7 @@ fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
     console.value(&json!({
         "submitted": round.submitted,
         "held": held,
+        "chains": chains,
         "sealed": sealed,
         "pending": round.pending,
         "faults": round.faults,
@@ -72,6 +83,9 @@ fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
             counted_entries(size)
         ))?;
     }
+    for chain in &round.chains {
+        tell_chain(chain, console)?;
+    }
     match round.held {
         Some(Held::NothingNew) => console.line("nothing is newer than the last submission")?,
         Some(Held::Budget) => {
@@ -88,6 +102,14 @@ fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
             counted(round.pending, "proof")
         ))?;
     }
+    let refused = |chain: &ChainRound| chain.held == Some(Held::Refused);
+    if let Some(chain) = round.chains.iter().find(|chain| refused(chain)) {
+        let why = chain
+            .faults
+            .first()
+            .map_or("the node fails", String::as_str);
+        return Err(Fault::new(code::ANCHOR_NODE, why));
+    }
     if round.held == Some(Held::Refused) {
         let why = round
             .faults
@@ -95,7 +117,48 @@ fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
             .map_or("no calendar took the checkpoint", String::as_str);
         return Err(Fault::new(code::ANCHOR_CALENDAR, why));
     }
-    Ok(Answer::of(round.held != Some(Held::Budget)))
+    let held = round.chains.iter().map(|chain| chain.held);
+    let spent = held
+        .chain([round.held])
+        .any(|held| held == Some(Held::Budget));
+    Ok(Answer::of(!spent))
+}
+
+fn chain_value(chain: &ChainRound) -> serde_json::Value {
+    let waiting = chain.waiting.as_ref();
+    json!({
+        "chain": chain.chain,
+        "submitted": chain.submitted,
+        "held": chain.held.map(word),
+        "under_way": waiting.map(|(size, _)| size),
+        "waiting": waiting.map(|(_, why)| why),
+    })
+}
+
+fn tell_chain(chain: &ChainRound, console: &mut Console) -> Result<(), Fault> {
+    if let Some(size) = chain.submitted {
+        console.line(format_args!(
+            "{} the checkpoint of {} to {}",
+            Tone::Good.paint("submitted"),
+            counted_entries(size),
+            chain.chain
+        ))?;
+    }
+    if let Some((size, why)) = &chain.waiting {
+        console.line(format_args!(
+            "  {}: under way, the checkpoint of {}: {why}",
+            chain.chain,
+            counted_entries(*size)
+        ))?;
+    }
+    let held = match chain.held {
+        Some(Held::NothingNew) => "nothing is newer than the last anchor",
+        Some(Held::Budget) => {
+            "the budget of the day is spent: raise --daily-max, or run it tomorrow"
+        }
+        _ => return Ok(()),
+    };
+    console.line(format_args!("{}: {held}", chain.chain))
 }
 
 const fn word(held: Held) -> &'static str {
@@ -104,6 +167,8 @@ const fn word(held: Held) -> &'static str {
         Held::NotYet => "not-yet",
         Held::Budget => "budget",
         Held::Refused => "refused",
+        Held::UnderWay => "under-way",
+        Held::Lost => "lost",
     }
 }
 
@@ -126,6 +191,12 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
             "pending": status.pending,
             "submitted": status.submitted.map(|time| time.to_string()),
             "today": status.today,
+            "chains": status.chains.iter().map(|chain| json!({
+                "chain": chain.chain,
+                "under_way": chain.under_way,
+                "submitted": chain.submitted.map(|time| time.to_string()),
+                "today": chain.today,
+            })).collect::<Vec<_>>(),
         }))?;
         match last {
             None => console.line("nothing is anchored yet")?,
@@ -145,13 +216,23 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
                 status.today
             ))?;
         }
+        for chain in &status.chains {
+            if let Some(size) = chain.under_way {
+                console.line(format_args!(
+                    "  under way in {}: the checkpoint of {}",
+                    chain.chain,
+                    counted_entries(size)
+                ))?;
+            }
+        }
         for size in &status.pending {
             console.line(format_args!(
                 "  waits for a block: the checkpoint of {}",
                 counted_entries(*size)
             ))?;
         }
-        if last.is_none() && status.pending.is_empty() {
+        let idle = status.chains.iter().all(|chain| chain.under_way.is_none());
+        if last.is_none() && status.pending.is_empty() && idle {
             console.note("Anchor it: paygod anchor now")?;
         }
         Ok(Answer::Yes)

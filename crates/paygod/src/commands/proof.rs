@@ -1,6 +1,6 @@
 //! `prove`: a receipt for one request, or the check of one.
 
-use super::{entries, receipt};
+use super::{anchor, entries, receipt};
 use crate::book;
 use crate::cli::{Global, Prove};
 use crate::fault::{Answer, Fault, Outcome};
@@ -19,20 +19,31 @@ pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Ou
             entry,
             keys: &options.key,
             witnesses: options.witnesses.as_deref(),
+            anchor: options.anchor.as_deref(),
+            headers: anchor::headers(&options.headers)?,
         };
         return receipt::check(&receipt, console);
     }
     let Some(request) = &options.request else {
         return Err(Fault::new(code::CLI_ARGUMENT, "no request is named"));
     };
-    make(request, options.out.clone(), global, console)
+    make(request, options, global, console)
 }
 
-fn make(request: &str, out: Option<PathBuf>, global: &Global, console: &mut Console) -> Outcome {
+fn make(request: &str, options: &Prove, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
         let seq = entries::sealed(ledger, request)?.seq;
         book::wait_signed(ledger)?;
-        let receipt = ledger.receipt(seq)?;
+        let (receipt, anchored) = if options.anchored {
+            let Some((receipt, anchored)) = ledger.anchored_receipt(seq)? else {
+                let message = format!("no anchored checkpoint covers entry #{seq} yet");
+                return Err(Fault::new(code::ANCHOR_PROOF, message)
+                    .remedy("run `paygod anchor now` until one does"));
+            };
+            (receipt, Some(anchored))
+        } else {
+            (ledger.receipt(seq)?, None)
+        };
         let Some(proof) = receipt.proof else {
             return Err(LedgerError::NotSignedYet { seq }.into());
         };
@@ -41,14 +52,24 @@ fn make(request: &str, out: Option<PathBuf>, global: &Global, console: &mut Cons
             .last()
             .map(|key| key.vkey.to_string())
             .unwrap_or_default();
-        let proof_path = out.unwrap_or_else(|| file_name(request));
+        let proof_path = options.out.clone();
+        let proof_path = proof_path.unwrap_or_else(|| file_name(request));
         let entry_path = proof_path.with_extension("json");
         files::write(&proof_path, &proof)?;
         files::write(&entry_path, &receipt.entry)?;
+        let mut more = String::new();
+        let mut anchor_path = None;
+        if let Some(anchored) = &anchored {
+            let path = proof_path.with_extension(anchored.kind.extension());
+            files::write(&path, &anchored.bytes)?;
+            more = format!(" --anchor {} --bitcoin-headers FILE", path.display());
+            anchor_path = Some(path.display().to_string());
+        }
         console.value(&json!({
             "seq": seq.get(),
             "proof": proof_path.display().to_string(),
             "entry": entry_path.display().to_string(),
+            "anchor": anchor_path,
             "key": key,
             "protection": receipt.protection.as_str(),
         }))?;
@@ -62,7 +83,7 @@ fn make(request: &str, out: Option<PathBuf>, global: &Global, console: &mut Cons
         ))?;
         console.note("Check it anywhere, without the book:")?;
         console.note(format_args!(
-            "  paygod prove --check {} --entry {} --key '{key}'",
+            "  paygod prove --check {} --entry {} --key '{key}'{more}",
             proof_path.display(),
             entry_path.display()
         ))?;

@@ -1,20 +1,24 @@
 //! Checking a receipt offline: the entry, its path to the root, the signed checkpoint. No book, no
 //! network.
 
+use crate::anchors::block_time;
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::narrate;
 use crate::output::{Console, Tone};
+use paygod_anchor::bitcoin::{Headers, ProofError, Proven, judge};
+use paygod_anchor::ots::DetachedFile;
 use paygod_anchor::witness::http;
 use paygod_core::Entry;
 use paygod_tlog::limits::{ENTRY_BYTES_MAX, PROOF_BYTES_MAX};
 use paygod_tlog::{LogVerifier, TlogProof, VerifierKey, leaf_hash};
-use paygod_types::code;
+use paygod_types::{Digest, code};
 use serde_json::json;
 use std::path::Path;
 
 faults_from!(
     paygod_tlog::KeyError,
+    ProofError,
     paygod_tlog::TlogProofError,
     paygod_core::EntryError
 );
@@ -29,6 +33,10 @@ pub(crate) struct Receipt<'a> {
     pub(crate) keys: &'a [String],
     /// The trust policy whose witnesses must have cosigned.
     pub(crate) witnesses: Option<&'a Path>,
+    /// The anchor of the proof's checkpoint.
+    pub(crate) anchor: Option<&'a Path>,
+    /// The block headers that it must lead to.
+    pub(crate) headers: Option<Headers>,
 }
 
 /// Checks a receipt and says what it proves.
@@ -47,8 +55,9 @@ pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
             .map(|_| ())?),
         None => Ok(()),
     });
+    let checked = checked.and_then(|()| anchored(receipt, &proof));
     match checked {
-        Ok(()) => proved(&proof, &bytes, console),
+        Ok(block) => proved(&proof, &bytes, block, console),
         Err(fault) => {
             console.value(
                 &json!({"valid": false, "code": fault.code().as_str(), "reason": fault.message()}),
@@ -62,6 +71,28 @@ pub(crate) fn check(receipt: &Receipt<'_>, console: &mut Console) -> Outcome {
             Ok(Answer::No)
         }
     }
+}
+
+/// The block that the anchor leads to, if there is an anchor.
+fn anchored(receipt: &Receipt<'_>, proof: &TlogProof) -> Result<Option<Proven>, Fault> {
+    let Some(path) = receipt.anchor else {
+        return Ok(None);
+    };
+    let Some(headers) = &receipt.headers else {
+        return Err(
+            Fault::new(code::CLI_ARGUMENT, "no block headers are named").remedy(
+                "name them: --bitcoin-headers FILE; docs/operate/anchors.md says how to get them",
+            ),
+        );
+    };
+    let most = paygod_anchor::ots::FILE_BYTES_MAX.saturating_add(1);
+    let file = DetachedFile::parse(&files::read(path, most)?)?;
+    let text = proof.checkpoint.checkpoint().to_text()?;
+    if !file.is_of(&Digest::sha256(text.as_bytes())) {
+        let message = "the anchor is of another checkpoint than the proof's";
+        return Err(Fault::new(code::ANCHOR_PROOF, message));
+    }
+    Ok(Some(judge(&file, headers)?))
 }
 
 /// Whether the entry is in the log that each of the keys signs, as the proof says.
@@ -81,7 +112,12 @@ pub(crate) fn verify(proof: &TlogProof, entry: &[u8], keys: &[VerifierKey]) -> R
     Err(Fault::new(code::TLOG_PROOF, message))
 }
 
-fn proved(proof: &TlogProof, bytes: &[u8], console: &mut Console) -> Outcome {
+fn proved(
+    proof: &TlogProof,
+    bytes: &[u8],
+    block: Option<Proven>,
+    console: &mut Console,
+) -> Outcome {
     let entry = Entry::decode(bytes)?;
     let size = proof.checkpoint.head().size;
     console.value(&json!({
@@ -91,6 +127,10 @@ fn proved(proof: &TlogProof, bytes: &[u8], console: &mut Console) -> Outcome {
         "time": entry.time.to_string(),
         "size": size,
         "root": proof.checkpoint.head().root.to_base64(),
+        "anchor": block.map(|block| json!({
+            "height": block.height,
+            "time": block_time(block.time_s).to_string(),
+        })),
     }))?;
     console.line(format_args!(
         "{} {} is entry #{} of {size}, sealed {}",
@@ -100,5 +140,12 @@ fn proved(proof: &TlogProof, bytes: &[u8], console: &mut Console) -> Outcome {
         entry.time
     ))?;
     console.line(format_args!("  {}", narrate::entry(&entry)))?;
+    if let Some(block) = block {
+        console.line(format_args!(
+            "  it existed by {}, says block {}",
+            block_time(block.time_s),
+            block.height
+        ))?;
+    }
     Ok(Answer::Yes)
 }

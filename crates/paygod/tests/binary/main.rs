@@ -5,6 +5,7 @@
     reason = "a test that cannot go on stops there"
 )]
 
+mod anchor_chains;
 mod anchors;
 mod book;
 mod command_line;

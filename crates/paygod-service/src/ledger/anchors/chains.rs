@@ -114,10 +114,12 @@ impl OnChain<'_> {
             return Ok(());
         }
         match self.anchorer.due(&self.folder.state()?, policy, now)? {
-            Ok(head) => {
+            Ok(signed) => {
+                let size = signed.head().size;
                 self.round.held = None;
-                self.begin(head.size, true)?;
-                self.round.submitted = Some(head.size);
+                self.anchorer.folder.write_checkpoint(&signed)?;
+                self.begin(size, true)?;
+                self.round.submitted = Some(size);
                 self.advance()
             }
             Err(held) => {

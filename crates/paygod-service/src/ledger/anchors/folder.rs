@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use paygod_anchor::chain::ProofKind;
 use paygod_anchor::ots::FILE_BYTES_MAX;
+use paygod_tlog::SignedCheckpoint;
 use paygod_types::Timestamp;
 
 use super::chains::Settled;
@@ -31,6 +32,9 @@ const STATE_BYTES_MAX: u64 = 256;
 
 /// Chains that checkpoints go into by transactions of our own: a folder each, made when it is needed.
 const CHAINS: [&str; 2] = ["bitcoin", "ethereum"];
+
+/// How the name of a signed checkpoint that was anchored ends.
+const CHECKPOINT: &str = "checkpoint";
 
 /// The file in a chain's folder that holds the anchor under way.
 const UNDER_WAY: &str = "under-way";
@@ -133,12 +137,44 @@ impl Folder {
 
     /// Sizes with a proof of a kind, ascending.
     pub(super) fn proofs(&self, kind: ProofKind) -> Result<Vec<u64>, AnchorError> {
-        sizes(&self.path, kind)
+        sizes(&self.path, kind.extension())
+    }
+
+    fn checkpoint_place(&self, size: u64) -> PathBuf {
+        self.path.join(format!("{size}.{CHECKPOINT}"))
+    }
+
+    /// Keeps the checkpoint that is anchored, with its signatures: a receipt by an anchor needs it.
+    pub(super) fn write_checkpoint(&self, signed: &SignedCheckpoint) -> Result<(), AnchorError> {
+        let place = self.checkpoint_place(signed.head().size);
+        if place.exists() {
+            return Ok(());
+        }
+        write(&place, &signed.to_bytes())
+    }
+
+    /// The signed checkpoint of a size, if it was kept.
+    pub(super) fn checkpoint(&self, size: u64) -> Result<Option<SignedCheckpoint>, AnchorError> {
+        let path = self.checkpoint_place(size);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read(&path, CHAIN_BYTES_MAX)?;
+        match SignedCheckpoint::parse(&bytes) {
+            Ok(signed) if signed.head().size == size => Ok(Some(signed)),
+            _ => Err(AnchorError::Malformed {
+                path,
+                reason: "it is not the checkpoint of that size".to_owned(),
+            }),
+        }
     }
 
     /// Sizes with a proof that names none yet, ascending.
     pub(super) fn pending(&self) -> Result<Vec<u64>, AnchorError> {
-        sizes(&self.path.join(PENDING), ProofKind::OpenTimestamps)
+        sizes(
+            &self.path.join(PENDING),
+            ProofKind::OpenTimestamps.extension(),
+        )
     }
 
     pub(super) fn read_proof(&self, size: u64, kind: ProofKind) -> Result<Vec<u8>, AnchorError> {
@@ -211,6 +247,11 @@ impl Folder {
         for kind in ProofKind::ALL {
             for size in self.proofs(kind)? {
                 to.write_proof(size, kind, &self.read_proof(size, kind)?)?;
+            }
+        }
+        for size in sizes(&self.path, CHECKPOINT)? {
+            if let Some(signed) = self.checkpoint(size)? {
+                to.write_checkpoint(&signed)?;
             }
         }
         for (name, chain) in self.chains() {
@@ -417,7 +458,7 @@ fn refused(path: PathBuf) -> impl FnOnce(io::Error) -> AnchorError {
 }
 
 /// What is not the name of a proof is left alone.
-fn sizes(folder: &Path, kind: ProofKind) -> Result<Vec<u64>, AnchorError> {
+fn sizes(folder: &Path, extension: &str) -> Result<Vec<u64>, AnchorError> {
     let names = match fs::read_dir(folder) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -429,7 +470,7 @@ fn sizes(folder: &Path, kind: ProofKind) -> Result<Vec<u64>, AnchorError> {
         let size = name.to_str().and_then(|name| {
             let (digits, _) = name
                 .rsplit_once('.')
-                .filter(|(_, extension)| *extension == kind.extension())?;
+                .filter(|(_, found)| *found == extension)?;
             let size: u64 = digits.parse().ok()?;
             (size.to_string() == digits).then_some(size)
         });

@@ -14,6 +14,7 @@
 mod chains;
 mod error;
 mod folder;
+mod payer;
 mod policy;
 mod round;
 mod thread;
@@ -21,17 +22,19 @@ mod thread;
 use paygod_anchor::bitcoin::Headers;
 use paygod_anchor::chain::ProofKind;
 use paygod_tlog::TreeHead;
-use paygod_types::Timestamp;
+use paygod_types::{Seq, Timestamp};
 
 pub use chains::ChainRound;
 pub use error::AnchorError;
 pub(super) use folder::Folder;
+pub use payer::Payer;
 pub use policy::AnchorPolicy;
 pub(super) use round::Anchorer;
 pub use round::{AnchorRound, Held};
 pub(super) use thread::Follower;
 
 use super::open::Ledger;
+use super::read::{Protection, Receipt};
 
 /// How far the anchoring of a book is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +136,26 @@ impl Ledger {
             today: if state.day == today { state.count } else { 0 },
             fault: self.shared.anchor_fault(),
         })
+    }
+
+    /// What a client keeps as proof of an entry and of when: the path to a checkpoint that is anchored, and the
+    /// anchor. The oldest one that covers the entry; `None`: none does, or its signatures were not kept.
+    ///
+    /// # Errors
+    /// There is no such entry, or the folder of anchors or the tree cannot be read.
+    pub fn anchored_receipt(&self, seq: Seq) -> Result<Option<(Receipt, AnchorFile)>, AnchorError> {
+        let folder = &self.anchorer.folder;
+        for file in self.anchor_files()? {
+            if file.head.size <= seq.get() {
+                continue;
+            }
+            let signed = folder.checkpoint(file.head.size)?;
+            if let Some(signed) = signed.filter(|signed| *signed.head() == file.head) {
+                let receipt = self.receipt_by(seq, signed, Protection::Anchored)?;
+                return Ok(Some((receipt, file)));
+            }
+        }
+        Ok(None)
     }
 
     /// The proofs that name a block, ascending by size within their kind.

@@ -11,7 +11,7 @@ use paygod_anchor::ots::{Attestation, CalendarUri, DetachedFile, Op, Timestamp a
 use paygod_core::entry::{AnchorKind, AnchorReceipt};
 use paygod_core::{Action, Body, EntryHead, SystemCommand};
 use paygod_store::{Finder, Reader, TreeSource};
-use paygod_tlog::{Checkpoint, TreeHead, TreeReader};
+use paygod_tlog::{Checkpoint, SignedCheckpoint, TreeHead, TreeReader};
 use paygod_types::{Digest, RequestId, Seq};
 
 use super::chains::ChainRound;
@@ -148,8 +148,8 @@ impl Anchorer {
         };
         match due {
             None => {}
-            Some(Ok(head)) if self.submit(&head, policy, &mut asking)? => {
-                round.submitted = Some(head.size);
+            Some(Ok(signed)) if self.submit(&signed, policy, &mut asking)? => {
+                round.submitted = Some(signed.head().size);
             }
             Some(Ok(_)) => round.held = Some(Held::Refused),
             Some(Err(held)) => round.held = Some(held),
@@ -294,10 +294,11 @@ impl Anchorer {
         state: &State,
         policy: &AnchorPolicy,
         now: bool,
-    ) -> Result<Result<TreeHead, Held>, AnchorError> {
-        let Some(head) = self.shared.checkpoint().map(|signed| *signed.head()) else {
+    ) -> Result<Result<SignedCheckpoint, Held>, AnchorError> {
+        let Some(signed) = self.shared.checkpoint() else {
             return Ok(Err(Held::NothingNew));
         };
+        let head = *signed.head();
         if head.size <= state.size || !self.has_news(state.size, head.size)? {
             return Ok(Err(Held::NothingNew));
         }
@@ -312,7 +313,7 @@ impl Anchorer {
         if state.is_spent(time, policy.daily_max) {
             return Ok(Err(Held::Budget));
         }
-        Ok(Ok(head))
+        Ok(Ok(signed))
     }
 
     /// Whether there is an entry that is no receipt: else each receipt would call for another anchor.
@@ -338,13 +339,14 @@ impl Anchorer {
     /// Submits a checkpoint to every calendar. Whether one of them took it.
     fn submit(
         &self,
-        head: &TreeHead,
+        signed: &SignedCheckpoint,
         policy: &AnchorPolicy,
         asking: &mut Asking<'_>,
     ) -> Result<bool, AnchorError> {
         let time = self.shared.clock.now();
         self.folder.count_attempt(time)?;
-        let digest = self.text_digest(*head)?;
+        let head = *signed.head();
+        let digest = self.text_digest(head)?;
         let mut promised = Promise::default();
         for uri in &policy.calendars {
             let answer = asking.ask(uri, |calendar| calendar.submit(uri, digest.as_bytes()));
@@ -358,6 +360,7 @@ impl Anchorer {
             return Ok(false);
         }
         let bytes = DetachedFile::new(&digest, promised).to_bytes()?;
+        self.folder.write_checkpoint(signed)?;
         self.folder.write_pending(head.size, &bytes)?;
         let state = State {
             size: head.size,

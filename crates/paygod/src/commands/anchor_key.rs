@@ -1,0 +1,127 @@
+//! `anchor key`: the key that pays for anchors, and the chains that it pays on.
+
+use crate::cli::{AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, BitcoinNode, Global};
+use crate::commands::keys::passphrase;
+use crate::fault::{Answer, Fault, Outcome, faults_from};
+use crate::output::{Console, Tone};
+use paygod_anchor::bitcoin::{BitcoinChain, BitcoinTerms, Network};
+use paygod_anchor::chain::{Chain, ChainError};
+use paygod_anchor::paying::PayingKey;
+use paygod_anchor::rpc::{Login, Rpc, RpcError};
+use paygod_keys::paying::PayingKeyFile;
+use paygod_keys::{Algorithm, ProviderError, Signer};
+use paygod_service::ledger::Payer;
+use paygod_types::code;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+faults_from!(ChainError, RpcError, ProviderError);
+
+/// How an address in a hardware module begins; anything else is a file.
+const MODULE: &str = "pkcs11:";
+
+/// How long one question to a node may take.
+const QUESTION: Duration = Duration::from_secs(30);
+
+/// Runs one of them.
+pub(crate) fn run(command: &AnchorKeyCommand, global: &Global, console: &mut Console) -> Outcome {
+    match command {
+        AnchorKeyCommand::New(options) => new(options, console),
+        AnchorKeyCommand::Show(options) => show(options, global, console),
+    }
+}
+
+fn new(options: &AnchorKeyNew, console: &mut Console) -> Outcome {
+    let signer: Arc<dyn Signer> = if options.key.starts_with(MODULE) {
+        let provider = paygod_keys::uri::open(&options.key)?;
+        if provider.sole(Algorithm::Secp256k1).is_ok() {
+            let message = "there is a key of that label already";
+            return Err(Fault::new(code::ANCHOR_KEY, message).remedy("name another label"));
+        }
+        provider.create(Algorithm::Secp256k1)?
+    } else {
+        let path = Path::new(&options.key);
+        Arc::new(PayingKeyFile::create(path, &passphrase(path, true)?)?)
+    };
+    tell(&Payer::new(signer)?, console)?;
+    console.note("Send it what the fees of some months come to, and no more: whoever has the key has the money.")?;
+    Ok(Answer::Yes)
+}
+
+fn show(options: &AnchorKeyShow, global: &Global, console: &mut Console) -> Outcome {
+    tell(open(&options.key, global)?.as_ref(), console)?;
+    Ok(Answer::Yes)
+}
+
+/// Opens the key that pays.
+fn open(key: &str, global: &Global) -> Result<Arc<dyn PayingKey>, Fault> {
+    let signer: Arc<dyn Signer> = if key.starts_with(MODULE) {
+        paygod_keys::uri::open(key)?.sole(Algorithm::Secp256k1)?
+    } else if global.production {
+        let message = "a key in a file is not for production";
+        return Err(Fault::new(code::ANCHOR_KEY, message)
+            .remedy("name one in a hardware module: pkcs11:token=…;object=…"));
+    } else {
+        let path = Path::new(key);
+        Arc::new(PayingKeyFile::open(path, &passphrase(path, false)?)?)
+    };
+    Ok(Arc::new(Payer::new(signer)?))
+}
+
+fn tell(key: &dyn PayingKey, console: &mut Console) -> Result<(), Fault> {
+    let mut hex = Vec::new();
+    paygod_types::write_hex(&key.public_key(), &mut hex);
+    let public = String::from_utf8_lossy(&hex);
+    let networks = [Network::Main, Network::Test, Network::Regtest];
+    let mut addresses = serde_json::Map::new();
+    for network in networks {
+        let address = BitcoinChain::address_of(key, network)?;
+        addresses.insert(network.to_string(), address.into());
+    }
+    console.value(&json!({"public_key": public, "bitcoin": addresses}))?;
+    console.line(format_args!("{} {public}", Tone::Good.paint("key")))?;
+    for (network, address) in &addresses {
+        let address = address.as_str().unwrap_or_default();
+        console.line(format_args!("  bitcoin {network}: {address}"))?;
+    }
+    Ok(())
+}
+
+/// Bitcoin, through the node that the options name.
+pub(crate) fn bitcoin(
+    options: &BitcoinNode,
+    network: Network,
+    global: &Global,
+) -> Result<Option<Arc<dyn Chain>>, Fault> {
+    let Some(url) = &options.bitcoin_node else {
+        return Ok(None);
+    };
+    let Some(key) = &options.bitcoin_key else {
+        let message = "no key is named that pays for anchors in Bitcoin";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("make one with `paygod anchor key new`, and name it: --bitcoin-key"));
+    };
+    let login = match (
+        &options.bitcoin_cookie,
+        &options.bitcoin_user,
+        &options.bitcoin_password_file,
+    ) {
+        (Some(cookie), ..) => Login::Cookie(cookie.clone()),
+        (None, Some(user), Some(file)) => Login::Password {
+            user: user.clone(),
+            file: file.clone(),
+        },
+        _ => Login::None,
+    };
+    let terms = BitcoinTerms {
+        fee_max_sats: options.bitcoin_fee_max,
+        bump_blocks: options.bitcoin_bump_after,
+        confirmations: options.bitcoin_confirmations,
+        ..BitcoinTerms::default()
+    };
+    let rpc = Rpc::new(url, login, QUESTION)?;
+    let chain = BitcoinChain::new(network, rpc, open(key, global)?, terms);
+    Ok(Some(Arc::new(chain)))
+}
