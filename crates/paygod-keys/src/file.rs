@@ -1,8 +1,9 @@
 //! A key file under a passphrase: PKCS#8, encrypted by PBES2 with scrypt and AES-256 (RFC 5958, RFC 8018,
 //! RFC 7914), in PEM. `openssl pkey -in FILE` reads it too.
 //!
-//! For root keys, which sign a few times in the life of a book on a machine without a network. Nothing
-//! here is kept open: the private key is decrypted, used, and wiped.
+//! For root keys, which sign a few times in the life of a book on a machine without a network, and for the
+//! checkpoint keys of a book for development ([`folder`](crate::folder)). Nothing here is kept open: the private
+//! key is decrypted, used, and wiped.
 //!
 //! INVARIANT(bounded-parser): a file says itself how much work its passphrase takes; more than
 //! [`COST_MAX`] is refused, not done.
@@ -24,6 +25,10 @@ pub const PASSPHRASE_CHARS_MIN: usize = 12;
 
 /// Longest passphrase, in bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
+
+/// Names the file that holds the passphrase, in the environment. The passphrase itself is never there, nor an
+/// argument: both are seen by others.
+pub const PASSPHRASE_FILE: &str = "PAYGOD_PASSPHRASE_FILE";
 
 /// Longest key file worth reading, in bytes.
 const FILE_BYTES_MAX: u64 = 4_096;
@@ -79,7 +84,7 @@ impl SeedKind {
 #[non_exhaustive]
 pub enum KeyFileError {
     /// The operating system refused something.
-    #[error("the key file `{}`: {source}; check the path", path.display())]
+    #[error("the file `{}`: {source}; check the path", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -95,7 +100,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// It is not an encrypted private key.
-    #[error("`{}` is no encrypted key of the kind needed: {reason}; use a file that `keys ceremony new`, `witness init` or `anchor key new` made", path.display())]
+    #[error("`{}` is no encrypted key of the kind needed: {reason}; use one that `paygod` made for this purpose", path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -107,8 +112,13 @@ pub enum KeyFileError {
         "a passphrase has {PASSPHRASE_CHARS_MIN} characters or more and at most {PASSPHRASE_BYTES_MAX} bytes; choose another"
     )]
     Passphrase,
+    /// Nothing says where the passphrase is.
+    #[error(
+        "no file of a passphrase is named; name one in the address of the keys, or in {PASSPHRASE_FILE}"
+    )]
+    NoPassphrase,
     /// The passphrase is another.
-    #[error("the passphrase does not open the key file `{}`; type it again", path.display())]
+    #[error("the passphrase does not open the key file `{}`; give the one that it was made with", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -129,7 +139,7 @@ impl KeyFileError {
             Self::Io { .. } | Self::Readable { .. } | Self::Form { .. } | Self::Encrypt => {
                 code::KEYS_FILE
             }
-            Self::Passphrase | Self::Wrong { .. } => code::KEYS_PASSPHRASE,
+            Self::Passphrase | Self::NoPassphrase | Self::Wrong { .. } => code::KEYS_PASSPHRASE,
             Self::Randomness => code::VAULT_RANDOMNESS,
         }
     }
@@ -158,14 +168,56 @@ pub fn create_seed(
     passphrase: &[u8],
 ) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     check_passphrase(passphrase)?;
+    let seed = draw_seed()?;
+    write_seed(path, kind, &seed, passphrase)?;
+    Ok(seed)
+}
+
+/// Draws the seed of a new key.
+pub(crate) fn draw_seed() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(|_| KeyFileError::Randomness)?;
-    let pem = encrypt(&seed, kind, passphrase)?;
+    Ok(seed)
+}
+
+/// Writes a new key's file, as [`create`] does.
+pub(crate) fn write_seed(
+    path: &Path,
+    kind: SeedKind,
+    seed: &[u8; 32],
+    passphrase: &[u8],
+) -> Result<(), KeyFileError> {
+    check_passphrase(passphrase)?;
+    let pem = encrypt(seed, kind, passphrase)?;
     write(path, pem.as_bytes()).map_err(|source| KeyFileError::Io {
         path: path.to_path_buf(),
         source,
-    })?;
-    Ok(seed)
+    })
+}
+
+/// The passphrase that a file holds, without the line's end.
+///
+/// # Errors
+/// The file cannot be read, or is longer than a passphrase.
+pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let refused = |source| KeyFileError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let most = PASSPHRASE_BYTES_MAX.saturating_add(2);
+    // One more than may be there shows that more is; and no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most.saturating_add(1)));
+    fs::File::open(path)
+        .and_then(|file| {
+            file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
+                .read_to_end(&mut bytes)
+        })
+        .map_err(refused)?;
+    if bytes.len() > most {
+        return Err(KeyFileError::Passphrase);
+    }
+    while bytes.pop_if(|byte| matches!(byte, b'\n' | b'\r')).is_some() {}
+    Ok(bytes)
 }
 
 /// Opens a key file.

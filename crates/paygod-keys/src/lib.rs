@@ -5,6 +5,7 @@
 //! before it is used, so that a provider which signs something else is one that failed.
 //!
 //! - [`file`]: a key encrypted under a passphrase (PKCS#8, PBES2): root keys.
+//! - [`folder`]: checkpoint keys in such files: for development.
 //! - [`paying`]: a key that pays for anchors, in such a file.
 //! - [`pkcs11`]: keys in a hardware module.
 //! - [`transit`]: keys in a key service, OpenBao or Vault.
@@ -13,6 +14,7 @@
 //! It does not decide which key is in force: the ledger's entries do.
 
 pub mod file;
+pub mod folder;
 pub mod paying;
 pub mod pkcs11;
 mod signer;

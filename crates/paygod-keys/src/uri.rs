@@ -6,6 +6,9 @@
 //! A key service, OpenBao or Vault, as mount and prefix of its transit keys:
 //! `transit+https://bao.example.com:8200/transit/checkpoint?token-source=file:/run/token&ca-source=file:/etc/ca.pem`
 //!
+//! For development, a folder of encrypted key files:
+//! `file:/var/lib/paygod/keys?passphrase-source=file:/run/passphrase`
+//!
 //! INVARIANT(bounded-parser): at most [`URI_BYTES_MAX`], and nothing that it does not know: a misspelt
 //! attribute would otherwise be one that is silently not there.
 
@@ -13,6 +16,7 @@ use std::sync::Arc;
 
 use paygod_types::code;
 
+use crate::folder::{Folder, FolderConfig};
 use crate::pkcs11::{Token, TokenConfig};
 use crate::signer::{Provider, ProviderError};
 use crate::transit::{Transit, TransitConfig};
@@ -23,6 +27,7 @@ pub const URI_BYTES_MAX: usize = 2_048;
 /// How each kind is written.
 const PKCS11: &str = "pkcs11:token=…;object=…?module-path=…&pin-source=file:…";
 const TRANSIT: &str = "transit+https://HOST:PORT/MOUNT/PREFIX?token-source=file:…";
+const FILE: &str = "file:/FOLDER?passphrase-source=file:…";
 
 /// Where keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub enum Place {
     Pkcs11(TokenConfig),
     /// In a key service.
     Transit(TransitConfig),
+    /// In encrypted files.
+    Folder(FolderConfig),
 }
 
 /// Opens the provider that a URI names.
@@ -41,6 +48,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Provider>, ProviderError> {
     Ok(match parse(uri)? {
         Place::Pkcs11(config) => Arc::new(Token::new(config)?),
         Place::Transit(config) => Arc::new(Transit::new(config)?),
+        Place::Folder(config) => Arc::new(Folder::new(config)),
     })
 }
 
@@ -55,20 +63,23 @@ pub fn parse(uri: &str) -> Result<Place, ProviderError> {
         code: code::KEYS_CONFIG,
         retry: false,
     };
-    let either = format!("`{PKCS11}` or `{TRANSIT}`");
+    let any = format!("`{PKCS11}`, `{TRANSIT}` or `{FILE}`");
     if uri.len() > URI_BYTES_MAX {
-        return Err(refuse("the address of the keys is too long", &either));
+        return Err(refuse("the address of the keys is too long", &any));
     }
-    if let Some(rest) = uri.strip_prefix("pkcs11:") {
-        let config = pkcs11(rest).map_err(|reason| refuse(reason, &format!("`{PKCS11}`")))?;
-        return Ok(Place::Pkcs11(config));
-    }
-    if let Some(rest) = uri.strip_prefix("transit+") {
-        let config = transit(rest).map_err(|reason| refuse(reason, &format!("`{TRANSIT}`")))?;
-        return Ok(Place::Transit(config));
-    }
-    let reason = "the address of the keys begins neither with `pkcs11:` nor with `transit+`";
-    Err(refuse(reason, &either))
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return Err(refuse("the address of the keys has no scheme", &any));
+    };
+    let (parsed, right) = match scheme {
+        "pkcs11" => (pkcs11(rest).map(Place::Pkcs11), PKCS11),
+        "transit+http" | "transit+https" => (transit(uri).map(Place::Transit), TRANSIT),
+        "file" => (folder(rest).map(Place::Folder), FILE),
+        _ => {
+            let reason = "the address of the keys begins with no scheme that is known";
+            return Err(refuse(reason, &any));
+        }
+    };
+    parsed.map_err(|reason| refuse(reason, &format!("`{right}`")))
 }
 
 /// The values of the known attributes, each there once at most.
@@ -97,7 +108,7 @@ fn attributes<const N: usize>(
     Ok(values)
 }
 
-const SECRETS: [&str; 3] = ["pin-value", "token-value", "password"];
+const SECRETS: [&str; 4] = ["pin-value", "token-value", "password", "passphrase"];
 
 const MISSING: &str = "an attribute is missing";
 
@@ -116,8 +127,9 @@ fn pkcs11(rest: &str) -> Result<TokenConfig, &'static str> {
     })
 }
 
-fn transit(rest: &str) -> Result<TransitConfig, &'static str> {
-    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+fn transit(uri: &str) -> Result<TransitConfig, &'static str> {
+    let (address, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let address = address.strip_prefix("transit+").unwrap_or(address);
     let [token, ca, namespace] =
         attributes(query, '&', ["token-source", "ca-source", "namespace"])?;
     let (scheme, rest) = address.split_once("://").ok_or("there is no host")?;
@@ -154,6 +166,20 @@ fn transit(rest: &str) -> Result<TransitConfig, &'static str> {
         token_file: file(&token.ok_or(MISSING)?).into(),
         ca_file: ca.map(|ca| file(&ca).into()),
         namespace,
+    })
+}
+
+fn folder(rest: &str) -> Result<FolderConfig, &'static str> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let [passphrase] = attributes(query, '&', ["passphrase-source"])?;
+    let path = decode(path).ok_or("the folder is not well encoded")?;
+    // One that hung on where a command is started would be another tomorrow; `//host/path` names a host.
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err("the folder is not a whole path");
+    }
+    Ok(FolderConfig {
+        folder: path.into(),
+        passphrase_file: passphrase.map(|source| file(&source).into()),
     })
 }
 
@@ -235,6 +261,29 @@ mod tests {
         }
         let long = format!("{good}{}", "x".repeat(URI_BYTES_MAX));
         assert!(parse(&long).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_a_whole_path_and_its_passphrase_is_in_a_file() {
+        let config = FolderConfig {
+            folder: "/var/lib/my keys".into(),
+            passphrase_file: Some("/run/passphrase".into()),
+        };
+        let uri = "file:/var/lib/my%20keys?passphrase-source=file:/run/passphrase";
+        assert_eq!(parse(uri), Ok(Place::Folder(config)));
+        assert!(parse("file:/keys").is_ok());
+        for wrong in [
+            "file:",
+            "file:keys",
+            "file://host/keys",
+            "file:/keys?passphrase=hunter2",
+            "file:/keys?passphrase-source=",
+            "file:/keys?pass=hunter2",
+        ] {
+            let error = parse(wrong).unwrap_err();
+            assert_eq!(error.code.as_str(), "keys.config", "{wrong}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
     }
 
     #[test]

@@ -36,9 +36,6 @@ faults_from!(
 /// How often the signer is looked at while it signs.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Names the file that holds the passphrase, when nobody is there to type it.
-const PASSPHRASE_FILE: &str = "PAYGOD_PASSPHRASE_FILE";
-
 /// Runs one of them.
 pub(crate) fn run(command: &KeysCommand, global: &Global, console: &mut Console) -> Outcome {
     match command {
@@ -435,13 +432,8 @@ pub(crate) fn public_path(key: &Path) -> PathBuf {
 
 /// The passphrase of a key file: from the file that the environment names, else typed by a person.
 pub(crate) fn passphrase(key: &Path, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
-        let mut bytes = Zeroizing::new(files::read(
-            Path::new(&path),
-            file::PASSPHRASE_BYTES_MAX.saturating_add(2),
-        )?);
-        while bytes.pop_if(|byte| matches!(byte, b'\n' | b'\r')).is_some() {}
-        return Ok(bytes);
+    if let Some(path) = std::env::var_os(file::PASSPHRASE_FILE) {
+        return Ok(file::read_passphrase(Path::new(&path))?);
     }
     if !std::io::stdin().is_terminal() {
         let message = format!(

@@ -273,6 +273,54 @@ fn production_refuses_keys_in_files_and_a_book_without_root_keys() {
 }
 
 #[test]
+fn encrypted_files_sign_rotate_are_restored_and_are_refused_in_production() {
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let passphrase = book.file("passphrase", "a long enough sentence\n");
+    let folder = book.path("keys");
+    let uri = format!("file:{folder}?passphrase-source=file:{passphrase}");
+    let refused = |arguments: &[&str]| {
+        let output = book.run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.contains("keys.production"), "{said}");
+    };
+    let arguments = ["--production", "init", "--keys", &uri, "--roots"];
+    refused(&with(&arguments, &signed));
+    assert!(!book.folder.path().join("keys").exists());
+
+    book.yes(&with(&["init", "--keys", &uri, "--roots"], &signed));
+    book.yes(&["account", "open", "till-eur", "--currency", "EUR"]);
+    let rotated = book.value(&["keys", "rotate"]);
+    book.yes(&["account", "open", "safe-eur", "--currency", "EUR"]);
+    let status = book.value(&["keys", "status"]);
+    assert_eq!(status["checkpoint_key"], rotated["new"]);
+    book.yes(&["verify"]);
+    refused(&["--production", "keys", "status"]);
+    // The one in force; the one before was removed.
+    let keys = std::fs::read_dir(book.folder.path().join("keys")).expect("listed");
+    assert_eq!(keys.count(), 1);
+
+    std::fs::write(&passphrase, "another long sentence\n").expect("written");
+    let said = book.code(2, &["keys", "status"]);
+    assert!(
+        said.contains("keys.passphrase") && !said.contains("another long"),
+        "{said}"
+    );
+    std::fs::write(&passphrase, "a long enough sentence\n").expect("written");
+    book.yes(&["keys", "status"]);
+
+    // A copy of the book finds its keys where they were.
+    let copy = book.path("copy");
+    book.yes(&["backup", &copy]);
+    let restored = book.path("restored");
+    let output = paygod(&["restore", &copy, "--book", &restored]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let output = paygod(&["keys", "status", "--book", &restored]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_rotation_by_hand_and_one_that_is_due_replace_the_key() {
     let book = Book::empty();
     let rotated = book.value(&["keys", "rotate"]);
