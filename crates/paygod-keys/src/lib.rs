@@ -9,12 +9,15 @@
 //! - [`paying`]: a key that pays for anchors, in such a file.
 //! - [`pkcs11`]: keys in a hardware module.
 //! - [`transit`]: keys in a key service, OpenBao or Vault.
+//! - [`kms`]: keys in AWS KMS.
 //! - [`uri`]: which of them, in one line.
 //!
 //! It does not decide which key is in force: the ledger's entries do.
 
 pub mod file;
 pub mod folder;
+mod http;
+pub mod kms;
 pub mod paying;
 pub mod pkcs11;
 mod signer;

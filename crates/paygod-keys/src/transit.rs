@@ -8,44 +8,30 @@
 //! The version that holds the public half is asked for by its number and demanded in the answer: a transit key
 //! that somebody rotates goes on under its name with another key.
 //!
-//! The token is read from its file for every request, so an agent beside us may renew it. Redirects are not
-//! followed and no proxy is used: the token goes to the one address that was given.
-//!
-//! INVARIANT(bounded-parser): an answer has at most [`ANSWER_BYTES_MAX`] bytes.
+//! The token is read from its file for every request, so an agent beside us may renew it.
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paygod_types::code;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use ureq::http;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::http::{HeaderValue, Response};
+use ureq::tls::{PemItem, RootCerts, parse_pem};
 use zeroize::Zeroizing;
 
+use crate::http;
 use crate::signer::{Algorithm, Provider, ProviderError, PublicKey, Signer};
-
-/// Longest answer worth reading, in bytes.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Longest file of a token or of certificates worth reading, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Most keys of one prefix. One book has two at a time.
 const KEYS_MAX: usize = 256;
-
-/// Longest piece of the service's own words that is repeated, in characters.
-const WORDS_MAX: usize = 200;
-
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// From the beginning of a request to the end of its answer.
-const REQUEST: Duration = Duration::from_secs(10);
 
 /// Bytes drawn for the name of a new key.
 const NAME_BYTES: usize = 8;
@@ -105,17 +91,7 @@ impl Transit {
                 retry: false,
             })?,
         };
-        let agent = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(REQUEST))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .proxy(None)
-            .user_agent("paygod")
-            .build()
-            .new_agent();
+        let agent = http::agent(roots);
         Ok(Self {
             inner: Arc::new(Inner { config, agent }),
         })
@@ -405,8 +381,7 @@ impl Inner {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(told("it holds no token"));
         }
-        let mut value =
-            http::HeaderValue::from_str(&token).map_err(|_| told("it holds no token"))?;
+        let mut value = HeaderValue::from_str(&token).map_err(|_| told("it holds no token"))?;
         value.set_sensitive(true);
         let mut request = request.header("X-Vault-Token", value);
         if let Some(namespace) = &self.config.namespace {
@@ -419,15 +394,10 @@ impl Inner {
     fn answer(
         &self,
         path: &str,
-        reply: Result<http::Response<ureq::Body>, ureq::Error>,
+        reply: Result<Response<ureq::Body>, ureq::Error>,
     ) -> Result<Option<Vec<u8>>, Fault> {
         let away = |error: ureq::Error| Fault::Away(error.to_string());
-        let (head, body) = reply.map_err(away)?.into_parts();
-        let bytes = body
-            .into_with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec();
-        let bytes = bytes.map_err(away)?;
+        let (head, bytes) = http::answer(reply).map_err(away)?.into_parts();
         let status = head.status.as_u16();
         let path = path.split('?').next().unwrap_or_default();
         match status {
@@ -479,14 +449,8 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 /// What the service itself says of a refusal.
 fn words(bytes: &[u8]) -> String {
     let errors: Errors = serde_json::from_slice(bytes).unwrap_or_default();
-    errors.errors.first().map_or_else(String::new, |text| {
-        let shown: String = text
-            .chars()
-            .filter(|char| !char.is_control())
-            .take(WORDS_MAX)
-            .collect();
-        format!(": {shown}")
-    })
+    let first = errors.errors.first();
+    first.map_or_else(String::new, |text| format!(": {}", http::shown(text)))
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -6,6 +6,8 @@
 //! A key service, OpenBao or Vault, as mount and prefix of its transit keys:
 //! `transit+https://bao.example.com:8200/transit/checkpoint?token-source=file:/run/token&ca-source=file:/etc/ca.pem`
 //!
+//! AWS KMS, as region and prefix of its aliases: `awskms:eu-central-1/checkpoint`
+//!
 //! For development, a folder of encrypted key files:
 //! `file:/var/lib/paygod/keys?passphrase-source=file:/run/passphrase`
 //!
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use paygod_types::code;
 
 use crate::folder::{Folder, FolderConfig};
+use crate::kms::{Kms, KmsConfig};
 use crate::pkcs11::{Token, TokenConfig};
 use crate::signer::{Provider, ProviderError};
 use crate::transit::{Transit, TransitConfig};
@@ -24,9 +27,13 @@ use crate::transit::{Transit, TransitConfig};
 /// Longest URI, in bytes.
 pub const URI_BYTES_MAX: usize = 2_048;
 
+/// Longest prefix of aliases, in bytes: an alias has 256, with `alias/` and 65 of ours.
+const ALIAS_PREFIX_BYTES_MAX: usize = 128;
+
 /// How each kind is written.
 const PKCS11: &str = "pkcs11:token=…;object=…?module-path=…&pin-source=file:…";
 const TRANSIT: &str = "transit+https://HOST:PORT/MOUNT/PREFIX?token-source=file:…";
+const KMS: &str = "awskms:REGION/PREFIX";
 const FILE: &str = "file:/FOLDER?passphrase-source=file:…";
 
 /// Where keys are.
@@ -36,6 +43,8 @@ pub enum Place {
     Pkcs11(TokenConfig),
     /// In a key service.
     Transit(TransitConfig),
+    /// In AWS KMS.
+    Kms(KmsConfig),
     /// In encrypted files.
     Folder(FolderConfig),
 }
@@ -48,6 +57,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Provider>, ProviderError> {
     Ok(match parse(uri)? {
         Place::Pkcs11(config) => Arc::new(Token::new(config)?),
         Place::Transit(config) => Arc::new(Transit::new(config)?),
+        Place::Kms(config) => Arc::new(Kms::new(config)),
         Place::Folder(config) => Arc::new(Folder::new(config)),
     })
 }
@@ -63,7 +73,7 @@ pub fn parse(uri: &str) -> Result<Place, ProviderError> {
         code: code::KEYS_CONFIG,
         retry: false,
     };
-    let any = format!("`{PKCS11}`, `{TRANSIT}` or `{FILE}`");
+    let any = format!("`{PKCS11}`, `{TRANSIT}`, `{KMS}` or `{FILE}`");
     if uri.len() > URI_BYTES_MAX {
         return Err(refuse("the address of the keys is too long", &any));
     }
@@ -73,6 +83,7 @@ pub fn parse(uri: &str) -> Result<Place, ProviderError> {
     let (parsed, right) = match scheme {
         "pkcs11" => (pkcs11(rest).map(Place::Pkcs11), PKCS11),
         "transit+http" | "transit+https" => (transit(uri).map(Place::Transit), TRANSIT),
+        "awskms" => (kms(rest).map(Place::Kms), KMS),
         "file" => (folder(rest).map(Place::Folder), FILE),
         _ => {
             let reason = "the address of the keys begins with no scheme that is known";
@@ -108,7 +119,13 @@ fn attributes<const N: usize>(
     Ok(values)
 }
 
-const SECRETS: [&str; 4] = ["pin-value", "token-value", "password", "passphrase"];
+const SECRETS: [&str; 5] = [
+    "pin-value",
+    "token-value",
+    "password",
+    "passphrase",
+    "secret-access-key",
+];
 
 const MISSING: &str = "an attribute is missing";
 
@@ -138,24 +155,13 @@ fn transit(uri: &str) -> Result<TransitConfig, &'static str> {
     if !is_host(host) {
         return Err("the host is none");
     }
-    match scheme {
-        "https" => {}
-        "http" if is_loopback(host) => {}
-        "http" => return Err("a token goes to another machine under TLS only"),
-        _ => return Err("it is neither https nor, on loopback, http"),
-    }
-    let named = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    };
-    if !mount.split('/').all(named) || !named(prefix) {
+    is_guarded(scheme, host)?;
+    if !mount.split('/').all(is_named) || !is_named(prefix) {
         return Err("mount and prefix are letters, digits, `_` and `-`");
     }
     if namespace
         .as_ref()
-        .is_some_and(|text: &String| !text.split('/').all(named))
+        .is_some_and(|text: &String| !text.split('/').all(is_named))
     {
         return Err("a namespace is letters, digits, `_` and `-`");
     }
@@ -166,6 +172,39 @@ fn transit(uri: &str) -> Result<TransitConfig, &'static str> {
         token_file: file(&token.ok_or(MISSING)?).into(),
         ca_file: ca.map(|ca| file(&ca).into()),
         namespace,
+    })
+}
+
+fn kms(rest: &str) -> Result<KmsConfig, &'static str> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let known = ["endpoint", "credentials-source", "profile"];
+    let [endpoint, credentials, profile] = attributes(query, '&', known)?;
+    let (region, prefix) = path
+        .split_once('/')
+        .ok_or("there is no prefix of aliases")?;
+    // Every region's name has one; a word without is something else.
+    if !region.contains('-')
+        || !is_named(region)
+        || !is_named(prefix)
+        || prefix.len() > ALIAS_PREFIX_BYTES_MAX
+    {
+        return Err("region and prefix are letters, digits, `_` and `-`, and not long");
+    }
+    if let Some(endpoint) = &endpoint {
+        let (scheme, host) = endpoint
+            .split_once("://")
+            .ok_or("the endpoint has no scheme")?;
+        if !is_host(host) {
+            return Err("the endpoint's host is none");
+        }
+        is_guarded(scheme, host)?;
+    }
+    Ok(KmsConfig {
+        region: region.to_owned(),
+        prefix: prefix.to_owned(),
+        endpoint,
+        credentials_file: credentials.map(|source| file(&source).into()),
+        profile,
     })
 }
 
@@ -186,6 +225,23 @@ fn folder(rest: &str) -> Result<FolderConfig, &'static str> {
 /// `file:/path` or a path.
 fn file(source: &str) -> &str {
     source.strip_prefix("file:").unwrap_or(source)
+}
+
+fn is_named(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// Nobody on the way learns what authorises us.
+fn is_guarded(scheme: &str, host: &str) -> Result<(), &'static str> {
+    match scheme {
+        "https" => Ok(()),
+        "http" if is_loopback(host) => Ok(()),
+        "http" => Err("what authorises us goes to another machine under TLS only"),
+        _ => Err("it is neither https nor, on loopback, http"),
+    }
 }
 
 /// A host and a port, without credentials.
@@ -245,7 +301,6 @@ mod tests {
         for wrong in [
             "",
             "pkcs11:",
-            "awskms:alias/x",
             "pkcs11:token=t;object=o?module-path=/m",
             "pkcs11:token=t;object=o?module-path=/m&pin-value=1234",
             "pkcs11:token=t;object=o;pin-source=/p?module-path=/m&pin-source=/p",
@@ -261,6 +316,38 @@ mod tests {
         }
         let long = format!("{good}{}", "x".repeat(URI_BYTES_MAX));
         assert!(parse(&long).is_err());
+    }
+
+    #[test]
+    fn a_kms_address_names_region_and_prefix_and_never_a_key() {
+        let config = KmsConfig {
+            region: "eu-central-1".to_owned(),
+            prefix: "checkpoint".to_owned(),
+            endpoint: Some("http://127.0.0.1:4566".to_owned()),
+            credentials_file: Some("/run/aws".into()),
+            profile: Some("signer".to_owned()),
+        };
+        let uri = "awskms:eu-central-1/checkpoint\
+                   ?endpoint=http://127.0.0.1:4566&credentials-source=file:/run/aws&profile=signer";
+        assert_eq!(parse(uri), Ok(Place::Kms(config)));
+        assert!(parse("awskms:eu-central-1/checkpoint").is_ok());
+        let long = format!("awskms:eu-central-1/{}", "x".repeat(200));
+        for wrong in [
+            "awskms:",
+            "awskms:eu-central-1",
+            "awskms:eu-central-1/",
+            "awskms:alias/x/y",
+            "awskms:alias/x",
+            "awskms:eu.central/x",
+            "awskms:eu-central-1/x?endpoint=http://kms.example.com",
+            "awskms:eu-central-1/x?endpoint=https://key:hunter2@example.com",
+            "awskms:eu-central-1/x?secret-access-key=hunter2",
+            &long,
+        ] {
+            let error = parse(wrong).unwrap_err();
+            assert_eq!(error.code.as_str(), "keys.config", "{wrong}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
     }
 
     #[test]

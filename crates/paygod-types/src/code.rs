@@ -419,7 +419,7 @@ codes! {
     KEYS_PROVIDER = "keys.provider", Unavailable, "the provider of keys does not answer", "see that it is up; what waits for it goes on by itself";
     KEYS_PROVIDER_FAULT = "keys.provider-fault", System, "the provider of keys refused or answered wrongly", "check its configuration and its log";
     KEYS_PIN = "keys.pin", System, "the PIN of a hardware module is refused or cannot be read", "correct the file that holds it; a PIN that was refused is not tried again";
-    KEYS_TOKEN = "keys.token", System, "the token of a key service is refused or cannot be read", "renew it, or extend its policy; its file is read again each time";
+    KEYS_TOKEN = "keys.token", System, "the token or credentials of a key service are refused or cannot be read", "renew them, or extend their policy; they are read again";
     KEYS_CONFIG = "keys.config", Input, "the address of the keys is not one", "correct it as the message says";
     KEYS_NO_TURN = "keys.no-turn", Unavailable, "the log moves faster than its keys sign", "try again when it is calmer";
     KEYS_PRODUCTION = "keys.production", Refused, "the book is not fit for production", "make a book with root keys, and with keys in hardware or a key service";

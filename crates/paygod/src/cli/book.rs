@@ -30,8 +30,8 @@ pub(crate) struct Init {
     #[arg(long, value_name = "SIGNED", num_args = 1..)]
     pub(crate) roots: Vec<PathBuf>,
 
-    /// Where checkpoint keys are made and stay: a `pkcs11:`, `transit+https:` or `file:` URI
-    /// (docs/operate/keys.md); in plain files of the book's folder when not given
+    /// Where checkpoint keys are made and stay: a `pkcs11:`, `transit+https:`, `awskms:` or
+    /// `file:` URI (docs/operate/keys.md); in plain files of the book's folder when not given
     #[arg(long, value_name = "URI")]
     pub(crate) keys: Option<String>,
 

@@ -422,10 +422,10 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
     run(&["verify"], 0);
 }
 
-/// A server of OpenBao, in memory, that ends with the test.
-struct Bao(std::process::Child);
+/// A server that ends with the test.
+struct Server(std::process::Child);
 
-impl Drop for Bao {
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.0.kill());
         drop(self.0.wait());
@@ -459,7 +459,7 @@ fn openbao_book_signs_rotates_and_verifies_with_no_key_on_disk() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("bao runs");
-    let _server = Bao(server);
+    let _server = Server(server);
     let mut mounted = false;
     for _ in 0..400 {
         let asked = Command::new(&bao)
@@ -505,4 +505,77 @@ fn openbao_book_signs_rotates_and_verifies_with_no_key_on_disk() {
     std::fs::write(&token, "a-test\n").expect("written");
     run(&["keys", "status"], 0);
     run(&["verify"], 0);
+}
+
+#[test]
+fn ministack_book_signs_rotates_and_verifies_by_credentials_of_the_environment() {
+    let named = std::env::var("PAYGOD_MINISTACK");
+    let program = named.unwrap_or_else(|_| "ministack".to_owned());
+    if Command::new(&program).arg("--help").output().is_err() {
+        println!(
+            "skipped: ministack is not installed; put `ministack` (pip install ministack cryptography) on the PATH or name it in PAYGOD_MINISTACK"
+        );
+        return;
+    }
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let server = Command::new(&program)
+        .env("BIND_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", address.port().to_string())
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("SERVICES", "kms")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("ministack runs");
+    let _server = Server(server);
+    let run = |arguments: &[&str], secret: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
+        command
+            .args(["--production", "--book", &book.path("book")])
+            .args(arguments)
+            .env("HOME", book.folder.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("NO_COLOR", "1");
+        if let Some(secret) = secret {
+            command
+                .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+                .env("AWS_SECRET_ACCESS_KEY", secret);
+        }
+        let output = command.output().expect("the binary runs");
+        let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        (output.status.code(), all)
+    };
+    let uri = format!("awskms:eu-central-1/checkpoint?endpoint=http://{address}");
+    let init = with(&["init", "--keys", &uri, "--roots"], &signed);
+    // Nobody is authorised, wherever one looks.
+    let (code, said) = run(&init, None);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("keys.token"), "{said}");
+    std::fs::remove_dir_all(book.folder.path().join("book")).expect("removed");
+    let mut made = run(&init, Some("a-secret-of-a-test"));
+    for _ in 0..100 {
+        if made.0 == Some(0) {
+            break;
+        }
+        // It is not up yet.
+        assert!(made.1.contains("keys.provider"), "{}", made.1);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::remove_dir_all(book.folder.path().join("book")).expect("removed");
+        made = run(&init, Some("a-secret-of-a-test"));
+    }
+    for arguments in [
+        &["account", "open", "till-eur", "--currency", "EUR"][..],
+        &["keys", "rotate"],
+        &["account", "open", "safe-eur", "--currency", "EUR"],
+        &["keys", "status"],
+        &["verify"],
+    ] {
+        let (code, said) = run(arguments, Some("a-secret-of-a-test"));
+        assert_eq!(code, Some(0), "{arguments:?}\n{said}");
+        assert!(!said.contains("a-secret"), "{said}");
+    }
 }
