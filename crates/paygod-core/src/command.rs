@@ -8,6 +8,7 @@ use core::fmt;
 use paygod_policy::{Named, Verdict};
 use paygod_types::{AccountId, ActorId, Amount, Currency, Digest, Money, Name, RequestId};
 
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{PackSignature, PackStaged, PackTrust};
 use crate::payment::Payment;
 
@@ -71,6 +72,8 @@ pub enum Command {
     PackStage(PackStaged),
     /// Records what packs decided on a document outside the book.
     RunSeal(RunSeal),
+    /// Says when a checkpoint key is replaced from now on, and how long the book goes on without one.
+    KeyPolicy(KeyPolicy),
     /// Asks that the vaulted input of an earlier request be erased.
     EvidenceErase {
         /// The request whose input is erased.
@@ -97,6 +100,7 @@ impl Command {
             Self::PackTrust(_) => Action::PackTrust,
             Self::PackStage(_) => Action::PackStage,
             Self::RunSeal(_) => Action::RunSeal,
+            Self::KeyPolicy(_) => Action::KeyPolicy,
             Self::EvidenceErase { .. } => Action::EvidenceErase,
         }
     }
@@ -112,7 +116,7 @@ impl Command {
     }
 }
 
-/// What an entry does. The first fifteen are asked for by clients; the others are the sequencer's own.
+/// What an entry does. The first sixteen are asked for by clients; the others are the sequencer's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Opens an account.
@@ -143,6 +147,8 @@ pub enum Action {
     PackStage,
     /// Records what packs decided on a document.
     RunSeal,
+    /// Says when a checkpoint key is replaced.
+    KeyPolicy,
     /// Erases a vaulted input.
     EvidenceErase,
     /// Begins the book.
@@ -161,7 +167,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AccountOpen,
         Self::AccountClose,
         Self::Transfer,
@@ -176,6 +182,7 @@ impl Action {
         Self::PackTrust,
         Self::PackStage,
         Self::RunSeal,
+        Self::KeyPolicy,
         Self::EvidenceErase,
         Self::Genesis,
         Self::Expire,
@@ -203,6 +210,7 @@ impl Action {
             Self::PackTrust => "pack_trust",
             Self::PackStage => "pack_stage",
             Self::RunSeal => "run_seal",
+            Self::KeyPolicy => "key_policy",
             Self::EvidenceErase => "evidence_erase",
             Self::Genesis => "genesis",
             Self::Expire => "expire",

@@ -10,6 +10,7 @@ use paygod_policy::{Named, Reason, Verdict, WindowToken};
 use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
 
 use crate::command::{AccountOpen, Action, FreezeScope, PolicySet, RunSeal};
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{PackStaged, PackTrust, Vouched};
 
 /// One entry of the ledger, one leaf of its tree.
@@ -114,6 +115,8 @@ pub enum Body {
     PackStage(PackStaged),
     /// What packs decided on a document outside the book.
     RunSeal(RunSeal),
+    /// Says when a checkpoint key is replaced from here on, and how long the book goes on without one.
+    KeyPolicy(KeyPolicy),
     /// Erases a vaulted input.
     EvidenceErase {
         /// The entry whose input goes.
@@ -150,6 +153,7 @@ impl Body {
             Self::PackTrust(_) => Action::PackTrust,
             Self::PackStage(_) => Action::PackStage,
             Self::RunSeal(_) => Action::RunSeal,
+            Self::KeyPolicy(_) => Action::KeyPolicy,
             Self::EvidenceErase { .. } => Action::EvidenceErase,
             Self::KeyRotate(_) => Action::KeyRotate,
             Self::KeyRevoke(_) => Action::KeyRevoke,

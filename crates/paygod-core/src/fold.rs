@@ -17,6 +17,7 @@ use crate::entry::{
     Window,
 };
 use crate::fold_error::{Check, FoldError};
+use crate::key_policy::KeyPolicy;
 use crate::movement::{Movement, Refusal, Scratch, Step};
 use crate::pack_trust::PackBook;
 use crate::pendings::{Leg, Pending, Stage};
@@ -88,6 +89,11 @@ impl State {
             Change::Freeze(hold, frozen) => self.set_frozen(hold, frozen),
             Change::Policy(policy) => self.policy = policy,
             Change::Packs(packs) => self.packs = packs,
+            Change::Keys(policy) => {
+                if let Some(book) = &mut self.book {
+                    Arc::make_mut(book).key_policy = policy;
+                }
+            }
             Change::Snapshot(of) => self.snapshot_of = Some(of),
         }
         None
@@ -125,6 +131,7 @@ pub(crate) enum Change {
     Freeze(Hold, bool),
     Policy(Arc<ActivePolicy>),
     Packs(Arc<PackBook>),
+    Keys(KeyPolicy),
     Snapshot(Seq),
 }
 
@@ -205,6 +212,7 @@ impl Checker<'_> {
                 policy,
                 vouched,
             } => self.policy_activate(set, *policy, vouched),
+            Body::KeyPolicy(policy) => self.key_policy(policy),
             Body::PackTrust(rules) => self.pack_trust(rules),
             Body::PackStage(staged) => self.pack_stage(staged),
             Body::RunSeal(run) if !run.is_ordered() => {

@@ -10,6 +10,7 @@ use crate::command::{AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{AnchorReceipt, EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
 use crate::fold::{Change, Checked, Checker, Hold};
 use crate::fold_error::{Check, FoldError};
+use crate::key_policy::KeyPolicy;
 use crate::keys::KeyFault;
 use crate::pack_trust::{PackBook, PackFault, PackStaged, PackTrust, Vouched};
 use crate::state::{ActivePolicy, Book};
@@ -146,6 +147,13 @@ impl Checker<'_> {
             digest,
             since,
         })))
+    }
+
+    pub(crate) fn key_policy(&self, policy: &KeyPolicy) -> Checked<Change> {
+        policy
+            .check()
+            .map_err(|expected| self.fail(Check::Key, expected, "others"))?;
+        Ok(Change::Keys(*policy))
     }
 
     pub(crate) fn pack_trust(&self, rules: &PackTrust) -> Checked<Change> {

@@ -11,6 +11,7 @@ use paygod_types::Seq;
 
 use crate::ceremony::{RevocationText, RootsText};
 use crate::entry::{Genesis, KeyRevocation, KeyRotation};
+use crate::key_policy::KeyPolicy;
 use crate::state::{Book, KeyPeriod, Revoked};
 
 /// Most root keys of a book. No more than a ceremony can gather.
@@ -86,6 +87,7 @@ impl Book {
             }],
             revoked: Vec::new(),
             hybrid_key: genesis.hybrid_key.clone(),
+            key_policy: KeyPolicy::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! - [`engine`]: executes a prepared request: judges, builds the [`Entry`], applies it.
 //! - [`State`]: the fold over entries; [`State::apply`] checks everything a verifier checks.
 //! - [`ports`]: what the engine asks of history; [`judge`]: who judges.
+//! - [`key_policy`]: when a checkpoint key is replaced, and how long a book goes on without one.
 //! - [`pack_trust`]: what a book asks of packs before they judge.
 //! - [`snapshot`], [`history`]: the state as bytes; balances as they were.
 //! - [`ceremony`]: the documents that holders of root keys sign; [`publisher`]: those of publishers of packs.
@@ -26,6 +27,7 @@ mod fold_pending;
 mod hex;
 pub mod history;
 pub mod judge;
+pub mod key_policy;
 mod keys;
 mod movement;
 mod pack_json;

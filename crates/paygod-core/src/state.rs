@@ -13,6 +13,7 @@ use paygod_types::{AccountId, Currency, Digest, RequestId, Seq, Timestamp};
 
 use crate::accounts::{AccountIx, AccountView, Accounts, Balances};
 use crate::command::{Alias, FreezeScope, PolicySet};
+use crate::key_policy::KeyPolicy;
 use crate::movement::Scratch;
 use crate::pack_trust::PackBook;
 use crate::pendings::{Pending, Pendings};
@@ -36,7 +37,7 @@ pub struct State {
     pub(crate) scratch: Scratch,
 }
 
-/// What genesis and key rotations fixed.
+/// What genesis and entries about keys fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     /// The log's origin.
@@ -51,6 +52,8 @@ pub struct Book {
     pub revoked: Vec<Revoked>,
     /// The key whose ML-DSA-44 cosignature every checkpoint carries too, as a vkey; genesis fixes it.
     pub hybrid_key: Option<Arc<str>>,
+    /// When a checkpoint key is replaced, and how long the book goes on without one.
+    pub key_policy: KeyPolicy,
 }
 
 /// A checkpoint key that root keys have revoked.

@@ -5,6 +5,7 @@ mod ceremony;
 mod entries;
 mod forgeries;
 mod idempotency;
+mod key_policy;
 mod keys;
 mod model;
 mod money;

@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use paygod_core::key_policy::KeyPolicy;
+use paygod_core::{Command, Request};
 use paygod_keys::{Algorithm, Provider, ProviderError, PublicKey, Signer};
-use paygod_service::ledger::{Ledger, OpenOptions, RotationPolicy};
+use paygod_service::ledger::{Ledger, OpenOptions, RotationPolicy, Submission};
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint};
-use paygod_types::code;
+use paygod_types::{RequestId, code};
 use support::{TestBook, open_account};
 
 /// Keys in memory that take their time, and can be told to be away.
@@ -299,6 +301,83 @@ fn a_key_that_signed_often_enough_is_replaced_by_itself_and_so_is_an_old_one() {
         book.verify_whole(&ledger);
         ledger.close().unwrap();
     }
+}
+
+/// Says what the book does with its keys.
+fn say(ledger: &Ledger, id: &str, policy: KeyPolicy) {
+    let request = Request {
+        id: RequestId::parse(id).unwrap(),
+        by: None,
+        command: Command::KeyPolicy(policy),
+    };
+    let answers = ledger.submit(vec![Submission::Request(request)]);
+    assert!(answers[0].is_ok());
+}
+
+#[test]
+fn what_the_book_says_of_its_keys_is_done_by_itself_and_the_old_ones_go() {
+    let (book, provider) = book(Duration::ZERO);
+    let open = OpenOptions {
+        rotation_overlap: Duration::ZERO,
+        ..options(&provider)
+    };
+    let ledger = Ledger::open(&book.path(), open.clone()).unwrap();
+    let policy = KeyPolicy {
+        signatures: Some(2),
+        ..KeyPolicy::default()
+    };
+    say(&ledger, "p1", policy);
+    let mut number = 0;
+    let mut sign_until = |ledger: &Ledger, keys: usize| {
+        while ledger.status().unwrap().checkpoint_keys.len() < keys {
+            number += 1;
+            let answers = ledger.submit(vec![open_account(&format!("a-{number}"), "EUR")]);
+            assert!(answers[0].is_ok());
+            ledger.wait_signed().unwrap();
+        }
+    };
+    sign_until(&ledger, 3);
+    // A key that somebody replaced meanwhile has signed nothing yet.
+    ledger.rotate_key().unwrap();
+    ledger.close().unwrap();
+
+    // What was sealed holds when the book is opened again, from a snapshot or not.
+    let ledger = Ledger::open(&book.path(), open).unwrap();
+    assert_eq!(ledger.book_keys().unwrap().unwrap().key_policy, policy);
+    sign_until(&ledger, 5);
+    say(&ledger, "p2", KeyPolicy::default());
+    assert_eq!(ledger.status().unwrap().rotation_fault, None);
+    ledger.wait_signed().unwrap();
+    book.verify_whole(&ledger);
+    ledger.close().unwrap();
+    drop(Ledger::open(&book.path(), options(&provider)).unwrap());
+    assert_eq!(provider.keys.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn the_book_bounds_how_many_entries_wait_for_a_signature() {
+    let (book, provider) = book(Duration::ZERO);
+    let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
+    let bound = KeyPolicy {
+        unsigned: Some(10),
+        ..KeyPolicy::default()
+    };
+    say(&ledger, "p1", bound);
+    ledger.wait_signed().unwrap();
+    provider.away.store(true, Ordering::SeqCst);
+    let refused = (0..100).find_map(|number| {
+        let answers = ledger.submit(vec![open_account(&format!("b-{number}"), "EUR")]);
+        let refused = answers.into_iter().next().unwrap().err();
+        refused.map(|error| (number, error))
+    });
+    let (number, error) = refused.unwrap();
+    assert!(number >= 10, "{number} entries went on");
+    assert_eq!(error.code().as_str(), "ledger.unsigned");
+    provider.away.store(false, Ordering::SeqCst);
+    ledger.wait_signed().unwrap();
+    let again = ledger.submit(vec![open_account(&format!("b-{number}"), "EUR")]);
+    assert!(again[0].is_ok());
+    ledger.close().unwrap();
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) use anchor::{
 };
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use keys::{
-    CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysRotate, KeysSign,
+    CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysPolicy, KeysRotate, KeysSign,
     RevokeCommand, RevokeDraft, RevokeSeal,
 };
 pub(crate) use pack::{

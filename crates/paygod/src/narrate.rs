@@ -4,7 +4,11 @@ use crate::output::Tone;
 use crate::table::Cell;
 use paygod_core::command::FreezeScope;
 use paygod_core::entry::{Body, Decision, Entry, EntryRef, Layer, Posting, Side};
+use paygod_core::key_policy::KeyPolicy;
 use paygod_policy::{Reason, Verdict};
+
+/// Seconds of a day.
+pub(crate) const DAY_S: u64 = 24 * 3_600;
 
 /// What a verdict means for the money.
 pub(crate) const fn verdict(verdict: Verdict) -> &'static str {
@@ -92,6 +96,7 @@ pub(crate) fn entry(entry: &Entry) -> String {
                 .collect();
             format!("rules activated: {}", names.join(", "))
         }
+        Body::KeyPolicy(policy) => format!("checkpoint keys: {}", key_policy(policy)),
         Body::PackTrust(trust) => format!(
             "packs must be {} or above{}; publishers known: {}",
             trust.level.as_str(),
@@ -168,4 +173,23 @@ fn times(same: &[String]) -> String {
         [first, ..] => format!("{} × {first}", same.len()),
         [] => String::new(),
     }
+}
+
+/// What a book says of its checkpoint keys.
+pub(crate) fn key_policy(policy: &KeyPolicy) -> String {
+    let age = policy.age_s.map(|age_s| match age_s {
+        whole if whole.is_multiple_of(DAY_S) => {
+            format!("replaced after {} days", whole / DAY_S)
+        }
+        seconds => format!("replaced after {seconds} s"),
+    });
+    let often = policy.signatures;
+    let often = often.map(|count| format!("replaced after {count} checkpoints"));
+    let unsigned = policy.unsigned;
+    let unsigned = unsigned.map(|count| format!("at most {count} entries wait for a signature"));
+    let said: Vec<String> = [age, often, unsigned].into_iter().flatten().collect();
+    if said.is_empty() {
+        return "replaced when somebody asks".to_owned();
+    }
+    said.join(", ")
 }

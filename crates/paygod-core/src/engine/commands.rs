@@ -64,6 +64,7 @@ pub(super) fn body<J: Judge, H: History + ?Sized>(
             })
         }
         Command::RunSeal(run) => Ok(Body::RunSeal(run.clone())),
+        Command::KeyPolicy(policy) => Ok(Body::KeyPolicy(*policy)),
         Command::PackTrust(rules) => Ok(Body::PackTrust(rules.clone())),
         Command::PackStage(staged) => {
             // The reader of requests demands `by`.

@@ -20,6 +20,7 @@ use crate::entry::{
     KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim,
     TransferBody, Window,
 };
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{Level, PackStage, PackStaged, PackTrust, Publisher, Vouched};
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
@@ -134,6 +135,11 @@ impl<'a> From<'a> {
     fn number(&mut self, key: &'static str) -> Read<u64> {
         self.key(key)?;
         Ok(self.0.u64()?)
+    }
+
+    fn number_if(&mut self, key: &'static str) -> Read<Option<u64>> {
+        let there = self.has(key)?;
+        Ok(there.then(|| self.0.u64()).transpose()?)
     }
 
     fn small(&mut self, key: &'static str) -> Read<u32> {
@@ -258,6 +264,11 @@ impl<'a> From<'a> {
                     vouched: self.vouched()?,
                 }
             }
+            Action::KeyPolicy => Body::KeyPolicy(KeyPolicy {
+                age_s: self.number_if("age_s")?,
+                signatures: self.number_if("signatures")?,
+                unsigned: self.number_if("unsigned")?,
+            }),
             Action::PackTrust => Body::PackTrust(self.pack_trust()?),
             Action::PackStage => Body::PackStage(self.pack_stage()?),
             Action::RunSeal => Body::RunSeal(RunSeal {

@@ -96,6 +96,7 @@ fn body(body: &Body, out: &mut Out<'_>) {
             policy,
             vouched,
         } => policy_activate(set, policy, vouched, out),
+        Body::KeyPolicy(policy) => policy.write(&mut Writer::new(out.0)),
         Body::PackTrust(rules) => rules.write(&mut Writer::new(out.0)),
         Body::PackStage(staged) => staged.write(&mut Writer::new(out.0)),
         Body::RunSeal(run) => run.write(&mut Writer::new(out.0)),

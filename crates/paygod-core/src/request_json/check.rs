@@ -54,6 +54,10 @@ impl Request {
                 policy_set(&activation.set)?;
                 signatures(&activation.signatures)
             }
+            Command::KeyPolicy(policy) => policy.check().map_err(|expected| RequestError::Value {
+                key: "key_policy",
+                expected,
+            }),
             Command::PackTrust(rules) => rules.check().map_err(|expected| RequestError::Value {
                 key: "pack_trust",
                 expected,

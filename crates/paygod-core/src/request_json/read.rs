@@ -14,6 +14,7 @@ use crate::command::{
     AccountOpen, Action, Activation, Alias, AmountText, Command, Correction, FreezeScope,
     PendingTerms, PolicySet, Request, RunSeal, Transfer, TransferRequest,
 };
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{
     Level, PACK_SIGNATURES_MAX, PackSignature, PackStage, PackStaged, PackTrust, Publisher,
 };
@@ -141,6 +142,7 @@ impl<'a> From<'a> {
             Action::Freeze => Command::Freeze(self.freeze("`freeze`")?),
             Action::Unfreeze => Command::Unfreeze(self.freeze("`unfreeze`")?),
             Action::PolicyActivate => Command::PolicyActivate(self.activation()?),
+            Action::KeyPolicy => Command::KeyPolicy(self.key_policy()?),
             Action::PackTrust => Command::PackTrust(self.pack_trust()?),
             Action::PackStage => Command::PackStage(self.pack_stage()?),
             Action::RunSeal => Command::RunSeal(self.run_seal()?),
@@ -481,6 +483,21 @@ impl<'a> From<'a> {
             key: "level",
             expected: "`community`, `verified` or `certified`",
         })
+    }
+
+    fn key_policy(&mut self) -> Read<KeyPolicy> {
+        self.reader.object_begin()?;
+        let mut policy = KeyPolicy::default();
+        while let Some(key) = self.reader.next_key()? {
+            let limit = match &*key {
+                "age_s" => &mut policy.age_s,
+                "signatures" => &mut policy.signatures,
+                "unsigned" => &mut policy.unsigned,
+                other => return Err(unknown(other, "`key_policy`")),
+            };
+            *limit = Some(self.reader.u64()?);
+        }
+        Ok(policy)
     }
 
     fn pack_trust(&mut self) -> Read<PackTrust> {

@@ -59,6 +59,7 @@ fn command(name: &str, command: &Command, out: &mut Vec<u8>, spans: &mut Spans) 
     }
     match command {
         Command::PolicyActivate(activation) => return self::activation(activation, out),
+        Command::KeyPolicy(policy) => return policy.write(&mut Writer::new(out)),
         Command::PackTrust(rules) => return rules.write(&mut Writer::new(out)),
         Command::PackStage(staged) => return staged.write(&mut Writer::new(out)),
         Command::RunSeal(run) => return run.write(&mut Writer::new(out)),
@@ -95,6 +96,7 @@ fn command(name: &str, command: &Command, out: &mut Vec<u8>, spans: &mut Spans) 
         | Command::EvidenceErase { request } => string("request", request.as_str(), out),
         Command::Freeze(scope) | Command::Unfreeze(scope) => freeze(scope, out),
         Command::PolicyActivate(_)
+        | Command::KeyPolicy(_)
         | Command::PackTrust(_)
         | Command::PackStage(_)
         | Command::RunSeal(_) => {}

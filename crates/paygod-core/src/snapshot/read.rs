@@ -11,6 +11,7 @@ use paygod_types::{
 use super::{MAGIC, MAGIC_PACKS, SnapshotError};
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx, Balances};
 use crate::command::{Alias, PolicySet};
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{Level, PackBook, PackStage, PackTrust, Publisher, Review};
 use crate::pendings::{Leg, Pending, Stage};
 use crate::state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, Revoked, State};
@@ -32,10 +33,14 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
     state.last_time = Timestamp::from_nanos(from.u64()?);
     match from.take::<1>()? {
         [0] => {}
-        [1] => state.book = Some(Arc::new(from.book()?)),
-        [2] => {
+        [kind @ 1..=4] => {
             let mut book = from.book()?;
-            book.hybrid_key = Some(from.text()?.into());
+            if matches!(kind, 2 | 4) {
+                book.hybrid_key = Some(from.text()?.into());
+            }
+            if matches!(kind, 3 | 4) {
+                book.key_policy = from.key_policy()?;
+            }
             state.book = Some(Arc::new(book));
         }
         _ => return Err(from.refuse("a flag that is none")),
@@ -196,7 +201,19 @@ impl<'a> From<'a> {
             checkpoint_keys,
             revoked: self.revoked()?,
             hybrid_key: None,
+            key_policy: KeyPolicy::default(),
         })
+    }
+
+    fn key_policy(&mut self) -> Read<KeyPolicy> {
+        let policy = KeyPolicy {
+            age_s: self.optional()?,
+            signatures: self.optional()?,
+            unsigned: self.optional()?,
+        };
+        let said = policy.check().is_ok() && policy != KeyPolicy::default();
+        self.demand(said, "a policy of keys that is none")?;
+        Ok(policy)
     }
 
     fn revoked(&mut self) -> Read<Vec<Revoked>> {

@@ -5,6 +5,7 @@ use paygod_types::{Amount, Currency};
 
 use super::{MAGIC, MAGIC_PACKS};
 use crate::accounts::{AccountView, Balances};
+use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{Level, PackBook, PackStage};
 use crate::pendings::{Pending, Stage};
 use crate::state::{Book, State};
@@ -21,8 +22,14 @@ pub(super) fn state(state: &State, out: &mut Vec<u8>) {
     match state.book() {
         None => out.push(0),
         Some(book) => {
-            // A book without a hybrid key has the bytes it always had: their digests are sealed.
-            out.push(if book.hybrid_key.is_some() { 2 } else { 1 });
+            // A book without them has the bytes it always had: their digests are sealed.
+            let has_policy = book.key_policy != KeyPolicy::default();
+            out.push(match (book.hybrid_key.is_some(), has_policy) {
+                (false, false) => 1,
+                (true, false) => 2,
+                (false, true) => 3,
+                (true, true) => 4,
+            });
             self::book(book, out);
         }
     }
@@ -107,6 +114,11 @@ fn book(book: &Book, out: &mut Vec<u8>) {
     }
     if let Some(key) = &book.hybrid_key {
         text(key, out);
+    }
+    if book.key_policy != KeyPolicy::default() {
+        for (_, limit) in book.key_policy.limits() {
+            optional(limit, out);
+        }
     }
 }
 

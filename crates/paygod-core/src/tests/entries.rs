@@ -107,6 +107,8 @@ pub(super) fn everything() -> Book {
         ..receipt
     };
     book.system(SystemCommand::Anchor(anew)).unwrap();
+    book.sealed(r#"{"id":"q5","by":"ops","key_policy":{"age_s":7776000,"signatures":10000000,"unsigned":100000}}"#);
+    book.sealed(r#"{"id":"q6","key_policy":{}}"#);
     book
 }
 

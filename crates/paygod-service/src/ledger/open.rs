@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use paygod_anchor::witness::ask::Asker;
+use paygod_core::key_policy::KeyPolicy;
 use paygod_core::{EntryHead, State, WindowKey};
 use paygod_keys::Provider;
 use paygod_store::{
@@ -69,12 +70,12 @@ pub struct OpenOptions {
     /// How long a key that was rotated out signs beside the new one, before its provider retires it.
     /// Opening the book again ends it.
     pub rotation_overlap: Duration,
-    /// When the checkpoint key is replaced without anybody's asking.
+    /// When the checkpoint key is replaced without anybody's asking, besides when the book itself says so.
     pub rotation: RotationPolicy,
     /// When checkpoints are anchored without anybody's asking. `None`: never.
     pub anchoring: Option<AnchorPolicy>,
     /// Most entries that may wait for a signed checkpoint: past that requests are refused until the
-    /// signer is back.
+    /// signer is back. The book may say less.
     pub unsigned_max: u64,
     /// The trust policy whose witnesses are asked to cosign checkpoints while the book is open. `None`: none
     /// are asked.
@@ -183,6 +184,11 @@ impl Ledger {
             book.checkpoints.last().cloned(),
             options.unsigned_max,
         ));
+        shared.set_key_policy(
+            fold.state
+                .book()
+                .map_or_else(KeyPolicy::default, |book| book.key_policy),
+        );
         shared.set_witnessed(book.witnessed.last().cloned());
         let witnessed = Arc::new(Mutex::new(book.witnessed));
         let mut ledger = Self {
@@ -266,6 +272,7 @@ impl Ledger {
             dir: dir.to_path_buf(),
             since,
             since_seq,
+            before: None,
             shared: Arc::clone(&shared),
             until,
         };

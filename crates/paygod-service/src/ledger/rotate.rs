@@ -110,6 +110,12 @@ impl Rotator {
         Ok(seen)
     }
 
+    /// The entry that brought in the key in force.
+    pub(super) fn since(&self) -> Result<Seq, KeyChangeError> {
+        let since = self.look(|state| state.checkpoint_key().map(|key| key.since))?;
+        Ok(since.unwrap_or(Seq(0)))
+    }
+
     fn is_in_force(&self, vkey: &Arc<str>) -> bool {
         self.now().is_ok_and(|(_, key)| key == *vkey)
     }

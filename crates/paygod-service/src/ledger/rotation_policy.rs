@@ -1,5 +1,6 @@
 //! When a checkpoint key is to be replaced, without anybody's asking: by its age, or by how often it has
-//! signed. A thread of the ledger looks now and then, and rotates.
+//! signed. The book says so in an entry (`key_policy`); whoever opens it may ask for more. A thread of the
+//! ledger looks now and then, and rotates.
 //!
 //! Both can be seen from outside: entries have times, and `checkpoints.log` has every checkpoint.
 
@@ -11,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use paygod_core::key_policy::KeyPolicy;
 use paygod_types::{Seq, Timestamp};
 
 use super::open::Ledger;
@@ -57,6 +59,15 @@ impl RotationPolicy {
             || self
                 .signatures_max
                 .is_some_and(|most| used.signatures >= most)
+    }
+
+    /// What a book says of it.
+    #[must_use]
+    pub fn of(book: &KeyPolicy) -> Self {
+        Self {
+            age_max: book.age_s.map(Duration::from_secs),
+            signatures_max: book.signatures,
+        }
     }
 
     const fn is_none(&self) -> bool {
@@ -127,7 +138,7 @@ fn checkpoints_after(path: &Path, since: Seq) -> io::Result<u64> {
     }
 }
 
-/// The thread that follows the policy.
+/// The thread that follows the policies: the book's own, and that of whoever opened it.
 pub(super) struct Follower {
     pub(super) policy: RotationPolicy,
     pub(super) rotator: Rotator,
@@ -135,6 +146,8 @@ pub(super) struct Follower {
     /// Since when the key in force has been so.
     pub(super) since: Timestamp,
     pub(super) since_seq: Seq,
+    /// How many checkpoints it signed before those that are counted now; `None`: not looked up yet.
+    pub(super) before: Option<u64>,
     pub(super) shared: Arc<Shared>,
     /// Ends when its sender is gone.
     pub(super) until: Receiver<()>,
@@ -143,38 +156,54 @@ pub(super) struct Follower {
 impl Follower {
     /// Looks now and then until the ledger closes.
     pub(super) fn run(mut self) {
-        if self.policy.is_none() {
-            return;
-        }
-        // What was signed before the book was opened; what cannot be counted is not held against the key.
-        let mut before = count(&self.dir, self.since_seq).unwrap_or(0);
         let mut wait = LOOK_EVERY;
         while matches!(
             self.until.recv_timeout(wait),
             Err(RecvTimeoutError::Timeout)
         ) {
             wait = LOOK_EVERY;
-            let now = self.shared.clock.now();
-            let signed = self.shared.signatures.load(Ordering::Relaxed);
-            let used = KeyUse {
-                since: self.since,
-                signatures: before.saturating_add(signed),
-            };
-            if !self.policy.is_due(&used, now) {
+            let policies = [self.policy, RotationPolicy::of(&self.shared.key_policy())];
+            if policies.iter().all(RotationPolicy::is_none) {
                 continue;
             }
-            match self.rotator.rotate() {
-                Ok(_) => {
-                    self.since = now;
-                    before = 0;
-                    self.shared.signatures.store(0, Ordering::Relaxed);
-                    self.shared.set_rotation_fault(None);
-                }
-                Err(error) => {
-                    self.shared.set_rotation_fault(Some(error.to_string()));
-                    wait = AGAIN_AFTER;
-                }
+            let turn = self.turn(&policies);
+            if turn.is_err() {
+                wait = AGAIN_AFTER;
             }
+            let fault = turn.err().map(|error| error.to_string());
+            self.shared.set_rotation_fault(fault);
         }
+    }
+
+    fn turn(&mut self, policies: &[RotationPolicy]) -> Result<(), KeyChangeError> {
+        let now = self.shared.clock.now();
+        let since = self.rotator.since()?;
+        if since != self.since_seq {
+            // Somebody has replaced it, a moment ago.
+            (self.since, self.since_seq, self.before) = (now, since, Some(0));
+            self.shared.signatures.store(0, Ordering::Relaxed);
+        }
+        let counted = policies.iter().any(|one| one.signatures_max.is_some());
+        let used = KeyUse {
+            since: self.since,
+            signatures: if counted { self.signatures() } else { 0 },
+        };
+        if policies.iter().any(|policy| policy.is_due(&used, now)) {
+            self.rotator.rotate()?;
+        }
+        Ok(())
+    }
+
+    fn signatures(&mut self) -> u64 {
+        let before = match self.before {
+            Some(before) => before,
+            None => {
+                self.shared.signatures.store(0, Ordering::Relaxed);
+                // What cannot be counted is not held against the key.
+                let counted = count(&self.dir, self.since_seq).unwrap_or(0);
+                *self.before.insert(counted)
+            }
+        };
+        before.saturating_add(self.shared.signatures.load(Ordering::Relaxed))
     }
 }

@@ -340,6 +340,9 @@ impl Sequencer {
 
     /// What follows from some commands beyond the state itself.
     fn after(&mut self, request: &Request, ruleset: Option<&Arc<Ruleset>>) {
+        if let Command::KeyPolicy(policy) = &request.command {
+            self.shared.set_key_policy(*policy);
+        }
         if matches!(request.command, Command::PolicyActivate(_))
             && let Some(ruleset) = ruleset
         {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use paygod_core::WindowKey;
+use paygod_core::key_policy::KeyPolicy;
 use paygod_policy::Ruleset;
 use paygod_tlog::SignedCheckpoint;
 
@@ -28,8 +29,10 @@ pub(super) struct Shared {
     pub(super) groups: AtomicU64,
     /// Checkpoints published since the book was opened or the key replaced.
     pub(super) signatures: AtomicU64,
-    /// Most entries that may wait for a signed checkpoint; past that requests are refused.
-    pub(super) unsigned_max: u64,
+    /// Most entries that may wait for a signed checkpoint, as whoever opened the book wants it; past that
+    /// requests are refused.
+    unsigned_max: u64,
+    key_policy: RwLock<KeyPolicy>,
     ruleset: RwLock<Arc<Ruleset>>,
     rotation_fault: RwLock<Option<String>>,
     anchor_fault: RwLock<Option<String>>,
@@ -59,6 +62,7 @@ impl Shared {
             groups: AtomicU64::new(0),
             signatures: AtomicU64::new(0),
             unsigned_max,
+            key_policy: RwLock::default(),
             rotation_fault: RwLock::new(None),
             anchor_fault: RwLock::new(None),
             ruleset: RwLock::new(ruleset),
@@ -154,15 +158,29 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    /// What the book says of its checkpoint keys.
+    pub(super) fn key_policy(&self) -> KeyPolicy {
+        *self
+            .key_policy
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_key_policy(&self, policy: KeyPolicy) {
+        *self
+            .key_policy
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
     /// Refuses requests while too many entries wait for a signed checkpoint. What is in flight comes on
     /// top: at most `REQUESTS_IN_FLIGHT_MAX`.
     pub(super) fn refuse_unsigned(&self) -> Result<(), SubmitError> {
         let unsigned = self.progress.unsigned();
-        if unsigned > self.unsigned_max {
-            return Err(SubmitError::Unsigned {
-                unsigned,
-                allowed: self.unsigned_max,
-            });
+        let policy = self.key_policy().unsigned.unwrap_or(u64::MAX);
+        let allowed = self.unsigned_max.min(policy);
+        if unsigned > allowed {
+            return Err(SubmitError::Unsigned { unsigned, allowed });
         }
         Ok(())
     }

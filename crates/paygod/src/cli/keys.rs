@@ -1,5 +1,6 @@
 //! Commands about keys: the root ceremony, revocation, and what has been in force.
 
+use super::Asked;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub(crate) enum KeysCommand {
     #[command(subcommand)]
     Revoke(RevokeCommand),
     Rotate(KeysRotate),
+    Policy(KeysPolicy),
     Status(KeysStatus),
     History(KeysHistory),
 }
@@ -166,6 +168,42 @@ pub(crate) struct KeysRotate {
     /// Only if the key has signed so many checkpoints
     #[arg(long, value_name = "N")]
     pub(crate) signatures: Option<u64>,
+
+    /// Only if the book's own policy says so
+    #[arg(long, conflicts_with_all = ["age_days", "signatures"])]
+    pub(crate) if_due: bool,
+}
+
+/// Show or say when a checkpoint key is replaced, and how long the book goes on without one that signs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is said here replaces all that was said before, and is sealed; without options it is shown.
+A process that keeps the book open replaces the key by itself once it has passed a limit; from a
+timer, `paygod keys rotate --if-due` does.
+
+Examples:
+  paygod keys policy
+  paygod keys policy --age-days 90 --signatures 10000000 --unsigned 100000 --by ana
+  paygod keys policy --none --by ana")]
+pub(crate) struct KeysPolicy {
+    /// Replace a key once it has been in force for so many days
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) age_days: Option<u64>,
+
+    /// Replace a key once it has signed so many checkpoints
+    #[arg(long, value_name = "N")]
+    pub(crate) signatures: Option<u64>,
+
+    /// Refuse requests while more entries than this wait for a signed checkpoint
+    #[arg(long, value_name = "N")]
+    pub(crate) unsigned: Option<u64>,
+
+    /// Say that there is no limit any more
+    #[arg(long, conflicts_with_all = ["age_days", "signatures", "unsigned"])]
+    pub(crate) none: bool,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }
 
 /// Show which key is in force, whose root keys stand behind it, and whether signing works

@@ -4,17 +4,21 @@
 
 use crate::book;
 use crate::cli::{
-    CeremonyCommand, CeremonyNew, CeremonyPropose, Global, KeysCommand, KeysRotate, KeysSign,
-    RevokeCommand, RevokeDraft, RevokeSeal,
+    CeremonyCommand, CeremonyNew, CeremonyPropose, Global, KeysCommand, KeysPolicy, KeysRotate,
+    KeysSign, RevokeCommand, RevokeDraft, RevokeSeal,
 };
+use crate::commands::{ask, requests};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
+use crate::narrate;
+use crate::narrate::DAY_S;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
-use paygod_core::Book;
 use paygod_core::ceremony::{
     CeremonyError, REVOCATION_HEADER, ROOTS_HEADER, RevocationText, RootKeyText, RootsText,
 };
+use paygod_core::key_policy::KeyPolicy;
+use paygod_core::{Book, Command};
 use paygod_keys::file::{self, KeyFileError};
 use paygod_service::ledger::{KeyChangeError, RotationPolicy};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
@@ -45,6 +49,7 @@ pub(crate) fn run(command: &KeysCommand, global: &Global, console: &mut Console)
         KeysCommand::Revoke(RevokeCommand::Draft(options)) => draft(options, global, console),
         KeysCommand::Revoke(RevokeCommand::Seal(options)) => seal(options, global, console),
         KeysCommand::Rotate(options) => rotate(options, global, console),
+        KeysCommand::Policy(options) => policy(options, global, console),
         KeysCommand::Status(_) => status(global, console),
         KeysCommand::History(_) => history(global, console),
     }
@@ -217,19 +222,24 @@ fn seal(options: &RevokeSeal, global: &Global, console: &mut Console) -> Outcome
 }
 
 fn rotate(options: &KeysRotate, global: &Global, console: &mut Console) -> Outcome {
-    const DAY_S: u64 = 24 * 3_600;
-    let policy = RotationPolicy {
+    let asked = RotationPolicy {
         age_max: (options.age_days).map(|days| Duration::from_secs(days.saturating_mul(DAY_S))),
         signatures_max: options.signatures,
     };
     book::with(global, |ledger| {
-        let rotated = if policy == RotationPolicy::default() {
+        let policy = if options.if_due {
+            let book = ledger.book_keys()?;
+            RotationPolicy::of(&book.map(|book| book.key_policy).unwrap_or_default())
+        } else {
+            asked
+        };
+        let rotated = if !options.if_due && policy == RotationPolicy::default() {
             ledger.rotate_key()?
         } else if let Some(rotated) = ledger.rotate_if_due(&policy)? {
             rotated
         } else {
             console.value(&json!({"rotated": false}))?;
-            console.line("the key has passed neither limit and stays in force")?;
+            console.line("the key has passed no limit and stays in force")?;
             return Ok(Answer::Yes);
         };
         book::wait_signed(ledger)?;
@@ -247,6 +257,48 @@ fn rotate(options: &KeysRotate, global: &Global, console: &mut Console) -> Outco
         console.line(format_args!("  from  {}", rotated.old))?;
         console.line(format_args!("  to    {}", rotated.new))?;
         Ok(Answer::Yes)
+    })
+}
+
+fn policy(options: &KeysPolicy, global: &Global, console: &mut Console) -> Outcome {
+    let age_s = options.age_days.map(|days| days.saturating_mul(DAY_S));
+    let policy = KeyPolicy {
+        age_s,
+        signatures: options.signatures,
+        unsigned: options.unsigned,
+    };
+    if policy == KeyPolicy::default() && !options.none {
+        return book::with(global, |ledger| {
+            let book = ledger.book_keys()?;
+            let said = book.map(|book| book.key_policy).unwrap_or_default();
+            console.value(&policy_value(&said))?;
+            console.line(format_args!(
+                "checkpoint keys: {}",
+                narrate::key_policy(&said)
+            ))?;
+            Ok(Answer::Yes)
+        });
+    }
+    policy.check().map_err(|expected| {
+        Fault::new(
+            code::CLI_ARGUMENT,
+            format!("a policy of keys has {expected}"),
+        )
+    })?;
+    book::with(global, |ledger| {
+        // What was in force before can be again.
+        let about = [format!("{policy:?}"), ledger.size().to_string()];
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
+        let request = ask::request(&options.asked, &about, Command::KeyPolicy(policy))?;
+        requests::seal(ledger, request, console)
+    })
+}
+
+fn policy_value(policy: &KeyPolicy) -> serde_json::Value {
+    json!({
+        "age_s": policy.age_s,
+        "signatures": policy.signatures,
+        "unsigned": policy.unsigned,
     })
 }
 
@@ -275,6 +327,8 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
             "signer_fault": status.signer_fault,
             "signatures": used.signatures,
             "in_force_since": used.since.to_string(),
+            "policy": policy_value(&keys.key_policy),
+            "rotation_fault": status.rotation_fault,
         }))?;
         console.line(format_args!("{}", Tone::Strong.paint(&status.origin)))?;
         console.line(format_args!("  in force        {}", keys.checkpoint_key()))?;
@@ -283,6 +337,12 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
             "  has signed      {} checkpoints",
             used.signatures
         ))?;
+        let policy = narrate::key_policy(&keys.key_policy);
+        console.line(format_args!("  policy          {policy}"))?;
+        if let Some(fault) = &status.rotation_fault {
+            let said = format!("the key is to be replaced and was not: {fault}");
+            console.sentence(2, Tone::Bad, &said)?;
+        }
         for key in &keys.root_keys {
             console.line(format_args!("  root key        {key}"))?;
         }

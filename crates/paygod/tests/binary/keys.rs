@@ -343,6 +343,39 @@ fn a_rotation_by_hand_and_one_that_is_due_replace_the_key() {
     book.yes(&["verify"]);
 }
 
+#[test]
+fn a_policy_of_keys_is_sealed_shown_and_followed() {
+    let book = Book::empty();
+    assert_eq!(book.value(&["keys", "policy"])["signatures"], Value::Null);
+    let kept = book.value(&["keys", "rotate", "--if-due"]);
+    assert_eq!(kept["rotated"], false, "a book that says nothing");
+    let limits = [
+        "--age-days",
+        "90",
+        "--signatures",
+        "1",
+        "--unsigned",
+        "5000",
+    ];
+    let said = book.yes(&[&["keys", "policy"], &limits[..], &["--by", "ana"]].concat());
+    assert!(said.contains("replaced after 90 days"), "{said}");
+    let status = book.yes(&["keys", "status"]);
+    assert!(
+        status.contains("replaced after 1 checkpoints, at most 5000 entries"),
+        "{status}"
+    );
+    let due = book.value(&["keys", "rotate", "--if-due"]);
+    assert_eq!(due["rotated"], true);
+    let refused = book.run(&["keys", "policy", "--unsigned", "0"]);
+    assert_eq!(refused.status.code(), Some(2));
+    book.yes(&["keys", "policy", "--none", "--by", "ana"]);
+    let kept = book.value(&["keys", "rotate", "--if-due"]);
+    assert_eq!(kept["rotated"], false);
+    let shown = book.yes(&["keys", "policy"]);
+    assert!(shown.contains("when somebody asks"), "{shown}");
+    book.yes(&["verify"]);
+}
+
 /// Where Debian puts it.
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
