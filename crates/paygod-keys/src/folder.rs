@@ -136,13 +136,19 @@ fn public_of(key: &SigningKey) -> PublicKey {
 
 impl Provider for Folder {
     fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError> {
-        let Algorithm::Ed25519 = public.algorithm;
         let found = self.open(public).map_err(|error| self.error(&error))?;
         Ok(Arc::new(found))
     }
 
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        let Algorithm::Ed25519 = algorithm;
+        if algorithm != Algorithm::Ed25519 {
+            return Err(ProviderError {
+                provider: format!("the folder `{}`", self.config.folder.display()),
+                reason: "it keeps Ed25519 keys and no others".to_owned(),
+                code: code::KEYS_CONFIG,
+                retry: false,
+            });
+        }
         let made = self.make().map_err(|error| self.error(&error))?;
         Ok(Arc::new(made))
     }

@@ -1,6 +1,6 @@
 //! Keys in AWS KMS, through its JSON interface (version 2014-11-01).
 //!
-//! Each checkpoint key is a KMS key of its own, of the kind `ECC_NIST_EDWARDS25519`, made in KMS. Its alias is the
+//! Each key is a KMS key of its own, of the kind `ECC_NIST_EDWARDS25519` or `ECC_NIST_P256`, made in KMS. Its alias is the
 //! prefix and the public half, so that exactly one can match; whoever points the alias at another key is found out,
 //! because the public half is compared, and from there on the key is named by its ARN, which nobody can point
 //! elsewhere. One whose private half was imported, or that KMS does not hold itself, is refused.
@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use paygod_types::code;
+use paygod_tlog::ecdsa::P256_SPKI_PREFIX;
+use paygod_types::{Digest, code};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -45,8 +46,15 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 /// Before the 32 bytes of a public key in `SubjectPublicKeyInfo` (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
-const KEY_SPEC: &str = "ECC_NIST_EDWARDS25519";
-const SIGNING_ALGORITHM: &str = "ED25519_SHA_512";
+/// Key spec and signing algorithm, as KMS calls them.
+const fn spec(algorithm: Algorithm) -> (&'static str, &'static str) {
+    match algorithm {
+        Algorithm::Ed25519 => ("ECC_NIST_EDWARDS25519", "ED25519_SHA_512"),
+        Algorithm::EcdsaP256 => ("ECC_NIST_P256", "ECDSA_SHA_256"),
+        Algorithm::Secp256k1 => ("ECC_SECG_P256K1", "ECDSA_SHA_256"),
+    }
+}
+
 const KEY_USAGE: &str = "SIGN_VERIFY";
 
 /// How many days a key that was replaced can still be looked at: the fewest that KMS has. It does not sign in them.
@@ -84,7 +92,14 @@ impl KmsConfig {
 
     fn alias(&self, public: &PublicKey) -> String {
         let mut hex = Vec::new();
-        paygod_types::write_hex(&public.bytes, &mut hex);
+        match public.algorithm {
+            Algorithm::Ed25519 => paygod_types::write_hex(&public.bytes, &mut hex),
+            // Longer than an alias.
+            Algorithm::EcdsaP256 | Algorithm::Secp256k1 => {
+                let digest = Digest::sha256(&public.bytes);
+                paygod_types::write_hex(digest.as_bytes(), &mut hex);
+            }
+        }
         format!("alias/{}-{}", self.prefix, String::from_utf8_lossy(&hex))
     }
 }
@@ -153,8 +168,10 @@ impl Provider for Kms {
     }
 
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        let Algorithm::Ed25519 = algorithm;
-        let made = self.inner.create();
+        if algorithm.note_type().is_none() {
+            return self.sole(algorithm);
+        }
+        let made = self.inner.create(algorithm);
         made.map(|(public, arn)| self.inner.signer(public, arn))
             .map_err(|fault| self.inner.error(fault))
     }
@@ -186,7 +203,7 @@ impl Signer for KmsKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
-        let signed = self.inner.sign(&self.arn, message);
+        let signed = self.inner.sign(&self.arn, self.public.algorithm, message);
         signed.map_err(|fault| self.inner.error(fault))
     }
 }
@@ -276,7 +293,7 @@ impl Inner {
     /// The ARN of the key that has this public half, and signs.
     fn find(&self, public: &PublicKey) -> Result<String, Fault> {
         let alias = self.config.alias(public);
-        let key = self.describe(&alias, Again::Safe)?;
+        let key = self.describe(&alias, public.algorithm, Again::Safe)?;
         if key.key_state != "Enabled" {
             return Err(Fault::Refused(format!(
                 "the key `{}` is {}; enable it, or revoke it in the book",
@@ -284,7 +301,7 @@ impl Inner {
                 http::shown(&key.key_state)
             )));
         }
-        if self.public_half(&key.arn, Again::Safe)? == *public {
+        if self.public_half(&key.arn, public.algorithm, Again::Safe)? == *public {
             return Ok(key.arn);
         }
         Err(Fault::Refused(format!(
@@ -294,42 +311,51 @@ impl Inner {
     }
 
     /// What KMS says of a key, if it is one that we use.
-    fn describe(&self, key: &str, again: Again) -> Result<Metadata, Fault> {
+    fn describe(&self, key: &str, algorithm: Algorithm, again: Again) -> Result<Metadata, Fault> {
         let asked = json!({ "KeyId": key });
         let described: Described = self.call("DescribeKey", &asked, again)?;
         let key = described.key_metadata;
-        check(&key)?;
+        check(&key, algorithm)?;
         Ok(key)
     }
 
-    fn public_half(&self, arn: &str, again: Again) -> Result<PublicKey, Fault> {
+    fn public_half(
+        &self,
+        arn: &str,
+        algorithm: Algorithm,
+        again: Again,
+    ) -> Result<PublicKey, Fault> {
         let found: Public = self.call("GetPublicKey", &json!({ "KeyId": arn }), again)?;
-        let bytes = STANDARD.decode(&found.public_key).unwrap_or_default();
-        match bytes.strip_prefix(&SPKI_PREFIX) {
+        let spki = STANDARD.decode(&found.public_key).unwrap_or_default();
+        let bytes = match algorithm {
+            Algorithm::Ed25519 => spki.strip_prefix(&SPKI_PREFIX).map(<[u8]>::to_vec),
+            Algorithm::EcdsaP256 => spki.starts_with(&P256_SPKI_PREFIX).then_some(spki),
+            Algorithm::Secp256k1 => None,
+        };
+        match bytes {
             Some(bytes)
-                if bytes.len() == 32 && found.key_id == arn && found.key_spec == KEY_SPEC =>
+                if algorithm.is_note_key(&bytes)
+                    && found.key_id == arn
+                    && found.key_spec == spec(algorithm).0 =>
             {
-                Ok(PublicKey {
-                    algorithm: Algorithm::Ed25519,
-                    bytes: bytes.to_vec(),
-                })
+                Ok(PublicKey { algorithm, bytes })
             }
             _ => Err(Fault::Refused(format!(
-                "`GetPublicKey` gave no Ed25519 key of `{arn}`"
+                "`GetPublicKey` gave no {algorithm:?} key of `{arn}`"
             ))),
         }
     }
 
-    fn create(&self) -> Result<(PublicKey, String), Fault> {
+    fn create(&self, algorithm: Algorithm) -> Result<(PublicKey, String), Fault> {
         let wanted = json!({
-            "KeySpec": KEY_SPEC,
+            "KeySpec": spec(algorithm).0,
             "KeyUsage": KEY_USAGE,
             "Origin": "AWS_KMS",
-            "Description": format!("Checkpoint key of a book, alias/{}-…", self.config.prefix),
+            "Description": format!("Signs checkpoints, alias/{}-…", self.config.prefix),
         });
         let made: Described = self.call("CreateKey", &wanted, Again::Never)?;
         let key = made.key_metadata;
-        let named = check(&key).and_then(|()| self.name(&key.arn));
+        let named = check(&key, algorithm).and_then(|()| self.name(&key.arn, algorithm));
         named
             .map(|public| (public, key.arn.clone()))
             .inspect_err(|_| {
@@ -339,13 +365,13 @@ impl Inner {
     }
 
     /// Gives a new key the alias that it is found by.
-    fn name(&self, arn: &str) -> Result<PublicKey, Fault> {
-        let public = self.public_half(arn, Again::New)?;
+    fn name(&self, arn: &str, algorithm: Algorithm) -> Result<PublicKey, Fault> {
+        let public = self.public_half(arn, algorithm, Again::New)?;
         let alias = self.config.alias(&public);
         let asked = json!({ "AliasName": alias, "TargetKeyId": arn });
         let named: Result<Nothing, Fault> = self.call("CreateAlias", &asked, Again::New);
         // Asked for twice, or there already: which key it is of tells.
-        let of = self.describe(&alias, Again::New);
+        let of = self.describe(&alias, algorithm, Again::New);
         match (of, named) {
             (Ok(key), _) if key.arn == arn => Ok(public),
             (_, Err(fault)) | (Err(fault), Ok(_)) => Err(fault),
@@ -355,7 +381,7 @@ impl Inner {
         }
     }
 
-    fn sign(&self, arn: &str, message: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn sign(&self, arn: &str, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Fault> {
         if message.len() > MESSAGE_BYTES_MAX {
             return Err(Fault::Refused(format!(
                 "KMS signs no more than {MESSAGE_BYTES_MAX} bytes"
@@ -365,24 +391,23 @@ impl Inner {
             "KeyId": arn,
             "Message": STANDARD.encode(message),
             "MessageType": "RAW",
-            "SigningAlgorithm": SIGNING_ALGORITHM,
+            "SigningAlgorithm": spec(algorithm).1,
         });
         let signed: Signed = self.call("Sign", &asked, Again::New)?;
         let signature = STANDARD.decode(&signed.signature).unwrap_or_default();
-        if signed.key_id == arn
-            && signed.signing_algorithm == SIGNING_ALGORITHM
-            && signature.len() == 64
-        {
+        let well_formed = algorithm.is_note_signature(&signature);
+        let wanted = spec(algorithm).1;
+        if signed.key_id == arn && signed.signing_algorithm == wanted && well_formed {
             return Ok(signature);
         }
         Err(Fault::Refused(format!(
-            "`Sign` gave no Ed25519 signature by `{arn}`"
+            "`Sign` gave no {algorithm:?} signature by `{arn}`"
         )))
     }
 
     /// Has KMS delete the key, which signs nothing from this moment on.
     fn retire(&self, public: &PublicKey) -> Result<(), Fault> {
-        let key = match self.describe(&self.config.alias(public), Again::Safe) {
+        let key = match self.describe(&self.config.alias(public), public.algorithm, Again::Safe) {
             Ok(key) => key,
             Err(Fault::Absent(_)) => return Ok(()),
             Err(fault) => return Err(fault),
@@ -390,7 +415,7 @@ impl Inner {
         if key.key_state == "PendingDeletion" {
             return Ok(());
         }
-        if self.public_half(&key.arn, Again::Safe)? != *public {
+        if self.public_half(&key.arn, public.algorithm, Again::Safe)? != *public {
             return Err(Fault::Refused(format!(
                 "the alias of a key that was replaced has been pointed at another key, `{}`",
                 key.arn
@@ -520,9 +545,9 @@ const UNWELL: [&str; 4] = [
 ];
 
 /// A key must be one that was made in KMS and signs.
-fn check(key: &Metadata) -> Result<(), Fault> {
-    let wrong = if key.key_spec != KEY_SPEC || key.key_usage != KEY_USAGE {
-        "is of another kind than Ed25519 for signing"
+fn check(key: &Metadata, algorithm: Algorithm) -> Result<(), Fault> {
+    let wrong = if key.key_spec != spec(algorithm).0 || key.key_usage != KEY_USAGE {
+        "is of another kind than the one that is looked for"
     } else if key.origin != "AWS_KMS" && key.origin != "AWS_CLOUDHSM" {
         "was not made in KMS"
     } else if !key.arn.starts_with("arn:") {

@@ -20,7 +20,8 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
-use paygod_types::{Code, code};
+use paygod_tlog::ecdsa::P256_SPKI_PREFIX;
+use paygod_types::{Code, Digest, code};
 use zeroize::Zeroizing;
 
 use crate::paying::DIGEST_BYTES;
@@ -41,6 +42,8 @@ const EDWARDS25519: [u8; 14] = *b"\x13\x0cedwards25519";
 
 /// The curve secp256k1: the object identifier 1.3.132.0.10 in DER.
 const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
+/// P-256 as PKCS#11 names it: its object identifier in DER.
+const P256: [u8; 10] = *b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 
 /// Which token and which keys of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -411,6 +414,10 @@ impl Inner {
         match algorithm {
             // Tokens name its curve in several ways.
             Algorithm::Ed25519 => template.push(Attribute::KeyType(KeyType::EC_EDWARDS)),
+            Algorithm::EcdsaP256 => template.extend([
+                Attribute::KeyType(KeyType::EC),
+                Attribute::EcParams(P256.to_vec()),
+            ]),
             Algorithm::Secp256k1 => template.extend([
                 Attribute::KeyType(KeyType::EC),
                 Attribute::EcParams(SECP256K1.to_vec()),
@@ -446,6 +453,7 @@ impl Inner {
     ) -> Result<(PublicKey, Found), Fault> {
         let (curve, mechanism) = match algorithm {
             Algorithm::Ed25519 => (EDWARDS25519.to_vec(), Mechanism::EccEdwardsKeyPairGen),
+            Algorithm::EcdsaP256 => (P256.to_vec(), Mechanism::EccKeyPairGen),
             Algorithm::Secp256k1 => (SECP256K1.to_vec(), Mechanism::EccKeyPairGen),
         };
         let label = || Attribute::Label(self.config.label.clone().into_bytes());
@@ -543,27 +551,28 @@ fn public_part(
             _ => {}
         }
     }
+    // In an OCTET STRING, as the standard says, or bare, as some tokens have it.
+    let bare = match point.as_slice() {
+        [0x04, 0x20, rest @ ..] if rest.len() == 32 => rest,
+        [0x04, 0x41, rest @ ..] if rest.len() == 65 => rest,
+        [0x04, 0x21, rest @ ..] if rest.len() == 33 => rest,
+        bare => bare,
+    };
     let bytes = match algorithm {
-        // In an OCTET STRING, as the standard says, or bare, as some tokens have it.
-        Algorithm::Ed25519 => match point.as_slice() {
-            [0x04, 0x20, rest @ ..] if rest.len() == 32 => Some(rest.to_vec()),
-            bare if bare.len() == 32 => Some(bare.to_vec()),
-            _ => None,
-        },
+        Algorithm::Ed25519 => (bare.len() == 32).then(|| bare.to_vec()),
+        Algorithm::EcdsaP256 => (bare.len() == 65).then(|| spki(bare)),
         Algorithm::Secp256k1 => {
-            let bare = match point.as_slice() {
-                [0x04, 0x41, rest @ ..] if rest.len() == 65 => rest,
-                [0x04, 0x21, rest @ ..] if rest.len() == 33 => rest,
-                bare => bare,
-            };
-            secp256k1::PublicKey::from_slice(bare)
-                .ok()
-                .map(|point| point.serialize().to_vec())
+            let point = secp256k1::PublicKey::from_slice(bare).ok();
+            point.map(|point| point.serialize().to_vec())
         }
     };
     let other = || Fault::refused(format!("a public key of the label is not {algorithm:?}"));
     let bytes = bytes.ok_or_else(other)?;
     Ok(PublicPart { id, bytes })
+}
+
+fn spki(point: &[u8]) -> Vec<u8> {
+    [&P256_SPKI_PREFIX, point].concat()
 }
 
 fn read_pin(path: &Path) -> std::io::Result<Zeroizing<String>> {
@@ -596,9 +605,15 @@ impl Signer for TokenKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
-        let mechanism = match self.public.algorithm {
-            Algorithm::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)),
-            Algorithm::Secp256k1 if message.len() == DIGEST_BYTES => Mechanism::Ecdsa,
+        // Tokens hash for Ed25519; for ECDSA not all do.
+        let digest = Digest::sha256(message);
+        let (mechanism, message) = match self.public.algorithm {
+            Algorithm::Ed25519 => {
+                let pure = EddsaParams::new(EddsaSignatureScheme::Pure);
+                (Mechanism::Eddsa(pure), message)
+            }
+            Algorithm::EcdsaP256 => (Mechanism::Ecdsa, digest.as_bytes().as_slice()),
+            Algorithm::Secp256k1 if message.len() == DIGEST_BYTES => (Mechanism::Ecdsa, message),
             Algorithm::Secp256k1 => {
                 let reason = "it signs digests of 32 bytes and nothing else";
                 return Err(self.inner.error(Fault::refused(reason)));
@@ -617,6 +632,10 @@ impl Signer for TokenKey {
         })?;
         match self.public.algorithm {
             Algorithm::Ed25519 => Ok(signature),
+            Algorithm::EcdsaP256 => in_der(&signature).ok_or_else(|| {
+                self.inner
+                    .error(Fault::refused("no ECDSA signature came back"))
+            }),
             Algorithm::Secp256k1 => low(&signature)
                 .ok_or_else(|| self.inner.error(Fault::refused("its signature is none"))),
         }
@@ -628,4 +647,10 @@ fn low(signature: &[u8]) -> Option<Vec<u8>> {
     let mut signature = secp256k1::ecdsa::Signature::from_compact(signature).ok()?;
     signature.normalize_s();
     Some(signature.serialize_compact().to_vec())
+}
+
+/// The two halves of an ECDSA signature, as PKCS#11 has them one after the other, in DER.
+fn in_der(signature: &[u8]) -> Option<Vec<u8>> {
+    let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+    Some(signature.to_der().as_bytes().to_vec())
 }

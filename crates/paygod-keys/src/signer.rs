@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use paygod_tlog::{
-    Ed25519Verifier, KeyName, NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
+    KeyName, LogVerifier, NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
 };
 use paygod_types::{Code, code};
 
@@ -17,6 +17,39 @@ pub enum Algorithm {
     /// ECDSA over secp256k1 (SEC 2, section 2.4.1), over a digest of 32 bytes that the caller made. What pays
     /// for anchors.
     Secp256k1,
+    /// ECDSA over P-256 (FIPS 186-5) of the message's SHA-256. For logs of others' making: a book's own checkpoint
+    /// keys are Ed25519.
+    EcdsaP256,
+}
+
+/// Longest ECDSA signature of a P-256 key in DER, in bytes.
+const P256_SIGNATURE_BYTES_MAX: usize = SignatureType::EcdsaP256.signature_bytes();
+
+impl Algorithm {
+    /// The type of note signature that such a key makes; `None` of one that pays for anchors.
+    #[must_use]
+    pub const fn note_type(self) -> Option<SignatureType> {
+        match self {
+            Self::Ed25519 => Some(SignatureType::Ed25519),
+            Self::EcdsaP256 => Some(SignatureType::EcdsaP256),
+            Self::Secp256k1 => None,
+        }
+    }
+
+    /// Whether bytes have the length of such a public key, and are of a kind that key services keep.
+    pub(crate) fn is_note_key(self, bytes: &[u8]) -> bool {
+        self.note_type()
+            .is_some_and(|kind| bytes.len() == kind.public_key_bytes())
+    }
+
+    /// Whether bytes have a length that a note signature of such a key can have.
+    pub(crate) fn is_note_signature(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Ed25519 => bytes.len() == 64,
+            Self::EcdsaP256 => bytes.len() <= P256_SIGNATURE_BYTES_MAX,
+            Self::Secp256k1 => false,
+        }
+    }
 }
 
 /// A public key: its kind and its bytes.
@@ -24,7 +57,8 @@ pub enum Algorithm {
 pub struct PublicKey {
     /// The kind.
     pub algorithm: Algorithm,
-    /// Ed25519: the 32 bytes of RFC 8032. Secp256k1: the 33 bytes of the compressed point (SEC 1, section 2.3.3).
+    /// Ed25519: the 32 bytes of RFC 8032. P-256: `SubjectPublicKeyInfo` in DER, the point uncompressed. Secp256k1: the 33 bytes
+    /// of the compressed point (SEC 1, section 2.3.3).
     pub bytes: Vec<u8>,
 }
 
@@ -66,7 +100,7 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs a message. Ed25519: 64 bytes. Secp256k1: the message is the digest, the signature r ‖ s with a low
+    /// Signs a message. Ed25519: 64 bytes. P-256: in DER. Secp256k1: the message is the digest, the signature r ‖ s with a low
     /// s (BIP 146).
     ///
     /// # Errors
@@ -118,7 +152,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
 pub struct NoteKey {
     signer: Arc<dyn Signer>,
     verifier_key: VerifierKey,
-    verifier: Ed25519Verifier,
+    verifier: LogVerifier,
 }
 
 impl NoteKey {
@@ -134,17 +168,14 @@ impl NoteKey {
             retry: false,
         };
         let public = signer.public_key();
-        if public.algorithm != Algorithm::Ed25519 {
-            return Err(ProviderError {
-                provider: signer.key_id().to_owned(),
-                reason: "the key is of another kind than checkpoints need".to_owned(),
-                code: code::KEYS_PROVIDER_FAULT,
-                retry: false,
-            });
-        }
-        let verifier_key =
-            VerifierKey::new(name, SignatureType::Ed25519, &public.bytes).map_err(refuse)?;
-        let verifier = Ed25519Verifier::new(&verifier_key).map_err(refuse)?;
+        let kind = public.algorithm.note_type().ok_or_else(|| ProviderError {
+            provider: signer.key_id().to_owned(),
+            reason: "a key that pays for anchors does not sign notes".to_owned(),
+            code: code::KEYS_PROVIDER_FAULT,
+            retry: false,
+        })?;
+        let verifier_key = VerifierKey::new(name, kind, &public.bytes).map_err(refuse)?;
+        let verifier = LogVerifier::new(&verifier_key).map_err(refuse)?;
         Ok(Self {
             signer,
             verifier_key,
@@ -155,12 +186,20 @@ impl NoteKey {
     /// The public key of a vkey, to find its signer by.
     ///
     /// # Errors
-    /// It is no Ed25519 vkey.
+    /// It is no vkey of an [`Algorithm`].
     pub fn public_key_of(vkey: &str) -> Result<PublicKey, paygod_tlog::KeyError> {
         let key = VerifierKey::parse(vkey)?;
-        Ed25519Verifier::new(&key)?;
+        let algorithm = match LogVerifier::new(&key)? {
+            LogVerifier::Note(_) => Algorithm::Ed25519,
+            LogVerifier::Ecdsa(_) => Algorithm::EcdsaP256,
+            _ => {
+                return Err(paygod_tlog::KeyError::Type {
+                    found: key.kind().byte(),
+                });
+            }
+        };
         Ok(PublicKey {
-            algorithm: Algorithm::Ed25519,
+            algorithm,
             bytes: key.public_key().to_vec(),
         })
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paygod_types::code;
+use pkcs8::SecretDocument;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderValue, Response};
@@ -114,12 +115,12 @@ impl Provider for Transit {
     }
 
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        if algorithm != Algorithm::Ed25519 {
+        if algorithm.note_type().is_none() {
             return self.sole(algorithm);
         }
         let (public, made) = self
             .inner
-            .create()
+            .create(algorithm)
             .map_err(|fault| self.inner.error(fault))?;
         Ok(self.inner.signer(public, made))
     }
@@ -160,7 +161,7 @@ impl Signer for TransitKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
-        let signed = self.inner.sign(&self.found, message);
+        let signed = self.inner.sign(&self.found, self.public.algorithm, message);
         signed.map_err(|fault| self.inner.error(fault))
     }
 }
@@ -241,10 +242,10 @@ impl Inner {
                 continue;
             };
             for (version, half) in &key.keys {
-                if STANDARD.decode(&half.public_key).ok().as_ref() != Some(&public.bytes) {
+                if half.of(public.algorithm).as_ref() != Some(public) {
                     continue;
                 }
-                check(&name, &key)?;
+                check(&name, &key, public.algorithm)?;
                 let here = Found {
                     name: name.clone(),
                     version: *version,
@@ -287,50 +288,53 @@ impl Inner {
         Ok(answer.map(|answer| answer.data))
     }
 
-    fn create(&self) -> Result<(PublicKey, Found), Fault> {
+    fn create(&self, algorithm: Algorithm) -> Result<(PublicKey, Found), Fault> {
         let mut drawn = [0_u8; NAME_BYTES];
         getrandom::fill(&mut drawn).map_err(|_| Fault::Refused("no randomness".to_owned()))?;
         let mut hex = Vec::new();
         paygod_types::write_hex(&drawn, &mut hex);
         let name = format!("{}-{}", self.config.prefix, String::from_utf8_lossy(&hex));
         let wanted = serde_json::json!({
-            "type": "ed25519", "exportable": false, "allow_plaintext_backup": false, "derived": false,
+            "type": kind(algorithm), "exportable": false, "allow_plaintext_backup": false, "derived": false,
         });
         self.post(&format!("keys/{name}"), &wanted)?;
         let gone = || Fault::Refused(format!("the new key `{name}` is not there"));
         let made = self.describe(&name)?.ok_or_else(gone)?;
-        check(&name, &made)?;
+        check(&name, &made, algorithm)?;
         let [(version, half)] = made.keys.iter().collect::<Vec<_>>()[..] else {
             return Err(Fault::Refused(format!(
                 "the new key `{name}` has not one version"
             )));
         };
-        let bytes = STANDARD.decode(&half.public_key).unwrap_or_default();
-        if bytes.len() != 32 {
-            return Err(Fault::Refused(format!(
-                "the new key `{name}` has no Ed25519 public half"
-            )));
-        }
-        let public = PublicKey {
-            algorithm: Algorithm::Ed25519,
-            bytes,
-        };
+        let public = half.of(algorithm).ok_or_else(|| {
+            Fault::Refused(format!("the new key `{name}` has no usable public half"))
+        })?;
         let version = *version;
         Ok((public, Found { name, version }))
     }
 
-    fn sign(&self, found: &Found, message: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn sign(&self, found: &Found, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Fault> {
         let Found { name, version } = found;
-        let asked = serde_json::json!({
-            "input": STANDARD.encode(message), "key_version": version,
-        });
+        let input = STANDARD.encode(message);
+        let asked = match algorithm {
+            Algorithm::Ed25519 => serde_json::json!({ "input": input, "key_version": version }),
+            Algorithm::EcdsaP256 => serde_json::json!({
+                "input": input, "key_version": version,
+                "hash_algorithm": "sha2-256", "marshaling_algorithm": "asn1",
+            }),
+            Algorithm::Secp256k1 => {
+                let reason = "it keeps no keys that pay for anchors";
+                return Err(Fault::Refused(reason.to_owned()));
+            }
+        };
         let bytes = self.post(&format!("sign/{name}"), &asked)?;
         let answer: Answer<Signed> = read(&bytes)?;
         let signature = answer.data.signature;
         let bytes = signature
             .strip_prefix(&format!("vault:v{version}:"))
             .and_then(|text| STANDARD.decode(text).ok());
-        bytes.filter(|bytes| bytes.len() == 64).ok_or_else(|| {
+        let well_formed = |bytes: &Vec<u8>| algorithm.is_note_signature(bytes);
+        bytes.filter(well_formed).ok_or_else(|| {
             Fault::Refused(format!(
                 "`{name}` answered with no signature by its version {version}"
             ))
@@ -417,10 +421,36 @@ impl Inner {
     }
 }
 
+/// As the service calls it.
+const fn kind(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Ed25519 => "ed25519",
+        Algorithm::EcdsaP256 => "ecdsa-p256",
+        Algorithm::Secp256k1 => "one that it does not have",
+    }
+}
+
+impl Version {
+    /// The public half: of Ed25519 its bytes in base64, of P-256 in PEM.
+    fn of(&self, algorithm: Algorithm) -> Option<PublicKey> {
+        let bytes = match algorithm {
+            Algorithm::Ed25519 => STANDARD.decode(&self.public_key).ok()?,
+            Algorithm::EcdsaP256 => {
+                let (label, der) = SecretDocument::from_pem(&self.public_key).ok()?;
+                (label == "PUBLIC KEY").then(|| der.as_bytes().to_vec())?
+            }
+            Algorithm::Secp256k1 => return None,
+        };
+        algorithm
+            .is_note_key(&bytes)
+            .then_some(PublicKey { algorithm, bytes })
+    }
+}
+
 /// A key must be one that never leaves the service.
-fn check(name: &str, key: &Described) -> Result<(), Fault> {
-    let wrong = if key.kind != "ed25519" {
-        "is of another kind than ed25519"
+fn check(name: &str, key: &Described, algorithm: Algorithm) -> Result<(), Fault> {
+    let wrong = if key.kind != kind(algorithm) {
+        "is of another kind than the one that is looked for"
     } else if key.exportable {
         "can be exported"
     } else if key.allow_plaintext_backup {

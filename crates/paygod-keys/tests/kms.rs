@@ -200,6 +200,24 @@ fn ministack_key_is_made_inside_found_by_its_public_half_signs_and_is_deleted() 
 }
 
 #[test]
+fn ministack_key_of_p_256_signs_in_der_is_found_by_its_public_half_and_is_deleted() {
+    let Some(address) = ministack() else { return };
+    let home = Home::at(address);
+    let provider = home.provider("p256");
+    let key = provider.create(Algorithm::EcdsaP256).unwrap();
+    let found = home.provider("p256").find(key.public_key()).unwrap();
+    assert_eq!(found.key_id(), key.key_id());
+    let note = note_key(found);
+    for _ in 0..20 {
+        signs(&note).unwrap();
+    }
+    let vkey = note.verifier_key().to_string();
+    assert_eq!(NoteKey::public_key_of(&vkey).unwrap(), *key.public_key());
+    provider.retire(key.public_key()).unwrap();
+    assert!(provider.find(key.public_key()).is_err());
+}
+
+#[test]
 fn ministack_key_that_is_disabled_is_named_and_taken_up_again_once_enabled() {
     let Some(address) = ministack() else { return };
     let home = Home::at(address);

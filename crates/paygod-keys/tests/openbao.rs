@@ -178,6 +178,25 @@ fn openbao_key_is_made_inside_found_by_its_public_half_signs_and_is_deleted() {
 }
 
 #[test]
+fn openbao_key_of_p_256_signs_in_der_is_found_by_its_public_half_and_is_deleted() {
+    let Some(bao) = bao(false) else { return };
+    let provider = bao.provider();
+    let key = provider.create(Algorithm::EcdsaP256).unwrap();
+    let beside = provider.create(Algorithm::Ed25519).unwrap();
+    let found = bao.provider().find(key.public_key()).unwrap();
+    assert_eq!(found.key_id(), key.key_id());
+    let note = note_key(found);
+    for _ in 0..20 {
+        signs(&note).unwrap();
+    }
+    let vkey = note.verifier_key().to_string();
+    assert_eq!(NoteKey::public_key_of(&vkey).unwrap(), *key.public_key());
+    provider.retire(key.public_key()).unwrap();
+    assert!(provider.find(key.public_key()).is_err());
+    signs(&note_key(beside)).unwrap();
+}
+
+#[test]
 fn openbao_key_that_somebody_rotates_goes_on_signing_as_the_same_key() {
     let Some(bao) = bao(false) else { return };
     let key = bao.provider().create(Algorithm::Ed25519).unwrap();

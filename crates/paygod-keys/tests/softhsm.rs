@@ -156,6 +156,30 @@ fn softhsm_key_is_made_inside_found_by_its_public_half_and_signs() {
 }
 
 #[test]
+fn softhsm_key_of_p_256_signs_in_der_beside_ed25519_and_is_destroyed() {
+    in_a_process(
+        "softhsm_key_of_p_256_signs_in_der_beside_ed25519_and_is_destroyed",
+        |home| {
+            let token = home.token();
+            let key = token.create(Algorithm::EcdsaP256).unwrap();
+            let beside = token.create(Algorithm::Ed25519).unwrap();
+            let found = home.token().find(key.public_key()).unwrap();
+            assert_eq!(found.key_id(), key.key_id());
+            let note = note_key(found);
+            // Halves that begin with a zero or a high bit have other lengths in DER.
+            for _ in 0..300 {
+                signs(&note).unwrap();
+            }
+            let vkey = note.verifier_key().to_string();
+            assert_eq!(NoteKey::public_key_of(&vkey).unwrap(), *key.public_key());
+            token.retire(key.public_key()).unwrap();
+            assert!(token.find(key.public_key()).is_err());
+            signs(&note_key(beside)).unwrap();
+        },
+    );
+}
+
+#[test]
 fn softhsm_two_keys_of_one_label_and_public_half_are_refused() {
     in_a_process(
         "softhsm_two_keys_of_one_label_and_public_half_are_refused",

@@ -14,6 +14,7 @@ use paygod_types::code::{self, Code};
 use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::ecdsa::EcdsaP256Verifier;
 use crate::key::{
     Ed25519Signer, Ed25519Verifier, KeyError, KeyId, KeyName, NoteSigner as _, NoteVerifier,
     SignatureType, SignerError, VerifierKey,
@@ -56,7 +57,7 @@ impl CosignatureVerifier {
     /// The key is of another type, or no usable key of its type.
     pub fn new(key: &VerifierKey) -> Result<Self, KeyError> {
         let public = match key.kind() {
-            SignatureType::Ed25519 => {
+            SignatureType::Ed25519 | SignatureType::EcdsaP256 => {
                 return Err(KeyError::NoCosigner {
                     name: key.name().clone(),
                 });
@@ -123,6 +124,8 @@ impl NoteVerifier for CosignatureVerifier {
 pub enum LogVerifier {
     /// Type `0x01`.
     Note(Ed25519Verifier),
+    /// Type `0x02`.
+    Ecdsa(EcdsaP256Verifier),
     /// Type `0x04` or `0x06`.
     Cosignature(CosignatureVerifier),
 }
@@ -135,6 +138,7 @@ impl LogVerifier {
     pub fn new(key: &VerifierKey) -> Result<Self, KeyError> {
         Ok(match key.kind() {
             SignatureType::Ed25519 => Self::Note(Ed25519Verifier::new(key)?),
+            SignatureType::EcdsaP256 => Self::Ecdsa(EcdsaP256Verifier::new(key)?),
             _ => Self::Cosignature(CosignatureVerifier::new(key)?),
         })
     }
@@ -144,6 +148,7 @@ impl NoteVerifier for LogVerifier {
     fn name(&self) -> &KeyName {
         match self {
             Self::Note(key) => key.name(),
+            Self::Ecdsa(key) => key.name(),
             Self::Cosignature(key) => key.name(),
         }
     }
@@ -151,6 +156,7 @@ impl NoteVerifier for LogVerifier {
     fn id(&self) -> KeyId {
         match self {
             Self::Note(key) => key.id(),
+            Self::Ecdsa(key) => key.id(),
             Self::Cosignature(key) => key.id(),
         }
     }
@@ -158,6 +164,7 @@ impl NoteVerifier for LogVerifier {
     fn verify(&self, text: &str, signature: &[u8]) -> bool {
         match self {
             Self::Note(key) => key.verify(text, signature),
+            Self::Ecdsa(key) => key.verify(text, signature),
             Self::Cosignature(key) => key.verify(text, signature),
         }
     }

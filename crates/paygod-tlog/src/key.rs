@@ -2,8 +2,8 @@
 //! are verified and signed.
 //!
 //! Ed25519 (type `0x01`) is verified here, strictly: small-order keys and malleable signatures are
-//! refused. The cosignature types `0x04` and `0x06` are parsed and named here, and verified by
-//! [`crate::cosignature`].
+//! refused. ECDSA (`0x02`) is parsed and named here, and verified by [`crate::ecdsa`]; the cosignature types `0x04`
+//! and `0x06` by [`crate::cosignature`].
 
 use core::fmt;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct KeyId([u8; 4]);
 pub enum SignatureType {
     /// `0x01`: Ed25519 over the note's text.
     Ed25519,
+    /// `0x02`: ECDSA over P-256, of the SHA-256 of the note's text.
+    EcdsaP256,
     /// `0x04`: timestamped Ed25519 cosignature of a checkpoint.
     CosignatureEd25519,
     /// `0x06`: timestamped ML-DSA-44 cosignature of a checkpoint.
@@ -137,12 +139,14 @@ impl fmt::Display for KeyName {
 }
 
 impl KeyId {
-    /// The id of a key: `SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]`.
+    /// The id of a key: `SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]`; of ECDSA, `SHA-256(public key)[:4]`.
     #[must_use]
     pub fn compute(name: &KeyName, kind: SignatureType, public_key: &[u8]) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(name.as_str());
-        hasher.update([b'\n', kind.byte()]);
+        if kind != SignatureType::EcdsaP256 {
+            hasher.update(name.as_str());
+            hasher.update([b'\n', kind.byte()]);
+        }
         hasher.update(public_key);
         let digest: [u8; 32] = hasher.finalize().into();
         let [a, b, c, d, ..] = digest;
@@ -191,6 +195,7 @@ impl SignatureType {
     pub const fn byte(self) -> u8 {
         match self {
             Self::Ed25519 => 0x01,
+            Self::EcdsaP256 => 0x02,
             Self::CosignatureEd25519 => 0x04,
             Self::CosignatureMlDsa44 => 0x06,
         }
@@ -201,16 +206,18 @@ impl SignatureType {
     pub const fn public_key_bytes(self) -> usize {
         match self {
             Self::Ed25519 | Self::CosignatureEd25519 => 32,
+            Self::EcdsaP256 => 91,
             Self::CosignatureMlDsa44 => 1_312,
         }
     }
 
-    /// Bytes of a signature of this type in a note, after the key id; the cosignature types begin
-    /// with an 8-byte timestamp.
+    /// Bytes of a signature of this type in a note, after the key id, and of ECDSA at most; the cosignature
+    /// types begin with an 8-byte timestamp.
     #[must_use]
     pub const fn signature_bytes(self) -> usize {
         match self {
             Self::Ed25519 => 64,
+            Self::EcdsaP256 => 72,
             Self::CosignatureEd25519 => 8 + 64,
             Self::CosignatureMlDsa44 => 8 + 2_420,
         }
@@ -223,6 +230,7 @@ impl SignatureType {
     pub const fn from_byte(byte: u8) -> Result<Self, KeyError> {
         match byte {
             0x01 => Ok(Self::Ed25519),
+            0x02 => Ok(Self::EcdsaP256),
             0x04 => Ok(Self::CosignatureEd25519),
             0x06 => Ok(Self::CosignatureMlDsa44),
             found => Err(KeyError::Type { found }),

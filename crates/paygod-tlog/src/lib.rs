@@ -16,6 +16,7 @@ pub mod add_checkpoint;
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
+pub mod ecdsa;
 pub mod frontier;
 pub mod hash;
 pub mod key;
@@ -37,6 +38,7 @@ pub use cosignature::{
     CosignError, CosignatureVerifier, Cosigner, Ed25519Cosigner, LogVerifier, MlDsa44Cosigner,
     cosign,
 };
+pub use ecdsa::EcdsaP256Verifier;
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{Hash, HashTextError, TreeHead, leaf_hash, node_hash, tree_root};
 pub use key::{
