@@ -43,7 +43,7 @@ impl Statement {
 }
 
 /// What kind of proof a chain gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProofKind {
     /// An OpenTimestamps file that leads to a Bitcoin block.
     OpenTimestamps,

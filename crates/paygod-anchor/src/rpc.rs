@@ -47,6 +47,8 @@ pub enum Login {
 pub struct Rpc {
     agent: ureq::Agent,
     url: String,
+    /// Without the path, which may hold a secret of a hosted node.
+    shown: String,
     login: Login,
 }
 
@@ -160,6 +162,7 @@ impl Rpc {
         Ok(Self {
             agent: agent(timeout),
             url: url.trim_end_matches('/').to_owned(),
+            shown: url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"),
             login,
         })
     }
@@ -190,7 +193,7 @@ impl Rpc {
     ) -> Result<T, RpcError> {
         let text = self.post(method, params)?;
         let garbage = |reason: String| RpcError::Garbage {
-            url: self.url.clone(),
+            url: self.shown.clone(),
             method,
             reason,
         };
@@ -198,7 +201,7 @@ impl Rpc {
             serde_json::from_str(&text).map_err(|error| garbage(error.to_string()))?;
         if let Some(said) = answer.error {
             return Err(RpcError::Refused {
-                url: self.url.clone(),
+                url: self.shown.clone(),
                 method,
                 number: said.code,
                 said: printable(&said.message),
@@ -210,7 +213,7 @@ impl Rpc {
 
     fn post(&self, method: &'static str, params: &serde_json::Value) -> Result<String, RpcError> {
         let silent = |reason: String| RpcError::Silent {
-            url: self.url.clone(),
+            url: self.shown.clone(),
             method,
             reason,
         };
@@ -231,7 +234,7 @@ impl Rpc {
             200 | 404 | 500 => {}
             401 | 403 => {
                 return Err(RpcError::Login {
-                    url: self.url.clone(),
+                    url: self.shown.clone(),
                 });
             }
             status => return Err(silent(format!("status {status}"))),
@@ -242,7 +245,7 @@ impl Rpc {
             .read_to_end(&mut text)
             .map_err(|error| silent(error.to_string()))?;
         let garbage = |reason: &str| RpcError::Garbage {
-            url: self.url.clone(),
+            url: self.shown.clone(),
             method,
             reason: reason.to_owned(),
         };
@@ -344,5 +347,22 @@ mod tests {
             let error = Rpc::new(bad, Login::None, Duration::from_secs(1)).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_path_of_an_address_is_in_no_error() {
+        let rpc = Rpc::new(
+            "http://127.0.0.1:1/v3/secret",
+            Login::None,
+            Duration::from_secs(1),
+        );
+        let asked = rpc
+            .unwrap()
+            .ask::<u64>("eth_chainId", &serde_json::json!([]));
+        let told = asked.unwrap_err().to_string();
+        assert!(
+            told.contains("http://127.0.0.1:1`") && !told.contains("secret"),
+            "{told}"
+        );
     }
 }

@@ -6,8 +6,10 @@
 use crate::fault::{Fault, faults_from};
 use crate::output::{Console, Tone};
 use paygod_anchor::bitcoin::{Headers, HeadersError, Network, Proven, judge};
+use paygod_anchor::chain::{ProofKind, Statement};
+use paygod_anchor::ethereum::{Blocks, BlocksError, RegistryProof};
 use paygod_anchor::ots::{DetachedFile, OtsError};
-use paygod_core::entry::AnchorReceipt;
+use paygod_core::entry::{AnchorKind, AnchorReceipt};
 use paygod_tlog::{Checkpoint, TreeHead};
 use paygod_types::{Digest, Timestamp, code};
 use paygod_verify::{AnchorReport, Check, Failure, Marked, Place, Protection, Report};
@@ -18,6 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 faults_from!(
+    BlocksError,
     HeadersError,
     OtsError,
     paygod_anchor::calendar::AllowListError
@@ -29,36 +32,60 @@ pub(crate) const FOLDER: &str = "anchors";
 /// Most proofs of an export: twenty years of one every ten minutes.
 const PROOFS_MAX: usize = 1 << 20;
 
+/// A proof of an export: the size of its checkpoint and its kind.
+pub(crate) type Named = (u64, ProofKind);
+
 /// What an auditor demands of anchors.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Demand<'a> {
-    /// The headers that were brought.
+    /// The headers of Bitcoin that were brought.
     pub(crate) headers: Option<&'a Headers>,
+    /// The block hashes of Ethereum that were brought.
+    pub(crate) blocks: Option<&'a Blocks>,
     /// Every entry must be anchored so soon after its own time.
     pub(crate) within: Option<Duration>,
 }
 
-/// Gives the proof of a checkpoint's size.
-pub(crate) type Proofs<'a> = &'a dyn Fn(u64) -> Result<Vec<u8>, Fault>;
+/// Gives a proof.
+pub(crate) type Proofs<'a> = &'a dyn Fn(Named) -> Result<Vec<u8>, Fault>;
 
-/// Reads a file of block headers.
-pub(crate) fn read_headers(path: &Path, network: Network) -> Result<Headers, Fault> {
+/// Reads a file of block hashes.
+pub(crate) fn read_blocks(path: &Path, chain_id: u64) -> Result<Blocks, Fault> {
+    Ok(Blocks::read(&mut open(path)?, chain_id)?)
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Fault> {
     let file = File::open(path).map_err(|error| {
         let doing = format!("cannot read `{}`", path.display());
         Fault::of(code::CLI_INPUT, &error).while_doing(&doing)
     })?;
-    Ok(Headers::read(&mut BufReader::new(file), network)?)
+    Ok(BufReader::new(file))
 }
 
-/// The sizes that proofs are named after, ascending; `None` of a name that is not a proof's.
-pub(crate) fn size_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".ots")?;
+/// Reads a file of block headers.
+pub(crate) fn read_headers(path: &Path, network: Network) -> Result<Headers, Fault> {
+    Ok(Headers::read(&mut open(path)?, network)?)
+}
+
+/// The size and kind that a proof is named after; `None` of a name that is not a proof's.
+pub(crate) fn size_of(name: &str) -> Option<Named> {
+    let (digits, extension) = name.rsplit_once('.')?;
+    let kind = ProofKind::ALL
+        .into_iter()
+        .find(|kind| kind.extension() == extension)?;
     let size: u64 = digits.parse().ok()?;
-    (size.to_string() == digits).then_some(size)
+    (size.to_string() == digits).then_some((size, kind))
 }
 
-/// Sizes of the proofs in an export's folder, ascending.
-pub(crate) fn sizes(export: &Path) -> Result<Vec<u64>, Fault> {
+/// The sizes that the verifier is to mark the tree at, ascending.
+pub(crate) fn marks(proofs: &[Named]) -> Vec<u64> {
+    let mut sizes: Vec<u64> = proofs.iter().map(|(size, _)| *size).collect();
+    sizes.dedup();
+    sizes
+}
+
+/// The proofs in an export's folder, ascending by size.
+pub(crate) fn sizes(export: &Path) -> Result<Vec<Named>, Fault> {
     let folder = export.join(FOLDER);
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -83,7 +110,7 @@ pub(crate) fn sizes(export: &Path) -> Result<Vec<u64>, Fault> {
 /// Checks the proofs of these sizes, and adds what was found to the report.
 pub(crate) fn check(
     report: &mut Report,
-    sizes: &[u64],
+    sizes: &[Named],
     proofs: Proofs<'_>,
     demand: &Demand<'_>,
     failures_max: usize,
@@ -98,13 +125,16 @@ pub(crate) fn check(
         .marks
         .receipts
         .iter()
-        .map(|(seq, of)| (of.size, (*seq, *of)))
+        .map(|(seq, of)| ((of.size, of.kind.as_str()), (*seq, *of)))
         .collect();
-    for marked in &report.marks.marked {
-        let size = marked.head.size;
-        let bytes = proofs(size)?;
-        wrong.extend(receipt_fault(&receipts, &marked.head, &bytes));
-        match judged(&report.origin, &marked.head, &bytes, demand.headers) {
+    for named in sizes {
+        let (size, kind) = *named;
+        let Some(head) = marked(report, size) else {
+            continue;
+        };
+        let bytes = proofs(*named)?;
+        wrong.extend(receipt_fault(&receipts, &head, kind, &bytes));
+        match judged(&report.origin, &head, kind, &bytes, demand) {
             Ok(Some(block)) => proven.push(protection(size, &block)),
             Ok(None) => {}
             Err((expected, found)) => wrong.push(Failure::new(
@@ -116,7 +146,8 @@ pub(crate) fn check(
         }
     }
     let end = report.head.map_or(0, |head| head.size);
-    for size in sizes.iter().filter(|size| **size > end || **size == 0) {
+    let past = |named: &&Named| named.0 > end || named.0 == 0;
+    for (size, _) in sizes.iter().filter(past) {
         let expected = format!("a log of {size} entries or more: a checkpoint of it was anchored");
         wrong.push(Failure::new(
             Check::Anchor,
@@ -126,11 +157,13 @@ pub(crate) fn check(
         ));
     }
     for (_, receipt) in &report.marks.receipts {
-        if sizes.binary_search(&receipt.size).is_err() {
+        let kind = kind_of(receipt.kind);
+        if sizes.binary_search(&(receipt.size, kind)).is_err() {
             let place = Place::Checkpoint(receipt.size);
             let expected = format!(
-                "the proof that was receipted, `{FOLDER}/{}.ots`",
-                receipt.size
+                "the proof that was receipted, `{FOLDER}/{}.{}`",
+                receipt.size,
+                kind.extension()
             );
             wrong.push(Failure::new(Check::Anchor, place, expected, "no such file"));
         }
@@ -138,9 +171,12 @@ pub(crate) fn check(
     if let Some(within) = demand.within {
         wrong.extend(late(report, &proven, within));
     }
+    // Of two proofs of one size the earlier block counts.
+    proven.sort_by_key(|one: &Protection| (one.size, one.time));
+    proven.dedup_by_key(|one| one.size);
     let last = proven.last().copied();
     report.anchors = Some(AnchorReport {
-        network: demand.headers.map(|headers| headers.network().to_string()),
+        network: network(demand),
         proofs: u64::try_from(sizes.len()).unwrap_or(u64::MAX),
         proven: u64::try_from(proven.len()).unwrap_or(u64::MAX),
         first: proven
@@ -156,12 +192,55 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Receipts and the entries they are, by the size of their checkpoint.
-type Receipts = BTreeMap<u64, (u64, AnchorReceipt)>;
+/// The chains whose blocks were brought.
+fn network(demand: &Demand<'_>) -> Option<String> {
+    let bitcoin = demand.headers.map(|headers| headers.network().to_string());
+    let ethereum = demand.blocks.map(|blocks| match blocks.chain_id() {
+        1 => "main".to_owned(),
+        other => format!("ethereum {other}"),
+    });
+    match (bitcoin, ethereum) {
+        (Some(bitcoin), Some(ethereum)) if bitcoin != ethereum => {
+            Some(format!("{bitcoin}, {ethereum}"))
+        }
+        (bitcoin, ethereum) => bitcoin.or(ethereum),
+    }
+}
+
+/// Receipts and the entries they are, by the size of their checkpoint and the kind of their proof: the last one of
+/// each, because a chain may have dropped the block of those before.
+type Receipts = BTreeMap<(u64, &'static str), (u64, AnchorReceipt)>;
+
+fn marked(report: &Report, size: u64) -> Option<TreeHead> {
+    let marked = &report.marks.marked;
+    let at = marked
+        .binary_search_by_key(&size, |one| one.head.size)
+        .ok()?;
+    Some(marked.get(at)?.head)
+}
+
+const fn kind_of(kind: AnchorKind) -> ProofKind {
+    match kind {
+        AnchorKind::OpenTimestamps => ProofKind::OpenTimestamps,
+        AnchorKind::Ethereum => ProofKind::Ethereum,
+    }
+}
+
+const fn word_of(kind: ProofKind) -> &'static str {
+    match kind {
+        ProofKind::OpenTimestamps => AnchorKind::OpenTimestamps.as_str(),
+        ProofKind::Ethereum => AnchorKind::Ethereum.as_str(),
+    }
+}
 
 /// A receipt tells the root of its checkpoint and the digest of its proof.
-fn receipt_fault(receipts: &Receipts, head: &TreeHead, bytes: &[u8]) -> Option<Failure> {
-    let (seq, receipt) = receipts.get(&head.size)?;
+fn receipt_fault(
+    receipts: &Receipts,
+    head: &TreeHead,
+    kind: ProofKind,
+    bytes: &[u8],
+) -> Option<Failure> {
+    let (seq, receipt) = receipts.get(&(head.size, word_of(kind)))?;
     let place = Place::Checkpoint(head.size);
     if receipt.root.as_bytes() != head.root.as_bytes() {
         let expected = format!("the root {} in its receipt, entry {seq}", head.root);
@@ -191,9 +270,14 @@ fn receipt_fault(receipts: &Receipts, head: &TreeHead, bytes: &[u8]) -> Option<F
 pub(crate) fn judged(
     origin: &str,
     head: &TreeHead,
+    kind: ProofKind,
     bytes: &[u8],
-    headers: Option<&Headers>,
+    demand: &Demand<'_>,
 ) -> Result<Option<Proven>, (String, String)> {
+    if kind == ProofKind::Ethereum {
+        return judged_on_ethereum(origin, head, bytes, demand.blocks);
+    }
+    let headers = demand.headers;
     let checkpoint = Checkpoint {
         origin: origin.to_owned(),
         head: *head,
@@ -222,6 +306,32 @@ pub(crate) fn judged(
             "a proof that leads to a Bitcoin block".to_owned(),
             error.to_string(),
         )),
+        Some(Err(_)) => Ok(None),
+    }
+}
+
+fn judged_on_ethereum(
+    origin: &str,
+    head: &TreeHead,
+    bytes: &[u8],
+    blocks: Option<&Blocks>,
+) -> Result<Option<Proven>, (String, String)> {
+    let told = |found: String| {
+        let expected = format!(
+            "a proof that the registry holds the checkpoint of `{origin}` with the root {}",
+            head.root
+        );
+        (expected, found)
+    };
+    let of = Statement::new(origin, *head).map_err(|error| told(error.to_string()))?;
+    let proof = RegistryProof::parse(bytes).map_err(|error| told(error.to_string()))?;
+    match blocks.map(|blocks| proof.verify(&of, blocks)) {
+        None => proof
+            .check(&of)
+            .map(|()| None)
+            .map_err(|error| told(error.to_string())),
+        Some(Ok(block)) => Ok(Some(block)),
+        Some(Err(error)) if error.is_wrong() => Err(told(error.to_string())),
         Some(Err(_)) => Ok(None),
     }
 }
@@ -294,7 +404,7 @@ fn too_late(range: core::ops::Range<u64>, due: Timestamp, found: String) -> Fail
     Failure::new(
         Check::AnchorLate,
         Place::Entries(range),
-        format!("an anchor in a Bitcoin block by {due}"),
+        format!("an anchor in a block by {due}"),
         found,
     )
 }
@@ -315,7 +425,7 @@ pub(crate) fn told(report: &AnchorReport) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(first) = &report.first {
         lines.push(format!(
-            "anchored since {}: {} borne out by Bitcoin blocks, the first of height {}",
+            "anchored since {}: {} borne out by blocks, the first of height {}",
             first.time,
             counted(report.proven, "proof"),
             first.height
@@ -351,14 +461,14 @@ pub(crate) fn warn(
     let warning = match (&report.network, report.proofs, report.proven) {
         (None, 0, _) => return Ok(()),
         (None, proofs, _) => format!(
-            "Not checked: {proofs} anchors. Bring block headers from a node of your own with --bitcoin-headers; docs/operate/anchors.md says how."
+            "Not checked: {proofs} anchors. Bring blocks from a node of your own with --bitcoin-headers or --ethereum-blocks; docs/operate/anchors.md says how."
         ),
         (Some(network), ..) if network != "main" => {
             format!("The headers are of the chain `{network}`, of which anybody can make blocks: they prove nothing to others.")
         }
         (Some(_), _, 0) => "Nothing is anchored yet, as far as these headers go: whoever holds the signing key could rewrite all of it.".to_owned(),
         (Some(_), proofs, proven) if proven < proofs => format!(
-            "{} of {proofs} anchors have no block among these headers, or one that is not deep enough yet.",
+            "{} of {proofs} anchors have no block among these, or one that is not deep enough yet.",
             proofs.saturating_sub(proven)
         ),
         _ => return Ok(()),

@@ -17,7 +17,7 @@ mod witness;
 
 pub(crate) use anchor::{
     AnchorCommand, AnchorExport, AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorNow,
-    AnchorVerify, BitcoinNode, HeadersFile,
+    AnchorRegistry, AnchorVerify, BitcoinNode, EthereumNode, HeadersFile,
 };
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use keys::{

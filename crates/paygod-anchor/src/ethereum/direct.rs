@@ -248,7 +248,7 @@ impl EthereumChain {
             .prove(self.registry, publisher, &log, number, &block)?;
         let settled = format!("{number} {}", block.hash);
         match proof.check(of) {
-            Ok(_) => Ok(Step::Done {
+            Ok(()) => Ok(Step::Done {
                 proof: proof.to_text().into_bytes(),
                 settled,
             }),

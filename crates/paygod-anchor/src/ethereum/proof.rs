@@ -241,7 +241,7 @@ impl RegistryProof {
     /// # Errors
     /// It did not, or the auditor's blocks do not reach it.
     pub fn verify(&self, of: &Statement, blocks: &Blocks) -> Result<Proven, RegistryProofError> {
-        let fields = self.check(of)?;
+        let fields = self.fields(of)?;
         let number = fields.number;
         if self.chain_id != blocks.chain_id() {
             return Err(RegistryProofError::Chain {
@@ -265,7 +265,14 @@ impl RegistryProof {
     }
 
     /// Everything but whether the block is of the chain.
-    pub(super) fn check(&self, of: &Statement) -> Result<HeaderFields, RegistryProofError> {
+    ///
+    /// # Errors
+    /// It is not a proof of this checkpoint.
+    pub fn check(&self, of: &Statement) -> Result<(), RegistryProofError> {
+        self.fields(of).map(|_| ())
+    }
+
+    fn fields(&self, of: &Statement) -> Result<HeaderFields, RegistryProofError> {
         let fields =
             HeaderFields::read(&self.header).ok_or(RegistryProofError::Form { line: 5 })?;
         let account = TrieAccount {
@@ -309,9 +316,9 @@ fn read_account(text: &str) -> Option<AccountProof> {
 }
 
 /// What is read of a header.
-pub(super) struct HeaderFields {
+struct HeaderFields {
     state_root: B256,
-    pub(super) number: u64,
+    number: u64,
     time_s: u32,
 }
 

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 /// Anchor the book in Bitcoin, see how far that is, and check it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnchorCommand {
-    Now(AnchorNow),
+    Now(Box<AnchorNow>),
     #[command(subcommand)]
     Key(AnchorKeyCommand),
+    Registry(AnchorRegistry),
     Status(AnchorStatus),
     Verify(AnchorVerify),
     Export(AnchorExport),
@@ -46,7 +47,8 @@ and no more. Nothing is submitted while nothing is new.
 
 With --bitcoin-node it makes the transaction itself, through a Bitcoin Core of your own whose wallet
 is not used: one OP_RETURN of the digest, paid by --bitcoin-key. One is under way at a time; its fee
-is raised while it is stuck, up to the cap. Calendars are then asked only if they are named.
+is raised while it is stuck, up to the cap. --ethereum-node does the same in a registry contract
+that refuses a smaller tree. Calendars are then asked only if they are named.
 
 Without headers calendars and node are believed until somebody verifies; with them, a proof is
 receipted only once the headers bear it out.
@@ -56,7 +58,9 @@ Examples:
   paygod anchor now --calendar https://calendar.example.com --daily-max 24
   paygod anchor now --bitcoin-headers headers.txt
   paygod anchor now --bitcoin-node http://127.0.0.1:8332 --bitcoin-cookie ~/.bitcoin/.cookie \\
-      --bitcoin-key anchor.key")]
+      --bitcoin-key anchor.key
+  paygod anchor now --ethereum-node http://127.0.0.1:8545 --ethereum-key anchor.key \\
+      --ethereum-registry 0x5fbd…")]
 pub(crate) struct AnchorNow {
     /// A calendar to submit to (may be repeated); four public ones when neither it nor a node is given
     #[arg(
@@ -73,6 +77,9 @@ pub(crate) struct AnchorNow {
 
     #[command(flatten)]
     pub(crate) node: BitcoinNode,
+
+    #[command(flatten)]
+    pub(crate) ethereum: EthereumNode,
 
     #[command(flatten)]
     pub(crate) headers: HeadersFile,
@@ -140,6 +147,67 @@ pub(crate) struct BitcoinNode {
     pub(crate) bitcoin_confirmations: u64,
 }
 
+/// An Ethereum node of the operator's own, and what pays.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Ethereum, through a node of your own")]
+pub(crate) struct EthereumNode {
+    /// The node's JSON-RPC, `http://127.0.0.1:8545` or by https
+    #[arg(long, env = "PAYGOD_ETHEREUM_NODE", value_name = "URL")]
+    pub(crate) ethereum_node: Option<String>,
+
+    /// The address of the registry; `anchor registry` makes one
+    #[arg(long, env = "PAYGOD_ETHEREUM_REGISTRY", value_name = "ADDRESS")]
+    pub(crate) ethereum_registry: Option<String>,
+
+    /// The key that pays: a file of `anchor key new`, or pkcs11:token=…;object=…
+    #[arg(long, env = "PAYGOD_ETHEREUM_KEY", value_name = "KEY")]
+    pub(crate) ethereum_key: Option<String>,
+
+    /// Most for a unit of gas, tip included, in gwei; an anchor takes at most 120,000 units
+    #[arg(
+        long,
+        env = "PAYGOD_ETHEREUM_FEE_MAX",
+        default_value_t = 100,
+        value_name = "GWEI"
+    )]
+    pub(crate) ethereum_fee_max: u64,
+
+    /// Raise the fee after so many blocks without it
+    #[arg(
+        long,
+        env = "PAYGOD_ETHEREUM_BUMP_AFTER",
+        default_value_t = 25,
+        value_name = "BLOCKS"
+    )]
+    pub(crate) ethereum_bump_after: u64,
+
+    /// Blocks until it is proved and receipted, its own included
+    #[arg(
+        long,
+        env = "PAYGOD_ETHEREUM_CONFIRMATIONS",
+        default_value_t = 64,
+        value_name = "BLOCKS"
+    )]
+    pub(crate) ethereum_confirmations: u64,
+}
+
+/// Make a registry on Ethereum, and print its address
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One is enough for any number of books and operators: nobody owns it, and each key has a place of its
+own in it. Any contract with the same code will do; the proof names its code, not its address.
+
+Examples:
+  paygod anchor registry --ethereum-node http://127.0.0.1:8545 --ethereum-key anchor.key")]
+pub(crate) struct AnchorRegistry {
+    #[command(flatten)]
+    pub(crate) ethereum: EthereumNode,
+
+    /// The number of the chain
+    #[arg(long, default_value_t = 1, value_name = "ID")]
+    pub(crate) ethereum_chain: u64,
+}
+
 /// The key that pays for anchors by transactions of our own
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnchorKeyCommand {
@@ -185,6 +253,14 @@ pub(crate) struct HeadersFile {
     /// The Bitcoin chain that counts here
     #[arg(long, value_enum, default_value_t = ChainName::Main, value_name = "CHAIN")]
     pub(crate) bitcoin_chain: ChainName,
+
+    /// Ethereum block hashes from a node of your own, one `<number> <0x and hash>` a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ethereum_blocks: Option<PathBuf>,
+
+    /// The number of the Ethereum chain that counts here
+    #[arg(long, default_value_t = 1, value_name = "ID")]
+    pub(crate) ethereum_chain: u64,
 }
 
 /// Show how far the book is anchored, and what waits

@@ -64,13 +64,8 @@ pub(crate) struct Prove {
     #[arg(long, value_name = "POLICY", requires = "check")]
     pub(crate) witnesses: Option<PathBuf>,
 
-    /// The anchor of the proof's checkpoint, which must lead to a block of the headers
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "check",
-        requires = "bitcoin_headers"
-    )]
+    /// The anchor of the proof's checkpoint, which must lead to a block of --bitcoin-headers or --ethereum-blocks
+    #[arg(long, value_name = "FILE", requires = "check")]
     pub(crate) anchor: Option<PathBuf>,
 
     #[command(flatten)]
@@ -151,12 +146,7 @@ pub(crate) struct Verify {
     pub(crate) headers: HeadersFile,
 
     /// Every entry must be anchored within so many hours of its own time
-    #[arg(
-        long,
-        value_name = "HOURS",
-        requires = "bitcoin_headers",
-        conflicts_with = "sealed_only"
-    )]
+    #[arg(long, value_name = "HOURS", conflicts_with = "sealed_only")]
     pub(crate) anchored_within: Option<u64>,
 
     /// Print how long it took, entries a second, and the most memory that was held

@@ -1,6 +1,6 @@
 //! `anchor`: rounds of anchoring, and what came of them.
 
-use crate::anchors::{self, block_time, judged, read_headers};
+use crate::anchors::{self, Demand, block_time, judged, read_blocks, read_headers};
 use crate::book;
 use crate::cli::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, Global, HeadersFile};
 use crate::commands::anchor_key;
@@ -10,6 +10,7 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_anchor::bitcoin::Headers;
+use paygod_anchor::ethereum::{Blocks, PROOF_BYTES_MAX};
 use paygod_service::ledger::{AnchorError, AnchorPolicy, AnchorRound, ChainRound, Held};
 use paygod_tlog::Checkpoint;
 use paygod_types::code;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &AnchorCommand, global: &Global, console: &mut Consol
     match command {
         AnchorCommand::Now(options) => now(options, global, console),
         AnchorCommand::Key(command) => anchor_key::run(command, global, console),
+        AnchorCommand::Registry(options) => anchor_key::registry(options, global, console),
         AnchorCommand::Status(_) => status(global, console),
         AnchorCommand::Verify(options) => verify(options, global, console),
         AnchorCommand::Export(options) => export(options, global, console),
@@ -35,6 +37,13 @@ pub(crate) fn headers(options: &HeadersFile) -> Result<Option<Headers>, Fault> {
         .transpose()
 }
 
+/// The block hashes that the options name.
+pub(crate) fn blocks(options: &HeadersFile) -> Result<Option<Blocks>, Fault> {
+    let path = options.ethereum_blocks.as_deref();
+    path.map(|path| read_blocks(path, options.ethereum_chain))
+        .transpose()
+}
+
 fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
     let mut policy = AnchorPolicy::new(&options.calendar)?;
     policy.daily_max = options.daily_max;
@@ -42,6 +51,11 @@ fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
     policy
         .chains
         .extend(anchor_key::bitcoin(&options.node, network, global)?);
+    policy.chains.extend(anchor_key::ethereum(
+        &options.ethereum,
+        &options.headers,
+        global,
+    )?);
     if !policy.chains.is_empty() && options.calendar.is_empty() {
         policy.calendars.clear();
     }
@@ -108,7 +122,7 @@ fn tell_round(round: &AnchorRound, console: &mut Console) -> Outcome {
             .faults
             .first()
             .map_or("the node fails", String::as_str);
-        return Err(Fault::new(code::ANCHOR_NODE, why));
+        return Err(Fault::new(chain.code.unwrap_or(code::ANCHOR_NODE), why));
     }
     if round.held == Some(Held::Refused) {
         let why = round
@@ -240,12 +254,16 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
 }
 
 fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Outcome {
-    let Some(headers) = headers(&options.headers)? else {
-        return Err(
-            Fault::new(code::CLI_ARGUMENT, "no block headers are named").remedy(
-                "name them: --bitcoin-headers FILE; docs/operate/anchors.md says how to get them",
-            ),
-        );
+    let (headers, blocks) = (headers(&options.headers)?, blocks(&options.headers)?);
+    if headers.is_none() && blocks.is_none() {
+        return Err(Fault::new(code::CLI_ARGUMENT, "no blocks are named").remedy(
+            "name them: --bitcoin-headers FILE or --ethereum-blocks FILE; docs/operate/anchors.md says how to get them",
+        ));
+    }
+    let demand = Demand {
+        headers: headers.as_ref(),
+        blocks: blocks.as_ref(),
+        within: None,
     };
     book::with(global, |ledger| {
         book::wait_signed(ledger)?;
@@ -259,7 +277,7 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
         let (mut values, mut wrong) = (Vec::new(), false);
         for file in ledger.anchor_files()? {
             let size = file.head.size;
-            let cells = match judged(&origin, &file.head, &file.bytes, Some(&headers)) {
+            let cells = match judged(&origin, &file.head, file.kind, &file.bytes, &demand) {
                 Ok(Some(block)) => {
                     let time = block_time(block.time_s).to_string();
                     values.push(json!({"size": size, "height": block.height, "time": time, "depth": block.depth}));
@@ -274,7 +292,7 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
                     [
                         "".into(),
                         "".into(),
-                        Cell::toned("not among these headers, or not deep enough", Tone::Warn),
+                        Cell::toned("not among these blocks, or not deep enough", Tone::Warn),
                     ]
                 }
                 Err((_, found)) => {
@@ -310,7 +328,7 @@ fn export(options: &AnchorExport, global: &Global, console: &mut Console) -> Out
             .to_text()?;
             let place = options.to.join(file.head.size.to_string());
             files::write(&place, text.as_bytes())?;
-            files::write(&place.with_extension("ots"), &file.bytes)?;
+            files::write(&place.with_extension(file.kind.extension()), &file.bytes)?;
         }
         let count = u64::try_from(proofs.len()).unwrap_or(u64::MAX);
         console.value(&json!({"folder": options.to.display().to_string(), "proofs": count}))?;
@@ -325,11 +343,17 @@ fn export(options: &AnchorExport, global: &Global, console: &mut Console) -> Out
 }
 
 /// Where the proofs of an export are read from.
-pub(crate) fn proof_in(export: &std::path::Path, size: u64) -> Result<Vec<u8>, Fault> {
+pub(crate) fn proof_in(
+    export: &std::path::Path,
+    (size, kind): anchors::Named,
+) -> Result<Vec<u8>, Fault> {
     // One byte more than a proof has, so that one that is too long is told by its own name.
-    let most = paygod_anchor::ots::FILE_BYTES_MAX.saturating_add(1);
+    let most = paygod_anchor::ots::FILE_BYTES_MAX.max(PROOF_BYTES_MAX);
+    let most = most.saturating_add(1);
     files::read(
-        &export.join(anchors::FOLDER).join(format!("{size}.ots")),
+        &export
+            .join(anchors::FOLDER)
+            .join(format!("{size}.{}", kind.extension())),
         most,
     )
 }

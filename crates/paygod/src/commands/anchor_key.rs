@@ -1,11 +1,15 @@
 //! `anchor key`: the key that pays for anchors, and the chains that it pays on.
 
-use crate::cli::{AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, BitcoinNode, Global};
+use crate::cli::{
+    AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorRegistry, BitcoinNode, EthereumNode,
+    Global, HeadersFile,
+};
 use crate::commands::keys::passphrase;
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::output::{Console, Tone};
 use paygod_anchor::bitcoin::{BitcoinChain, BitcoinTerms, Network};
 use paygod_anchor::chain::{Chain, ChainError};
+use paygod_anchor::ethereum::{EthereumChain, EthereumTerms, Registry};
 use paygod_anchor::paying::PayingKey;
 use paygod_anchor::rpc::{Login, Rpc, RpcError};
 use paygod_keys::paying::PayingKeyFile;
@@ -80,13 +84,86 @@ fn tell(key: &dyn PayingKey, console: &mut Console) -> Result<(), Fault> {
         let address = BitcoinChain::address_of(key, network)?;
         addresses.insert(network.to_string(), address.into());
     }
-    console.value(&json!({"public_key": public, "bitcoin": addresses}))?;
+    let ethereum = EthereumChain::address_of(key)?;
+    console.value(&json!({"public_key": public, "bitcoin": addresses, "ethereum": ethereum}))?;
     console.line(format_args!("{} {public}", Tone::Good.paint("key")))?;
     for (network, address) in &addresses {
         let address = address.as_str().unwrap_or_default();
         console.line(format_args!("  bitcoin {network}: {address}"))?;
     }
-    Ok(())
+    console.line(format_args!("  ethereum: {ethereum}"))
+}
+
+/// Ethereum, through the node that the options name.
+pub(crate) fn ethereum(
+    options: &EthereumNode,
+    of: &HeadersFile,
+    global: &Global,
+) -> Result<Option<Arc<dyn Chain>>, Fault> {
+    if options.ethereum_node.is_none() {
+        return Ok(None);
+    }
+    let Some(text) = &options.ethereum_registry else {
+        let message = "no registry is named";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("name one: --ethereum-registry; `paygod anchor registry` makes one"));
+    };
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    let address = paygod_types::parse_hex::<20>(&digits).map_err(|_| {
+        Fault::new(
+            code::CLI_ARGUMENT,
+            "the registry's address is not `0x` and 40 hexadecimal digits",
+        )
+    })?;
+    let registry = Registry {
+        chain_id: of.ethereum_chain,
+        address,
+    };
+    Ok(Some(Arc::new(on_ethereum(options, registry, global)?)))
+}
+
+fn on_ethereum(
+    options: &EthereumNode,
+    registry: Registry,
+    global: &Global,
+) -> Result<EthereumChain, Fault> {
+    let (Some(url), Some(key)) = (&options.ethereum_node, &options.ethereum_key) else {
+        let message = "no node or no key is named that pays for anchors on Ethereum";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("name them: --ethereum-node, --ethereum-key"));
+    };
+    let terms = EthereumTerms {
+        fee_max_gwei: options.ethereum_fee_max,
+        bump_blocks: options.ethereum_bump_after,
+        confirmations: options.ethereum_confirmations,
+    };
+    let rpc = Rpc::new(url, Login::None, QUESTION)?;
+    Ok(EthereumChain::new(registry, rpc, open(key, global)?, terms))
+}
+
+/// Makes a registry.
+pub(crate) fn registry(
+    options: &AnchorRegistry,
+    global: &Global,
+    console: &mut Console,
+) -> Outcome {
+    let nowhere = Registry {
+        chain_id: options.ethereum_chain,
+        address: [0; 20],
+    };
+    let made = on_ethereum(&options.ethereum, nowhere, global)?.deploy()?;
+    let mut hex = b"0x".to_vec();
+    paygod_types::write_hex(&made, &mut hex);
+    let address = String::from_utf8_lossy(&hex);
+    console.value(&json!({"registry": address}))?;
+    console.line(format_args!(
+        "{} the registry {address}",
+        Tone::Good.paint("sent:")
+    ))?;
+    console.note(
+        "It is there once a block holds the transaction; `paygod anchor now` says so if it is not.",
+    )?;
+    Ok(Answer::Yes)
 }
 
 /// Bitcoin, through the node that the options name.

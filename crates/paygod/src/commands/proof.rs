@@ -6,6 +6,7 @@ use crate::cli::{Global, Prove};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
+use paygod_anchor::chain::ProofKind;
 use paygod_service::ledger::LedgerError;
 use paygod_types::code;
 use serde_json::json;
@@ -21,6 +22,7 @@ pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Ou
             witnesses: options.witnesses.as_deref(),
             anchor: options.anchor.as_deref(),
             headers: anchor::headers(&options.headers)?,
+            blocks: anchor::blocks(&options.headers)?,
         };
         return receipt::check(&receipt, console);
     }
@@ -61,8 +63,12 @@ fn make(request: &str, options: &Prove, global: &Global, console: &mut Console) 
         let mut anchor_path = None;
         if let Some(anchored) = &anchored {
             let path = proof_path.with_extension(anchored.kind.extension());
+            let blocks = match anchored.kind {
+                ProofKind::OpenTimestamps => "--bitcoin-headers",
+                ProofKind::Ethereum => "--ethereum-blocks",
+            };
             files::write(&path, &anchored.bytes)?;
-            more = format!(" --anchor {} --bitcoin-headers FILE", path.display());
+            more = format!(" --anchor {} {} FILE", path.display(), blocks);
             anchor_path = Some(path.display().to_string());
         }
         console.value(&json!({

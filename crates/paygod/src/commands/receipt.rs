@@ -1,24 +1,24 @@
 //! Checking a receipt offline: the entry, its path to the root, the signed checkpoint. No book, no
 //! network.
 
-use crate::anchors::block_time;
+use crate::anchors::{Demand, block_time, judged};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::narrate;
 use crate::output::{Console, Tone};
-use paygod_anchor::bitcoin::{Headers, ProofError, Proven, judge};
-use paygod_anchor::ots::DetachedFile;
+use paygod_anchor::bitcoin::{Headers, Proven};
+use paygod_anchor::chain::ProofKind;
+use paygod_anchor::ethereum::{Blocks, PROOF_BYTES_MAX as PROOF_BYTES_MAX_ANY};
 use paygod_anchor::witness::http;
 use paygod_core::Entry;
 use paygod_tlog::limits::{ENTRY_BYTES_MAX, PROOF_BYTES_MAX};
 use paygod_tlog::{LogVerifier, TlogProof, VerifierKey, leaf_hash};
-use paygod_types::{Digest, code};
+use paygod_types::code;
 use serde_json::json;
 use std::path::Path;
 
 faults_from!(
     paygod_tlog::KeyError,
-    ProofError,
     paygod_tlog::TlogProofError,
     paygod_core::EntryError
 );
@@ -37,6 +37,8 @@ pub(crate) struct Receipt<'a> {
     pub(crate) anchor: Option<&'a Path>,
     /// The block headers that it must lead to.
     pub(crate) headers: Option<Headers>,
+    /// Or the block hashes.
+    pub(crate) blocks: Option<Blocks>,
 }
 
 /// Checks a receipt and says what it proves.
@@ -78,21 +80,27 @@ fn anchored(receipt: &Receipt<'_>, proof: &TlogProof) -> Result<Option<Proven>, 
     let Some(path) = receipt.anchor else {
         return Ok(None);
     };
-    let Some(headers) = &receipt.headers else {
-        return Err(
-            Fault::new(code::CLI_ARGUMENT, "no block headers are named").remedy(
-                "name them: --bitcoin-headers FILE; docs/operate/anchors.md says how to get them",
-            ),
-        );
+    let name = path.extension().and_then(|extension| extension.to_str());
+    let kind = if name == Some(ProofKind::Ethereum.extension()) {
+        ProofKind::Ethereum
+    } else {
+        ProofKind::OpenTimestamps
     };
-    let most = paygod_anchor::ots::FILE_BYTES_MAX.saturating_add(1);
-    let file = DetachedFile::parse(&files::read(path, most)?)?;
-    let text = proof.checkpoint.checkpoint().to_text()?;
-    if !file.is_of(&Digest::sha256(text.as_bytes())) {
-        let message = "the anchor is of another checkpoint than the proof's";
-        return Err(Fault::new(code::ANCHOR_PROOF, message));
+    let bytes = files::read(path, PROOF_BYTES_MAX_ANY)?;
+    let checkpoint = proof.checkpoint.checkpoint();
+    let demand = Demand {
+        headers: receipt.headers.as_ref(),
+        blocks: receipt.blocks.as_ref(),
+        within: None,
+    };
+    match judged(&checkpoint.origin, &checkpoint.head, kind, &bytes, &demand) {
+        Ok(Some(block)) => Ok(Some(block)),
+        Ok(None) => {
+            let message = "the anchor leads to no block among those that were brought, or to one that is not deep enough";
+            Err(Fault::new(code::ANCHOR_PROOF, message))
+        }
+        Err((_, found)) => Err(Fault::new(code::ANCHOR_PROOF, found)),
     }
-    Ok(Some(judge(&file, headers)?))
 }
 
 /// Whether the entry is in the log that each of the keys signs, as the proof says.

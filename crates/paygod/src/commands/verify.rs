@@ -68,14 +68,17 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         .transpose()?;
     let genesis = options.genesis.as_deref().map(Hash::from_hex).transpose()?;
     let headers = super::anchor::headers(&options.headers)?;
+    let blocks = super::anchor::blocks(&options.headers)?;
     let hours = options
         .anchored_within
         .map(|hours| hours.saturating_mul(3_600));
     let demand = Demand {
         headers: headers.as_ref(),
+        blocks: blocks.as_ref(),
         within: hours.map(Duration::from_secs),
     };
     let sizes = anchors::sizes(&export)?;
+    let marks = anchors::marks(&sizes);
     let start = Instant::now();
     let failures_max = if options.all {
         paygod_verify::limits::FAILURES_ALL_MAX
@@ -95,13 +98,17 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
                 now: http::now(),
             });
             verify.kept = kept.as_kept();
-            verify.marks = &sizes;
+            verify.marks = &marks;
             verify.failures_max = failures_max;
         },
         &progress::entries(console, 0),
     )?;
-    if headers.is_some() || !sizes.is_empty() || !report.marks.receipts.is_empty() {
-        let proofs = |size| super::anchor::proof_in(&export, size);
+    if headers.is_some()
+        || blocks.is_some()
+        || !sizes.is_empty()
+        || !report.marks.receipts.is_empty()
+    {
+        let proofs = |named| super::anchor::proof_in(&export, named);
         anchors::check(&mut report, &sizes, &proofs, &demand, failures_max)?;
     }
     let took = start.elapsed();

@@ -203,22 +203,24 @@ fn audit(stage: &Stage<'_>, export: &Export, headers: &str) -> Acted {
         Ok(headers) => headers,
         Err(error) => return Ok(noticed(&error.into(), "the headers")),
     };
-    let mut sizes: Vec<u64> = export
+    let mut sizes: Vec<anchors::Named> = export
         .paths(FOLDER)
         .filter_map(|path| size_of(path.rsplit('/').next()?))
         .collect();
     sizes.sort_unstable();
     let mut options = Options::new(std::env::temp_dir());
     options.genesis = Some(stage.scene.fingerprint);
-    options.marks = &sizes;
+    let marks = anchors::marks(&sizes);
+    options.marks = &marks;
     let mut report = paygod_verify::verify(export, &options, &|_| {})
         .map_err(|error| Fault::of(error.code(), &error))?;
-    let proofs = |size| {
-        let path = format!("{FOLDER}/{size}.ots");
+    let proofs = |(size, kind): anchors::Named| {
+        let path = format!("{FOLDER}/{size}.{}", kind.extension());
         Ok(export.get(&path).unwrap_or_default().to_vec())
     };
     let demand = Demand {
         headers: Some(&headers),
+        blocks: None,
         within: Some(WITHIN),
     };
     anchors::check(&mut report, &sizes, &proofs, &demand, options.failures_max)?;

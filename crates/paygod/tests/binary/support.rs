@@ -28,6 +28,7 @@ pub(crate) fn paygod(arguments: &[&str]) -> Output {
         .env_remove("PAYGOD_BY")
         .env_remove("PAYGOD_CALENDARS")
         .env_remove("PAYGOD_BITCOIN_NODE")
+        .env_remove("PAYGOD_ETHEREUM_NODE")
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
         .output()

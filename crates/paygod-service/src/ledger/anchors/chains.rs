@@ -9,7 +9,7 @@ use std::sync::Arc;
 use paygod_anchor::bitcoin::{Headers, ProofError, judge};
 use paygod_anchor::chain::{Chain, ChainError, ProofKind, Standing, Statement, Step};
 use paygod_anchor::ots::DetachedFile;
-use paygod_types::Seq;
+use paygod_types::{Code, Seq};
 
 use super::error::AnchorError;
 use super::folder::ChainFolder;
@@ -35,6 +35,8 @@ pub struct ChainRound {
     pub waiting: Option<(u64, String)>,
     /// What the node, the key or the chain did that they should not have.
     pub faults: Vec<String>,
+    /// The permanent code of what held it back with [`Held::Refused`].
+    pub code: Option<Code>,
 }
 
 /// An anchor that stands.
@@ -77,6 +79,7 @@ impl Anchorer {
                 held: None,
                 waiting: None,
                 faults: Vec::new(),
+                code: None,
             },
         };
         match on_chain.go(policy, now) {
@@ -95,7 +98,8 @@ impl OnChain<'_> {
     fn fault(&mut self, error: &ChainError) {
         let told = format!("{}: {error}", self.chain.name());
         self.round.faults.push(told);
-        self.round.held.get_or_insert(Held::Refused);
+        self.round.held = Some(Held::Refused);
+        self.round.code = Some(error.code());
     }
 
     fn go(&mut self, policy: &AnchorPolicy, now: bool) -> Result<(), AnchorError> {

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use paygod_anchor::chain::ProofKind;
+use paygod_anchor::ethereum::PROOF_BYTES_MAX;
 use paygod_anchor::ots::FILE_BYTES_MAX;
 use paygod_tlog::SignedCheckpoint;
 use paygod_types::Timestamp;
@@ -436,7 +437,7 @@ fn write_state(path: &Path, state: &State) -> Result<(), AnchorError> {
 }
 
 fn bytes_max() -> u64 {
-    u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX)
+    u64::try_from(FILE_BYTES_MAX.max(PROOF_BYTES_MAX)).unwrap_or(u64::MAX)
 }
 
 fn parse(text: &str) -> Option<State> {
@@ -552,7 +553,7 @@ mod tests {
         }
         assert_eq!(folder.anchored().unwrap(), [7, 300]);
         folder
-            .write_anchored(8, &vec![0; FILE_BYTES_MAX + 1])
+            .write_anchored(8, &vec![0; FILE_BYTES_MAX.max(PROOF_BYTES_MAX) + 1])
             .unwrap();
         assert!(matches!(
             folder.read_proof(8, ProofKind::OpenTimestamps),
