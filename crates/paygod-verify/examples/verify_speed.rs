@@ -136,6 +136,7 @@ fn generate(folder: &Path, entries: u64, accounts: u64) -> u64 {
         body.windows = vec![Window {
             token: token(0),
             transfer: 0,
+            value: None,
         }];
         let mut entry = book.entry(id, request, Body::Transfer(body));
         entry.seq = book.state.next_seq();
