@@ -21,11 +21,14 @@ const COVERAGE_FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 
 pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
     let mut seconds = SECONDS_DEFAULT.to_owned();
+    let mut others = None;
     let mut wanted = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--seconds" {
             seconds = rest.next().cloned().unwrap_or(seconds);
+        } else if argument == "--others" {
+            others = rest.next().cloned();
         } else {
             wanted.push(argument.clone());
         }
@@ -64,24 +67,29 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> bool {
             return false;
         }
     };
-    let chosen: Vec<&String> = targets
-        .iter()
-        .filter(|name| wanted.is_empty() || wanted.contains(name))
-        .collect();
-    if chosen.is_empty() {
+    if let Some(unknown) = wanted.iter().find(|name| !targets.contains(name)) {
         println!(
-            "FAIL  fuzz: no such target; there are: {}",
+            "FAIL  fuzz: no target `{unknown}`; there are: {}",
             targets.join(", ")
         );
         return false;
     }
+    let named = |target: &String| wanted.is_empty() || wanted.contains(target);
+    let chosen: Vec<&String> = targets
+        .iter()
+        .filter(|target| named(target) || others.is_some())
+        .collect();
     run_all(&chosen, |target| {
-        run_target(&folder, &host, target, &seconds)
+        let seconds = match &others {
+            Some(others) if !named(target) => others,
+            _ => &seconds,
+        };
+        run_target(&folder, &host, target, seconds)
     })
 }
 
 /// Every target runs, so that one run tells all that is broken; one on each processor at a time.
-fn run_all(targets: &[&String], run: impl Fn(&str) -> bool + Sync) -> bool {
+fn run_all(targets: &[&String], run: impl Fn(&String) -> bool + Sync) -> bool {
     let (next, passed) = (AtomicUsize::new(0), AtomicBool::new(true));
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {

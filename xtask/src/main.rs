@@ -42,8 +42,9 @@ usage: cargo xtask <gate>
   packs             every pack outside _drafts passes its cases, with coverage, and its lints
   spec              every test vector against the code
   documents         README, ARCHITECTURE and links agree with the tree
-  fuzz [--seconds N] [TARGET ...]
-                    builds and runs the fuzzers, 60 seconds each unless told
+  fuzz [--seconds N] [TARGET ...] [--others N]
+                    builds and runs the fuzzers, 60 seconds each unless told, and
+                    with --others also those that are not named, so many seconds each
 ";
 
 fn main() -> ExitCode {

@@ -164,7 +164,8 @@ not hold is never remembered.
 
 Examples:
   paygod monitor ./export --state ./seen --genesis 5f1c0e…
-  paygod monitor ./export --state ./seen --witnesses auditor.policy --json")]
+  paygod monitor ./export --state ./seen --witnesses auditor.policy --json
+  paygod monitor ./export --state ./seen --metrics /var/lib/node_exporter/paygod.prom")]
 pub(crate) struct Monitor {
     /// The export's folder, as the operator publishes it
     pub(crate) folder: PathBuf,
@@ -184,6 +185,10 @@ pub(crate) struct Monitor {
     /// Demand an ML-DSA-44 cosignature on every checkpoint; a hybrid book is held to it without asking
     #[arg(long)]
     pub(crate) hybrid: bool,
+
+    /// Write what the visit found to a file for Prometheus (the node exporter's textfile collector)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
 
     /// The signed revocation of a stolen key (may be repeated)
     #[arg(long, value_name = "PATH")]

@@ -2,6 +2,9 @@
 //!
 //! The state is a folder with two files: `genesis`, the fingerprint, and `checkpoint`, the newest one that
 //! held. Neither is written before everything holds.
+//!
+//! What a visit found can also go to a file that Prometheus reads. It is written whatever the visit came to, so
+//! that an alarm needs no look at an exit status.
 
 use super::verify::{self, KeptFiles};
 use super::witness;
@@ -14,15 +17,82 @@ use paygod_anchor::witness::http;
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_tlog::{Hash, SignedCheckpoint};
 use paygod_types::code;
-use paygod_verify::{Depth, Witnesses};
-use std::fs;
+use paygod_verify::{Depth, Report, Witnesses};
+use std::fs::{self, File};
 use std::path::Path;
 
 /// Longest file of a fingerprint.
 const GENESIS_BYTES_MAX: usize = 128;
 
-/// Checks the export against what was seen, and remembers it.
+/// Visits the book, and tells Prometheus what came of it.
 pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
+    let mut found = None;
+    let outcome = visit(options, console, &mut found);
+    if let Some(path) = &options.metrics {
+        // What was seen first: an export that was changed must not raise its alarm under another name.
+        let found_origin = || Some(found.as_ref()?.origin.clone());
+        let origin = origin_of(&options.state.join("checkpoint"));
+        let origin = origin.or_else(found_origin).unwrap_or_default();
+        let text = metrics(&origin, found.as_ref(), http::now());
+        replace(path, text.as_bytes())?;
+    }
+    outcome
+}
+
+/// The origin of the checkpoint that was seen before.
+fn origin_of(seen: &Path) -> Option<String> {
+    let seen = SignedCheckpoint::parse(&files::read(seen, NOTE_BYTES_MAX).ok()?).ok()?;
+    Some(seen.checkpoint().origin.clone())
+}
+
+/// In the text format that Prometheus reads (`text/plain; version=0.0.4`), for the textfile collector of its node
+/// exporter. `found` is missing if the book could not be checked.
+fn metrics(origin: &str, found: Option<&Report>, now: u64) -> String {
+    let failures = found.map_or(0, |report| {
+        u64::try_from(report.failures.len())
+            .unwrap_or(u64::MAX)
+            .saturating_add(report.failures_omitted)
+    });
+    let size = found
+        .and_then(|report| report.head)
+        .map_or(0, |head| head.size);
+    let checkpoints = found.map_or(0, |report| report.checkpoints);
+    let told = [
+        (
+            "checked",
+            "Whether the export could be checked at the last visit.",
+            u64::from(found.is_some()),
+        ),
+        (
+            "valid",
+            "Whether everything held at the last visit.",
+            u64::from(found.is_some_and(Report::is_valid)),
+        ),
+        ("failures", "What did not hold at the last visit.", failures),
+        ("entries", "Entries of the log at the last visit.", size),
+        (
+            "checkpoints",
+            "Published checkpoints that were checked at the last visit.",
+            checkpoints,
+        ),
+        ("visit_timestamp_seconds", "When the last visit ended.", now),
+    ];
+    // The format's own escapes, which are JSON's.
+    let origin = serde_json::Value::from(origin).to_string();
+    let mut text = String::new();
+    for (name, help, value) in told {
+        let lines = [
+            format!("# HELP paygod_monitor_{name} {help}\n"),
+            format!("# TYPE paygod_monitor_{name} gauge\n"),
+            format!("paygod_monitor_{name}{{origin={origin}}} {value}\n"),
+        ];
+        text.extend(lines);
+    }
+    text
+}
+
+/// Checks the export against what was seen, and remembers it.
+fn visit(options: &Monitor, console: &mut Console, found: &mut Option<Report>) -> Outcome {
     let (genesis_path, seen_path) = (
         options.state.join("genesis"),
         options.state.join("checkpoint"),
@@ -63,7 +133,9 @@ pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
         replace(&seen_path, &newest)?;
     }
     verify::print(&report, console)?;
-    Ok(Answer::of(report.is_valid()))
+    let answer = Answer::of(report.is_valid());
+    *found = Some(report);
+    Ok(answer)
 }
 
 /// The fingerprint: the one remembered, which the one given must be, or the one given.
@@ -87,12 +159,19 @@ fn genesis(options: &Monitor, path: &Path) -> Result<Hash, Fault> {
     }
 }
 
-/// Puts these bytes in a file's place, whole.
+/// Puts these bytes in a file's place, whole and durably: what was seen once must not be forgotten.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let beside = path.with_extension("new");
     files::write(&beside, bytes)?;
-    fs::rename(&beside, path).map_err(|error| {
-        let what = format!("cannot write `{}`", path.display());
-        Fault::of(code::CLI_OUTPUT, &error).while_doing(&what)
-    })
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(&beside)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
+        .map_err(|error| {
+            let what = format!("cannot write `{}`", path.display());
+            Fault::of(code::CLI_OUTPUT, &error).while_doing(&what)
+        })
 }

@@ -225,6 +225,58 @@ fn a_monitor_remembers_what_it_saw_and_finds_a_book_that_was_set_back() {
 }
 
 #[test]
+fn a_monitor_tells_prometheus_what_every_visit_came_to() {
+    let book = Book::empty();
+    let fingerprint = book.value(&["checkpoint"])["fingerprint"].clone();
+    let genesis = fingerprint.as_str().expect("a fingerprint");
+    let (export, state, file) = (book.path("export"), book.path("seen"), book.path("m.prom"));
+    book.yes(&["export", &export]);
+    let told = |export: &str| {
+        let arguments = [
+            "monitor",
+            export,
+            "--state",
+            &state,
+            "--genesis",
+            genesis,
+            "--metrics",
+            &file,
+        ];
+        let code = paygod(&arguments).status.code();
+        let text = std::fs::read_to_string(&file).expect("metrics");
+        let value = |name: &str| {
+            let start = format!("paygod_monitor_{name}{{origin=\"paygod.test/book\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.expect(&text).parse::<u64>().expect("a number")
+        };
+        let visited = value("visit_timestamp_seconds");
+        assert!(visited > 1_700_000_000, "{visited}");
+        (code, value("checked"), value("valid"), value("failures"))
+    };
+    assert_eq!(told(&export), (Some(0), 1, 1, 0));
+    let tile = std::path::Path::new(&export).join("tile/entries");
+    let entries = std::fs::read_dir(&tile).expect("bundles").next();
+    let entries = entries.expect("a bundle").expect("listed").path();
+    let entries = if entries.is_dir() {
+        let first = std::fs::read_dir(&entries).expect("partial bundles").next();
+        first.expect("a bundle").expect("listed").path()
+    } else {
+        entries
+    };
+    let mut bytes = std::fs::read(&entries).expect("read");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    std::fs::write(&entries, bytes).expect("written");
+    let (code, checked, valid, failures) = told(&export);
+    assert_eq!((code, checked, valid), (Some(1), 1, 0));
+    assert!(failures > 0);
+    // An export that is not there is no reason to keep quiet.
+    let (code, checked, valid, _) = told(&book.path("nowhere"));
+    assert_eq!((checked, valid), (0, 0));
+    assert!(code.is_some_and(|code| code > 1), "{code:?}");
+}
+
+#[test]
 fn a_policy_that_breaks_the_rules_is_refused_before_anything_is_asked() {
     let book = Book::empty();
     let policy = book.file("bad.policy", "quorum nobody\n");
