@@ -76,13 +76,14 @@ fn the_schemas_that_editors_use_find_mistakes() {
     for (from, to) in [
         ("decision: deny", "decision: block"),
         ("kind: Pack", "kind: Pact"),
-        ("version: 1.0.0", "version: 1.0"),
+        ("version: 1.1.0", "version: 1.1"),
         ("source: transfer", "source: payments"),
         (
             "        reason: no threshold is set for this currency\n",
             "",
         ),
     ] {
+        assert!(text.contains(from), "{from}");
         let document: Value = serde_saphyr::from_str(&text.replace(from, to)).expect("YAML");
         assert!(!faults(&pack, &document).is_empty(), "{from} -> {to}");
     }
