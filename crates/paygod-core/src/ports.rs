@@ -100,7 +100,7 @@ impl WindowKey {
         let mut mac = self.0.clone();
         mac.update(b"paygod/v1 window\0");
         mac.update(key_bytes);
-        WindowToken(first_half(&mac.finalize().into_bytes().into()))
+        WindowToken(first_half(mac))
     }
 
     /// HMAC-SHA256(key, `paygod/v1 alias\0` ‖ name), the first 16 bytes: an account's other name (an
@@ -110,7 +110,7 @@ impl WindowKey {
         let mut mac = self.0.clone();
         mac.update(b"paygod/v1 alias\0");
         mac.update(name);
-        crate::command::Alias(first_half(&mac.finalize().into_bytes().into()))
+        crate::command::Alias(first_half(mac))
     }
 }
 
@@ -162,10 +162,6 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     <Hmac<Sha256> as KeyInit>::new(&block.into())
 }
 
-fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    for (to, from) in half.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    half
+fn first_half(mac: Hmac<Sha256>) -> [u8; 16] {
+    Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes())).first_half()
 }

@@ -32,6 +32,16 @@ impl Digest {
         &self.0
     }
 
+    /// The first 16 bytes, where a name need not be longer.
+    #[must_use]
+    pub fn first_half(&self) -> [u8; 16] {
+        let mut half = [0; 16];
+        for (to, from) in half.iter_mut().zip(&self.0) {
+            *to = *from;
+        }
+        half
+    }
+
     /// Reads 64 lower-case hexadecimal digits.
     ///
     /// # Errors

@@ -109,11 +109,7 @@ impl Site {
                 )
             }
         };
-        let digest = Digest::sha256(&framed);
-        let mut prefix = [0; 16];
-        for (to, from) in prefix.iter_mut().zip(digest.as_bytes()) {
-            *to = *from;
-        }
+        let prefix = Digest::sha256(&framed).first_half();
         let keys = site.keys.into_iter().map(|key| match key {
             WindowKey::Field(field) => SiteKey::Slot(field.slot),
             WindowKey::Text(text) => SiteKey::Text(text),

@@ -137,10 +137,7 @@ pub(super) fn keys_of(maker: KeyMaker, effects: &Effects, keys: &mut Vec<u64>) {
 
 /// The index key of the entries that activated a policy.
 pub(super) fn policy_key(maker: KeyMaker, policy: &Digest) -> u64 {
-    let [half, _] = policy.as_bytes().as_chunks::<16>().0 else {
-        return 0;
-    };
-    maker.token(half)
+    maker.token(&policy.first_half())
 }
 
 /// History up to the entry being made.
