@@ -26,17 +26,18 @@ const GENESIS_BYTES_MAX: usize = 128;
 
 /// Visits the book, and tells Prometheus what came of it.
 pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
-    let mut found = None;
-    let outcome = visit(options, console, &mut found);
+    let visited = visit(options, console);
+    let found = visited.as_ref().ok();
+    let printed = found.map_or(Ok(()), |report| verify::print(report, console));
     if let Some(path) = &options.metrics {
         // What was seen first: an export that was changed must not raise its alarm under another name.
-        let found_origin = || Some(found.as_ref()?.origin.clone());
         let origin = origin_of(&options.state.join("checkpoint"));
-        let origin = origin.or_else(found_origin).unwrap_or_default();
-        let text = metrics(&origin, found.as_ref(), http::now());
+        let origin = origin.or_else(|| Some(found?.origin.clone()));
+        let text = metrics(&origin.unwrap_or_default(), found, http::now());
         replace(path, text.as_bytes())?;
     }
-    outcome
+    printed?;
+    Ok(Answer::of(visited?.is_valid()))
 }
 
 /// The origin of the checkpoint that was seen before.
@@ -92,7 +93,7 @@ fn metrics(origin: &str, found: Option<&Report>, now: u64) -> String {
 }
 
 /// Checks the export against what was seen, and remembers it.
-fn visit(options: &Monitor, console: &mut Console, found: &mut Option<Report>) -> Outcome {
+fn visit(options: &Monitor, console: &mut Console) -> Result<Report, Fault> {
     let (genesis_path, seen_path) = (
         options.state.join("genesis"),
         options.state.join("checkpoint"),
@@ -132,10 +133,7 @@ fn visit(options: &Monitor, console: &mut Console, found: &mut Option<Report>) -
         replace(&genesis_path, format!("{genesis}\n").as_bytes())?;
         replace(&seen_path, &newest)?;
     }
-    verify::print(&report, console)?;
-    let answer = Answer::of(report.is_valid());
-    *found = Some(report);
-    Ok(answer)
+    Ok(report)
 }
 
 /// The fingerprint: the one remembered, which the one given must be, or the one given.
