@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod stepping;
+
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use paygod_anchor::practice::{Anvil, FakeCalendar, Mood, PracticeKey};
 use paygod_anchor::rpc::{Login, Rpc};
 use paygod_tlog::leaf_hash;
 use serde_json::{Value, json};
+use stepping::{drive, waiting};
 
 const TERMS: EthereumTerms = EthereumTerms {
     fee_max_gwei: 100,
@@ -100,24 +103,6 @@ fn statement_of(origin: &str, size: u64) -> Statement {
 
 fn statement(size: u64) -> Statement {
     statement_of("paygod.test/book", size)
-}
-
-/// Steps until there is something to wait for: the state then, and what the last step came to.
-fn drive(chain: &EthereumChain, of: &Statement, mut state: String) -> (String, Step) {
-    for _ in 0..8 {
-        match chain.advance(of, &state).unwrap() {
-            Step::Changed(next) => state = next,
-            step => return (state, step),
-        }
-    }
-    panic!("it does not come to rest")
-}
-
-fn waiting(step: &Step) -> &str {
-    match step {
-        Step::Waiting(why) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn done(step: Step) -> (RegistryProof, String) {

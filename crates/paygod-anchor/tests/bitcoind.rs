@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod stepping;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use paygod_anchor::practice::{Bitcoind, FakeCalendar, Mood, PracticeKey};
 use paygod_anchor::rpc::{Login, Rpc};
 use paygod_tlog::{TreeHead, leaf_hash};
 use serde_json::{Value, json};
+use stepping::{drive, waiting};
 
 /// Where blocks go that pay nobody of interest.
 const NOBODY: u8 = 9;
@@ -95,24 +98,6 @@ fn statement(size: u64) -> Statement {
     }
     let head: TreeHead = frontier.head();
     Statement::new("paygod.test/book", head).unwrap()
-}
-
-/// Steps until there is something to wait for: the state then, and what the last step came to.
-fn drive(chain: &BitcoinChain, of: &Statement, mut state: String) -> (String, Step) {
-    for _ in 0..8 {
-        match chain.advance(of, &state).unwrap() {
-            Step::Changed(next) => state = next,
-            step => return (state, step),
-        }
-    }
-    panic!("it does not come to rest")
-}
-
-fn waiting(step: &Step) -> &str {
-    match step {
-        Step::Waiting(why) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

@@ -173,17 +173,22 @@ fn a_receipt_proves_its_entry_offline() {
     );
 }
 
-#[test]
-fn an_erased_input_is_gone_and_its_id_stays_used() {
-    let book = TestBook::new();
-    let ledger = book.open();
-    book.allow_all(&ledger);
+/// Pays 12.50 from `a` to `b` as `pay-1`, which nothing forbids; the entry.
+fn pay_once(book: &TestBook, ledger: &Ledger) -> Seq {
+    book.allow_all(ledger);
     let answers = ledger.submit(vec![
         open_account("a", "EUR"),
         open_account("b", "EUR"),
         payment("pay-1", "a", "b", "12.50"),
     ]);
-    let seq = answers[2].as_ref().unwrap().seq;
+    answers[2].as_ref().unwrap().seq
+}
+
+#[test]
+fn an_erased_input_is_gone_and_its_id_stays_used() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let seq = pay_once(&book, &ledger);
     assert!(ledger.input(seq).unwrap().is_some());
     let id = |text: &str| RequestId::parse(text).unwrap();
     ledger
@@ -201,13 +206,7 @@ fn an_erased_input_is_gone_and_its_id_stays_used() {
 fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
     let book = TestBook::new();
     let ledger = book.open();
-    book.allow_all(&ledger);
-    let answers = ledger.submit(vec![
-        open_account("a", "EUR"),
-        open_account("b", "EUR"),
-        payment("pay-1", "a", "b", "12.50"),
-    ]);
-    let seq = answers[2].as_ref().unwrap().seq;
+    let seq = pay_once(&book, &ledger);
     ledger.close().unwrap();
     // The vault is cut off behind its head, as by a disk that lost what it had.
     let vault = book.path().join("vault");
