@@ -10,6 +10,7 @@
 use core::fmt::Write as _;
 
 use paygod_types::Timestamp;
+use paygod_types::limits::APPROVALS_MAX;
 
 use super::coverage::{Branches, is_literal};
 use super::typed;
@@ -207,6 +208,14 @@ impl Pack {
             .collect();
         let asked = prepared.asked_sites();
         let asked_accounts = prepared.asked_accounts();
+        let told = |approvals| Answers::Given {
+            sites: &asked,
+            windows: &facts.windows,
+            account_sites: &asked_accounts,
+            accounts: &facts.accounts,
+            time: facts.time,
+            approvals,
+        };
         let mut explainer = Explainer {
             text: &rule.text,
             ruleset,
@@ -219,21 +228,25 @@ impl Pack {
             inputs: Inputs {
                 document,
                 lists: &ruleset.contents,
-                answers: Answers::Given {
-                    sites: &asked,
-                    windows: &facts.windows,
-                    account_sites: &asked_accounts,
-                    accounts: &facts.accounts,
-                    time: facts.time,
-                    approvals: 0,
-                },
+                answers: told(0),
             },
             machine: Machine::default(),
             variables: Vec::new(),
             steps_left: EXPLAINED_STEPS_MAX,
             branches,
         };
-        Some(explainer.step(&condition, true))
+        let explained = explainer.step(&condition, true);
+        // A rule that holds is asked again with one approval more each time, until it no longer does: its branches
+        // have seen that too.
+        if ruleset.rules.get(index)?.approvals && explained.truth == Some(true) {
+            for approvals in 1..=APPROVALS_MAX {
+                explainer.inputs.answers = told(approvals);
+                if explainer.step(&condition, true).truth != Some(true) {
+                    break;
+                }
+            }
+        }
+        Some(explained)
     }
 }
 
