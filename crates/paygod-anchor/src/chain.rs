@@ -47,7 +47,7 @@ impl Statement {
 pub enum ProofKind {
     /// An OpenTimestamps file that leads to a Bitcoin block.
     OpenTimestamps,
-    /// An event of the registry on Ethereum, with its path to a block's header.
+    /// What stood in the registry on Ethereum, with its path to a block's header.
     Ethereum,
 }
 
@@ -119,6 +119,24 @@ pub trait Chain: Send + Sync + fmt::Debug {
     /// # Errors
     /// The node fails, or `settled` is not of this chain.
     fn stands(&self, settled: &str) -> Result<Standing, ChainError>;
+}
+
+/// A node that says which blocks are of its chain, in the lines of the file that an auditor brings.
+pub trait BlockSource: Send + Sync + fmt::Debug {
+    /// The last block's height or number, if the node is of the chain that was asked for.
+    ///
+    /// # Errors
+    /// The node fails, or is of another chain.
+    fn tip(&self) -> Result<u64, ChainError>;
+
+    /// The line of a block, without its end; `None` if the node has no such block.
+    ///
+    /// # Errors
+    /// The node fails, or what it says is no such block.
+    fn line(&self, number: u64) -> Result<Option<String>, ChainError>;
+
+    /// Blocks that must be known from the one that bears a proof out on, it included.
+    fn depth_min(&self) -> u64;
 }
 
 /// A chain could not be asked, paid or believed.

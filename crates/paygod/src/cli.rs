@@ -16,8 +16,8 @@ mod tools;
 mod witness;
 
 pub(crate) use anchor::{
-    AnchorCommand, AnchorExport, AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorNow,
-    AnchorRegistry, AnchorVerify, BitcoinNode, EthereumNode, HeadersFile,
+    AnchorBlocks, AnchorCommand, AnchorExport, AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow,
+    AnchorNow, AnchorRegistry, AnchorVerify, BitcoinLogin, BitcoinNode, EthereumNode, HeadersFile,
 };
 pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
 pub(crate) use keys::{

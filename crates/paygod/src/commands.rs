@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod anchor;
+pub(crate) mod anchor_blocks;
 pub(crate) mod anchor_key;
 mod ask;
 mod book;

@@ -29,7 +29,7 @@ const LINE_BYTES_MAX: u64 = 20 + 1 + 160 + 2;
 const GENESIS: &str = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f";
 
 /// A file of the main chain begins with its first block, or not before this height.
-const MODERN_HEIGHT: u64 = 800_000;
+pub const MODERN_HEIGHT: u64 = 800_000;
 
 /// The easiest target from [`MODERN_HEIGHT`] on: a difficulty of 10¹³, a fifth of what it was there. A
 /// file that begins in the middle could else be made at home.

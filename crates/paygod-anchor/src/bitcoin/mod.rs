@@ -7,7 +7,7 @@
 //!
 //! It trusts the file for nothing else, and for the one thing no file can prove: that there is no heavier
 //! chain. So headers come from the auditor's own node, or from two sources that agree. Nothing of that needs a node;
-//! only [`BitcoinChain`], which makes anchors, asks one.
+//! only [`BitcoinChain`], which makes anchors, and [`header_source`] ask one.
 
 mod block_in_path;
 mod direct;
@@ -23,7 +23,8 @@ mod target;
 pub use block_in_path::is_transaction;
 pub use direct::{BitcoinChain, BitcoinTerms};
 pub use header::{BlockHash, HEADER_BYTES, Header};
-pub use headers::{HEADERS_MAX, Headers, HeadersError};
+pub use headers::{HEADERS_MAX, Headers, HeadersError, MODERN_HEIGHT};
 pub use judge::{ProofError, Proven, judge};
 pub use network::Network;
+pub use node::header_source;
 pub use target::Target;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::header::{HEADER_BYTES, Header};
 use super::network::Network;
 use super::target::Target;
-use crate::chain::ChainError;
+use crate::chain::{BlockSource, ChainError};
 use crate::rpc::{Rpc, RpcError};
 
 /// How long a search through all coins there are may take.
@@ -182,17 +182,8 @@ impl Node {
         }
     }
 
-    /// The block of a height, with its header checked: it has the hash that was asked for, and its work was
-    /// done. `None` if the chain has changed in between.
-    pub(super) fn mined(&self, height: u64) -> Result<Option<Mined>, ChainError> {
-        #[derive(Deserialize)]
-        struct Found {
-            confirmations: i64,
-            tx: Vec<String>,
-        }
-        let Some(hash) = self.hash_at(height)? else {
-            return Ok(None);
-        };
+    /// The header of a block, checked: it has the hash that was asked for, and its work was done.
+    pub(super) fn header(&self, height: u64, hash: &BlockHash) -> Result<Header, ChainError> {
         let name = hash.to_string();
         let header: String = self.rpc.ask("getblockheader", &json!([name, false]))?;
         let bytes = paygod_types::parse_hex::<HEADER_BYTES>(&header)
@@ -206,7 +197,21 @@ impl Node {
             let reason = format!("the header of block {height} is not the one of its hash");
             return Err(ChainError::lie(reason));
         }
-        let found: Found = self.rpc.ask("getblock", &json!([name, 1]))?;
+        Ok(header)
+    }
+
+    /// The block of a height, with its header checked. `None` if the chain has changed in between.
+    pub(super) fn mined(&self, height: u64) -> Result<Option<Mined>, ChainError> {
+        #[derive(Deserialize)]
+        struct Found {
+            confirmations: i64,
+            tx: Vec<String>,
+        }
+        let Some(hash) = self.hash_at(height)? else {
+            return Ok(None);
+        };
+        let header = self.header(height, &hash)?;
+        let found: Found = self.rpc.ask("getblock", &json!([hash.to_string(), 1]))?;
         let Ok(depth) = u64::try_from(found.confirmations) else {
             // The chain has dropped it meanwhile: a node goes on serving such a block.
             return Ok(None);
@@ -223,6 +228,31 @@ impl Node {
             txids,
         }))
     }
+}
+
+impl BlockSource for Node {
+    fn tip(&self) -> Result<u64, ChainError> {
+        Self::tip(self)
+    }
+
+    fn line(&self, number: u64) -> Result<Option<String>, ChainError> {
+        let Some(hash) = self.hash_at(number)? else {
+            return Ok(None);
+        };
+        let mut line = format!("{number} ").into_bytes();
+        paygod_types::write_hex(&self.header(number, &hash)?.to_bytes(), &mut line);
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+    }
+
+    fn depth_min(&self) -> u64 {
+        self.network.depth_min()
+    }
+}
+
+/// A node, asked for headers in the lines that [`super::Headers::read`] reads.
+#[must_use]
+pub fn header_source(rpc: Rpc, network: Network) -> Box<dyn BlockSource> {
+    Box::new(Node { rpc, network })
 }
 
 /// Money as nodes write it: Bitcoin with eight decimals, exactly.

@@ -5,10 +5,11 @@ use alloy_rlp::{Encodable as _, Header as List};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::blocks::depth_min;
 use super::proof::{AccountProof, RegistryProof};
 use super::registry::slots;
 use super::transaction::Signed;
-use crate::chain::ChainError;
+use crate::chain::{BlockSource, ChainError};
 use crate::rpc::{Rpc, RpcError};
 
 /// The fields of a header in the order in which they are hashed: those of the yellow paper, then what forks have
@@ -220,6 +221,27 @@ impl Node {
             root,
         })
     }
+}
+
+impl BlockSource for Node {
+    fn tip(&self) -> Result<u64, ChainError> {
+        Self::tip(self)
+    }
+
+    fn line(&self, number: u64) -> Result<Option<String>, ChainError> {
+        let block = self.block(number)?;
+        Ok(block.map(|block| format!("{number} {}", block.hash)))
+    }
+
+    fn depth_min(&self) -> u64 {
+        depth_min(self.chain_id)
+    }
+}
+
+/// A node, asked for block hashes in the lines that [`super::Blocks::read`] reads.
+#[must_use]
+pub fn block_source(rpc: Rpc, chain_id: u64) -> Box<dyn BlockSource> {
+    Box::new(Node { rpc, chain_id })
 }
 
 /// The RLP of a header, from what a node says in JSON.

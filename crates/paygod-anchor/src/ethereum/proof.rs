@@ -45,25 +45,25 @@ const TIME: usize = 11;
 /// What stands in the registry after one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryProof {
-    pub(super) chain_id: u64,
-    pub(super) registry: Address,
-    pub(super) publisher: Address,
+    pub(crate) chain_id: u64,
+    pub(crate) registry: Address,
+    pub(crate) publisher: Address,
     /// The header's RLP.
-    pub(super) header: Bytes,
-    pub(super) account: AccountProof,
+    pub(crate) header: Bytes,
+    pub(crate) account: AccountProof,
     /// The path to the word with the size.
-    pub(super) size: Vec<Bytes>,
+    pub(crate) size: Vec<Bytes>,
     /// The path to the word with the root.
-    pub(super) root: Vec<Bytes>,
+    pub(crate) root: Vec<Bytes>,
 }
 
 /// The registry's account, and the path to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct AccountProof {
-    pub(super) nonce: u64,
-    pub(super) balance: U256,
-    pub(super) storage: B256,
-    pub(super) nodes: Vec<Bytes>,
+pub(crate) struct AccountProof {
+    pub(crate) nonce: u64,
+    pub(crate) balance: U256,
+    pub(crate) storage: B256,
+    pub(crate) nodes: Vec<Bytes>,
 }
 
 /// Why a proof of the registry proves nothing.

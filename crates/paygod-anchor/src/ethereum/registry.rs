@@ -16,7 +16,7 @@ pub(super) const RUNTIME: &[u8] = &hex!(
 const RECORD: [u8; 4] = hex!("241aaccc");
 
 /// The hash of the code that stands on the chain.
-pub(super) fn code_hash() -> B256 {
+pub(crate) fn code_hash() -> B256 {
     keccak256(RUNTIME)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn call(log: &B256, size: u64, root: &B256) -> Vec<u8> {
 }
 
 /// The words that hold size and root: the mapping is at slot 0, a mapping in it, a struct of two words in that.
-pub(super) fn slots(publisher: Address, log: &B256) -> (B256, B256) {
+pub(crate) fn slots(publisher: Address, log: &B256) -> (B256, B256) {
     let outer = keccak256([publisher.into_word().as_slice(), B256::ZERO.as_slice()].concat());
     let size = keccak256([log.as_slice(), outer.as_slice()].concat());
     let root = U256::from_be_bytes(size.0).wrapping_add(U256::from(1_u8));

@@ -14,6 +14,7 @@ pub(crate) enum AnchorCommand {
     Status(AnchorStatus),
     Verify(AnchorVerify),
     Export(AnchorExport),
+    Blocks(AnchorBlocks),
 }
 
 /// The chain that block headers are of.
@@ -85,10 +86,10 @@ pub(crate) struct AnchorNow {
     pub(crate) headers: HeadersFile,
 }
 
-/// A Bitcoin Core of the operator's own, and what pays.
+/// A Bitcoin Core, and how it knows us.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Bitcoin, through a node of your own")]
-pub(crate) struct BitcoinNode {
+pub(crate) struct BitcoinLogin {
     /// The node's JSON-RPC, `http://127.0.0.1:8332` or by https
     #[arg(long, env = "PAYGOD_BITCOIN_NODE", value_name = "URL")]
     pub(crate) bitcoin_node: Option<String>,
@@ -114,6 +115,14 @@ pub(crate) struct BitcoinNode {
         requires = "bitcoin_user"
     )]
     pub(crate) bitcoin_password_file: Option<PathBuf>,
+}
+
+/// What pays for transactions through it, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Bitcoin, through a node of your own")]
+pub(crate) struct BitcoinNode {
+    #[command(flatten)]
+    pub(crate) login: BitcoinLogin,
 
     /// The key that pays: a file of `anchor key new`, or pkcs11:token=…;object=…
     #[arg(long, env = "PAYGOD_BITCOIN_KEY", value_name = "KEY")]
@@ -147,13 +156,21 @@ pub(crate) struct BitcoinNode {
     pub(crate) bitcoin_confirmations: u64,
 }
 
-/// An Ethereum node of the operator's own, and what pays.
+/// An Ethereum node.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Ethereum, through a node of your own")]
-pub(crate) struct EthereumNode {
+pub(crate) struct EthereumAddress {
     /// The node's JSON-RPC, `http://127.0.0.1:8545` or by https
     #[arg(long, env = "PAYGOD_ETHEREUM_NODE", value_name = "URL")]
     pub(crate) ethereum_node: Option<String>,
+}
+
+/// What pays for transactions through it, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Ethereum, through a node of your own")]
+pub(crate) struct EthereumNode {
+    #[command(flatten)]
+    pub(crate) node: EthereumAddress,
 
     /// The address of the registry; `anchor registry` makes one
     #[arg(long, env = "PAYGOD_ETHEREUM_REGISTRY", value_name = "ADDRESS")]
@@ -243,6 +260,50 @@ pub(crate) struct AnchorKeyShow {
     pub(crate) key: String,
 }
 
+/// Get the blocks that an export's anchors are in, from a node of your own
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For auditors: writes the files that `paygod verify` takes as --bitcoin-headers and
+--ethereum-blocks, from a node that you trust more than the operator of the log. Keep them with your
+report: with them and the export anybody can check it again, without a node. Headers of Bitcoin show
+the work that was done for them; hashes of Ethereum are the node's word, so compare two nodes.
+
+Examples:
+  paygod anchor blocks ./export ./blocks --bitcoin-node http://127.0.0.1:8332 \\
+      --bitcoin-cookie ~/.bitcoin/.cookie
+  paygod anchor blocks ./export ./blocks --ethereum-node http://127.0.0.1:8545
+  paygod verify ./export --genesis 9f6b… --bitcoin-headers ./blocks/headers.txt")]
+pub(crate) struct AnchorBlocks {
+    /// The export
+    #[arg(value_name = "EXPORT")]
+    pub(crate) export: PathBuf,
+
+    /// The folder to write headers.txt and blocks.txt into, empty or new
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) bitcoin: BitcoinLogin,
+
+    #[command(flatten)]
+    pub(crate) ethereum: EthereumAddress,
+
+    #[command(flatten)]
+    pub(crate) chains: Chains,
+}
+
+/// The chains that count.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Chains {
+    /// The Bitcoin chain that counts here
+    #[arg(long, value_enum, default_value_t = ChainName::Main, value_name = "CHAIN")]
+    pub(crate) bitcoin_chain: ChainName,
+
+    /// The number of the Ethereum chain that counts here
+    #[arg(long, default_value_t = 1, value_name = "ID")]
+    pub(crate) ethereum_chain: u64,
+}
+
 /// Block headers that somebody brings.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HeadersFile {
@@ -250,17 +311,12 @@ pub(crate) struct HeadersFile {
     #[arg(long, value_name = "FILE")]
     pub(crate) bitcoin_headers: Option<PathBuf>,
 
-    /// The Bitcoin chain that counts here
-    #[arg(long, value_enum, default_value_t = ChainName::Main, value_name = "CHAIN")]
-    pub(crate) bitcoin_chain: ChainName,
-
     /// Ethereum block hashes from a node of your own, one `<number> <0x and hash>` a line
     #[arg(long, value_name = "FILE")]
     pub(crate) ethereum_blocks: Option<PathBuf>,
 
-    /// The number of the Ethereum chain that counts here
-    #[arg(long, default_value_t = 1, value_name = "ID")]
-    pub(crate) ethereum_chain: u64,
+    #[command(flatten)]
+    pub(crate) chains: Chains,
 }
 
 /// Show how far the book is anchored, and what waits

@@ -3,8 +3,8 @@
 use crate::anchors::{self, Demand, block_time, judged, read_blocks, read_headers};
 use crate::book;
 use crate::cli::{AnchorCommand, AnchorExport, AnchorNow, AnchorVerify, Global, HeadersFile};
-use crate::commands::anchor_key;
 use crate::commands::verify::counted;
+use crate::commands::{anchor_blocks, anchor_key};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::output::{Console, Tone};
@@ -27,27 +27,28 @@ pub(crate) fn run(command: &AnchorCommand, global: &Global, console: &mut Consol
         AnchorCommand::Status(_) => status(global, console),
         AnchorCommand::Verify(options) => verify(options, global, console),
         AnchorCommand::Export(options) => export(options, global, console),
+        AnchorCommand::Blocks(options) => anchor_blocks::run(options, console),
     }
 }
 
 /// The headers that the options name.
 pub(crate) fn headers(options: &HeadersFile) -> Result<Option<Headers>, Fault> {
     let path = options.bitcoin_headers.as_deref();
-    path.map(|path| read_headers(path, options.bitcoin_chain.into()))
+    path.map(|path| read_headers(path, options.chains.bitcoin_chain.into()))
         .transpose()
 }
 
 /// The block hashes that the options name.
 pub(crate) fn blocks(options: &HeadersFile) -> Result<Option<Blocks>, Fault> {
     let path = options.ethereum_blocks.as_deref();
-    path.map(|path| read_blocks(path, options.ethereum_chain))
+    path.map(|path| read_blocks(path, options.chains.ethereum_chain))
         .transpose()
 }
 
 fn now(options: &AnchorNow, global: &Global, console: &mut Console) -> Outcome {
     let mut policy = AnchorPolicy::new(&options.calendar)?;
     policy.daily_max = options.daily_max;
-    let network = options.headers.bitcoin_chain.into();
+    let network = options.headers.chains.bitcoin_chain.into();
     policy
         .chains
         .extend(anchor_key::bitcoin(&options.node, network, global)?);
@@ -257,7 +258,7 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
     let (headers, blocks) = (headers(&options.headers)?, blocks(&options.headers)?);
     if headers.is_none() && blocks.is_none() {
         return Err(Fault::new(code::CLI_ARGUMENT, "no blocks are named").remedy(
-            "name them: --bitcoin-headers FILE or --ethereum-blocks FILE; docs/operate/anchors.md says how to get them",
+            "name them: --bitcoin-headers FILE or --ethereum-blocks FILE; `paygod anchor blocks` gets them from a node",
         ));
     }
     let demand = Demand {

@@ -1,8 +1,8 @@
 //! `anchor key`: the key that pays for anchors, and the chains that it pays on.
 
 use crate::cli::{
-    AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorRegistry, BitcoinNode, EthereumNode,
-    Global, HeadersFile,
+    AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorRegistry, BitcoinLogin, BitcoinNode,
+    EthereumNode, Global, HeadersFile,
 };
 use crate::commands::keys::passphrase;
 use crate::fault::{Answer, Fault, Outcome, faults_from};
@@ -100,7 +100,7 @@ pub(crate) fn ethereum(
     of: &HeadersFile,
     global: &Global,
 ) -> Result<Option<Arc<dyn Chain>>, Fault> {
-    if options.ethereum_node.is_none() {
+    if options.node.ethereum_node.is_none() {
         return Ok(None);
     }
     let Some(text) = &options.ethereum_registry else {
@@ -116,7 +116,7 @@ pub(crate) fn ethereum(
         )
     })?;
     let registry = Registry {
-        chain_id: of.ethereum_chain,
+        chain_id: of.chains.ethereum_chain,
         address,
     };
     Ok(Some(Arc::new(on_ethereum(options, registry, global)?)))
@@ -127,7 +127,7 @@ fn on_ethereum(
     registry: Registry,
     global: &Global,
 ) -> Result<EthereumChain, Fault> {
-    let (Some(url), Some(key)) = (&options.ethereum_node, &options.ethereum_key) else {
+    let (Some(url), Some(key)) = (&options.node.ethereum_node, &options.ethereum_key) else {
         let message = "no node or no key is named that pays for anchors on Ethereum";
         return Err(Fault::new(code::CLI_ARGUMENT, message)
             .remedy("name them: --ethereum-node, --ethereum-key"));
@@ -137,7 +137,7 @@ fn on_ethereum(
         bump_blocks: options.ethereum_bump_after,
         confirmations: options.ethereum_confirmations,
     };
-    let rpc = Rpc::new(url, Login::None, QUESTION)?;
+    let rpc = ethereum_rpc(url)?;
     Ok(EthereumChain::new(registry, rpc, open(key, global)?, terms))
 }
 
@@ -166,19 +166,10 @@ pub(crate) fn registry(
     Ok(Answer::Yes)
 }
 
-/// Bitcoin, through the node that the options name.
-pub(crate) fn bitcoin(
-    options: &BitcoinNode,
-    network: Network,
-    global: &Global,
-) -> Result<Option<Arc<dyn Chain>>, Fault> {
+/// The Bitcoin node that the options name.
+pub(crate) fn bitcoin_rpc(options: &BitcoinLogin) -> Result<Option<Rpc>, Fault> {
     let Some(url) = &options.bitcoin_node else {
         return Ok(None);
-    };
-    let Some(key) = &options.bitcoin_key else {
-        let message = "no key is named that pays for anchors in Bitcoin";
-        return Err(Fault::new(code::CLI_ARGUMENT, message)
-            .remedy("make one with `paygod anchor key new`, and name it: --bitcoin-key"));
     };
     let login = match (
         &options.bitcoin_cookie,
@@ -192,13 +183,34 @@ pub(crate) fn bitcoin(
         },
         _ => Login::None,
     };
+    Ok(Some(Rpc::new(url, login, QUESTION)?))
+}
+
+/// An Ethereum node.
+pub(crate) fn ethereum_rpc(url: &str) -> Result<Rpc, Fault> {
+    Ok(Rpc::new(url, Login::None, QUESTION)?)
+}
+
+/// Bitcoin, through the node that the options name.
+pub(crate) fn bitcoin(
+    options: &BitcoinNode,
+    network: Network,
+    global: &Global,
+) -> Result<Option<Arc<dyn Chain>>, Fault> {
+    let Some(rpc) = bitcoin_rpc(&options.login)? else {
+        return Ok(None);
+    };
+    let Some(key) = &options.bitcoin_key else {
+        let message = "no key is named that pays for anchors in Bitcoin";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("make one with `paygod anchor key new`, and name it: --bitcoin-key"));
+    };
     let terms = BitcoinTerms {
         fee_max_sats: options.bitcoin_fee_max,
         bump_blocks: options.bitcoin_bump_after,
         confirmations: options.bitcoin_confirmations,
         ..BitcoinTerms::default()
     };
-    let rpc = Rpc::new(url, login, QUESTION)?;
     let chain = BitcoinChain::new(network, rpc, open(key, global)?, terms);
     Ok(Some(Arc::new(chain)))
 }

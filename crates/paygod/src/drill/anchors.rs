@@ -1,7 +1,7 @@
 //! Anchors: a rewritten past against proofs in a public chain, and proofs that are none.
 //!
-//! The chain is a practice chain in memory, whose blocks cost nothing: what is drilled is the verifier, not
-//! Bitcoin. The operator of these stories anchored the checkpoint that auditors keep, and the newest one,
+//! The chains are practice chains in memory, whose blocks cost nothing: what is drilled is the verifier, not
+//! Bitcoin or Ethereum. The operator of these stories anchored the checkpoint that auditors keep, and the newest one,
 //! a minute after each.
 
 use super::attack::{Attack, Catch, Expected, Finding, Halt, Kept};
@@ -11,8 +11,10 @@ use crate::anchors::{self, Demand, FOLDER, size_of};
 use crate::fault::Fault;
 use crate::insider::Export;
 use paygod_anchor::bitcoin::{Headers, Network};
+use paygod_anchor::chain::Statement;
+use paygod_anchor::ethereum::Blocks;
 use paygod_anchor::ots::{DetachedFile, Timestamp as Proof};
-use paygod_anchor::practice::{FakeCalendar, Mood, PracticeChain};
+use paygod_anchor::practice::{Contract, FakeCalendar, Mood, PracticeChain, PracticeRegistry};
 use paygod_service::ledger::{AnchorPolicy, Held, Ledger, OpenOptions};
 use paygod_tlog::{Checkpoint, TreeHead};
 use paygod_types::{Digest, code};
@@ -44,7 +46,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             for path in honest.paths(FOLDER) {
                 export.put(path, honest.get(path).unwrap_or_default());
             }
-            audit(stage, &export, &chain.to_text())
+            audit(stage, &export, &Brought::headers(chain.to_text()))
         },
     },
     Attack {
@@ -57,7 +59,11 @@ pub(super) const ATTACKS: &[Attack] = &[
             if !spans_more_than(stage, WITHIN) {
                 return Err(Halt::NotHere("the book is younger than an anchor may take"));
             }
-            audit(stage, &rewritten(stage)?, &chain.to_text())
+            audit(
+                stage,
+                &rewritten(stage)?,
+                &Brought::headers(chain.to_text()),
+            )
         },
     },
     Attack {
@@ -75,7 +81,7 @@ pub(super) const ATTACKS: &[Attack] = &[
                     chain.attest(digest, time)
                 })?;
             }
-            audit(stage, &export, &chain.to_text())
+            audit(stage, &export, &Brought::headers(chain.to_text()))
         },
     },
     Attack {
@@ -90,7 +96,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             put(&mut export, "ledger.example/other", &head, |digest| {
                 chain.attest(digest, time)
             })?;
-            audit(stage, &export, &chain.to_text())
+            audit(stage, &export, &Brought::headers(chain.to_text()))
         },
     },
     Attack {
@@ -112,7 +118,31 @@ pub(super) const ATTACKS: &[Attack] = &[
             put(&mut export, &stage.scene.origin, &head, |digest| {
                 chain.attest_ambiguously(digest, time)
             })?;
-            audit(stage, &export, &chain.to_text())
+            audit(stage, &export, &Brought::headers(chain.to_text()))
+        },
+    },
+    Attack {
+        name: "registry-of-his-own",
+        story: "had another contract say that the past he rewrote stood in the registry",
+        kept: Kept::Headers,
+        expected: Expected::Caught,
+        act: |stage| on_ethereum(stage, Contract::Other, |chain| Ok(chain.to_text())),
+    },
+    Attack {
+        name: "registry-in-no-block",
+        story: "made a block up in which the registry held the past he rewrote",
+        kept: Kept::Headers,
+        expected: Expected::Caught,
+        act: |stage| {
+            on_ethereum(stage, Contract::Registry, |forged| {
+                // As many blocks, and in none of them what he says.
+                let other = Statement::new("ledger.example/other", *stage.scene.kept.head())?;
+                let mut chain = PracticeRegistry::default();
+                for _ in forged.to_text().lines() {
+                    chain.hold(&other, Contract::Registry, 0);
+                }
+                Ok(chain.to_text())
+            })
         },
     },
     Attack {
@@ -130,7 +160,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             put(&mut export, &stage.scene.origin, &head, |digest| {
                 elsewhere.attest(digest, 0)
             })?;
-            audit(stage, &export, &chain.to_text())
+            audit(stage, &export, &Brought::headers(chain.to_text()))
         },
     },
     Attack {
@@ -193,16 +223,64 @@ fn spans_more_than(stage: &Stage<'_>, span: Duration) -> bool {
     })
 }
 
-/// An auditor with block headers verifies what the insider left.
-fn audit(stage: &Stage<'_>, export: &Export, headers: &str) -> Acted {
+/// Blocks that an auditor brings, as text.
+struct Brought {
+    /// Headers of Bitcoin, or hashes of Ethereum.
+    text: String,
+    ethereum: bool,
+}
+
+impl Brought {
+    const fn headers(text: String) -> Self {
+        let ethereum = false;
+        Self { text, ethereum }
+    }
+}
+
+/// The past is rewritten, and a contract holds each checkpoint of it.
+fn on_ethereum(
+    stage: &Stage<'_>,
+    contract: Contract,
+    blocks: impl Fn(&PracticeRegistry) -> Result<String, Fault>,
+) -> Acted {
+    let mut export = rewritten(stage)?;
+    let mut chain = PracticeRegistry::default();
+    for forged in export.checkpoints() {
+        let head = *forged.head();
+        let of = Statement::new(&stage.scene.origin, head)?;
+        let proof = chain.hold(&of, contract, time_s(stage, &head));
+        let path = format!("{FOLDER}/{}.eth", head.size);
+        export.put(&path, proof.to_text().into_bytes());
+    }
+    let brought = Brought {
+        text: blocks(&chain)?,
+        ethereum: true,
+    };
+    audit(stage, &export, &brought)
+}
+
+/// An auditor with blocks verifies what the insider left.
+fn audit(stage: &Stage<'_>, export: &Export, brought: &Brought) -> Acted {
+    let name = if brought.ethereum {
+        "blocks.txt"
+    } else {
+        "headers.txt"
+    };
     if stage.keeps {
         export.save(&stage.folder)?;
-        crate::files::write(&stage.path("headers.txt"), headers.as_bytes())?;
+        crate::files::write(&stage.path(name), brought.text.as_bytes())?;
     }
-    let headers = match Headers::read(&mut headers.as_bytes(), Network::Regtest) {
-        Ok(headers) => headers,
-        Err(error) => return Ok(noticed(&error.into(), "the headers")),
-    };
+    let mut text = brought.text.as_bytes();
+    let (mut headers, mut blocks) = (None, None);
+    if brought.ethereum {
+        let chain_id = PracticeRegistry::default().chain_id();
+        blocks = Some(Blocks::read(&mut text, chain_id).map_err(Fault::from)?);
+    } else {
+        headers = match Headers::read(&mut text, Network::Regtest) {
+            Ok(headers) => Some(headers),
+            Err(error) => return Ok(noticed(&error.into(), "the headers")),
+        };
+    }
     let mut sizes: Vec<anchors::Named> = export
         .paths(FOLDER)
         .filter_map(|path| size_of(path.rsplit('/').next()?))
@@ -219,8 +297,8 @@ fn audit(stage: &Stage<'_>, export: &Export, headers: &str) -> Acted {
         Ok(export.get(&path).unwrap_or_default().to_vec())
     };
     let demand = Demand {
-        headers: Some(&headers),
-        blocks: None,
+        headers: headers.as_ref(),
+        blocks: blocks.as_ref(),
         within: Some(WITHIN),
     };
     anchors::check(&mut report, &sizes, &proofs, &demand, options.failures_max)?;
@@ -243,7 +321,7 @@ fn header_forged(stage: &Stage<'_>) -> Acted {
     let (forged, text) = (own.to_text(), chain.to_text());
     // The first block of his own chain, then the others of the true one.
     let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-    audit(stage, &export, &format!("{forged}{rest}"))
+    audit(stage, &export, &Brought::headers(format!("{forged}{rest}")))
 }
 
 fn garbage(stage: &Stage<'_>) -> Acted {

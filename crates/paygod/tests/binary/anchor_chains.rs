@@ -89,11 +89,15 @@ fn real_bitcoind_book_is_anchored_exported_verified_and_a_payment_proved_by_it()
     let said = run(&book, 0, &now);
     assert!(said.contains("anchored"), "{said}");
 
-    let headers = book.path("headers.txt");
-    std::fs::write(&headers, node.headers().expect("headers")).expect("written");
-    let with = ["--bitcoin-headers", &*headers, "--bitcoin-chain", "regtest"];
     let export = book.path("export");
     run(&book, 0, &["export", &export]);
+    let (blocks, headers) = (book.path("blocks"), book.path("blocks/headers.txt"));
+    let get = ["anchor", "blocks", &*export, &*blocks];
+    let said = run(&book, 2, &get);
+    assert!(said.contains("--bitcoin-node"), "{said}");
+    let said = run(&book, 0, &[&get[..], &now[2..6], &now[8..]].concat());
+    assert!(said.contains("2 blocks"), "{said}");
+    let with = ["--bitcoin-headers", &*headers, "--bitcoin-chain", "regtest"];
     let verify = ["verify", &*export, "--json"];
     let said = run(&book, 0, &[&verify[..], &with].concat());
     assert!(said.contains("\"proven\":1"), "{said}");
@@ -169,11 +173,13 @@ fn real_anvil_book_is_anchored_in_a_registry_exported_verified_and_proved_by_it(
     let said = run(&book, 0, &now);
     assert!(said.contains("anchored"), "{said}");
 
-    let blocks = book.path("blocks.txt");
-    std::fs::write(&blocks, node.blocks().expect("blocks")).expect("written");
-    let with = ["--ethereum-blocks", &*blocks, "--ethereum-chain", &*chain];
     let export = book.path("export");
     run(&book, 0, &["export", &export]);
+    let (folder, blocks) = (book.path("blocks"), book.path("blocks/blocks.txt"));
+    let get = ["anchor", "blocks", &*export, &*folder];
+    let said = run(&book, 0, &[&get[..], &with_node[..4]].concat());
+    assert!(said.contains("2 blocks"), "{said}");
+    let with = ["--ethereum-blocks", &*blocks, "--ethereum-chain", &*chain];
     let verify = ["verify", &*export, "--json"];
     let said = run(&book, 0, &[&verify[..], &with].concat());
     assert!(said.contains("\"proven\":1"), "{said}");
