@@ -158,12 +158,9 @@ impl BookFiles {
             });
         }
         let vault_dir = self.dir.dir("vault");
-        for name in vault_dir
-            .list()?
-            .into_iter()
-            .filter(|name| vault::number_of(name).is_some())
-        {
+        for (number, name) in vault::files_of(&vault_dir)? {
             let from = vault_dir.open(&name, Access::Read)?;
+            let name = vault::file_name(number);
             let len = last_nonzero(&from, 0, from.len()?)?;
             parts.push(Part {
                 from,

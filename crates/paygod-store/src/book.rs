@@ -31,6 +31,7 @@ use crate::error::{CheckpointError, Corruption, DerivedError, OpenError, ReadErr
 use crate::history::{BalanceHistory, HistoryWriter, TABLE_TOUCHES};
 use crate::index::{Finder, IndexWriter, KeyMaker, MEMTABLE_KEYS};
 use crate::kek::{FileKek, Kek, NoKek};
+use crate::prefill::next_file;
 use crate::reader::Reader;
 use crate::recover::recover;
 use crate::segment::BookId;
@@ -209,7 +210,9 @@ impl Book {
         let active = match found.active {
             Some(active) => active,
             None => {
-                let first = writer::create(&dir.dir("segments"), &found.segments, 0, None)?;
+                let segments = dir.dir("segments");
+                let file = next_file(&segments, &mut None)?;
+                let first = writer::begin(&segments, identity.book, 0, &file, &[])?;
                 found.segments.add(Arc::clone(&first));
                 first
             }

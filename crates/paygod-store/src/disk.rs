@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Action, IoFault};
+use crate::width::to_u64;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub enum Access {
     OpenOrCreate,
     /// A file to be read and written; one of that name is emptied first.
     CreateAnew,
+    /// As [`Access::CreateAnew`], past the system's cache if it can be: every write is of whole pages, from memory
+    /// that begins at a page.
+    CreatePastCache,
 }
 
 /// A file that many threads may read and write at offsets of their own.
@@ -135,7 +139,7 @@ impl DiskFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0_usize;
         while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let at = offset.saturating_add(crate::width::to_u64(filled));
+            let at = offset.saturating_add(to_u64(filled));
             match self.0.read_at(rest, at) {
                 Ok(0) => break,
                 Ok(count) => filled = filled.saturating_add(count),
@@ -175,12 +179,18 @@ impl Disk for RealDisk {
             Access::OpenOrCreate => {
                 options.write(true).create(true).truncate(false);
             }
-            Access::CreateAnew => {
+            Access::CreateAnew | Access::CreatePastCache => {
                 options.write(true).create(true).truncate(true);
             }
         }
         // Inputs, keys and balances are nobody else's business on a shared machine.
         options.mode(0o600);
+        if access == Access::CreatePastCache {
+            let past_cache = options.clone().custom_flags(libc::O_DIRECT).open(path);
+            if let Ok(file) = past_cache {
+                return Ok(Arc::new(RealFile(file)));
+            }
+        }
         Ok(Arc::new(RealFile(options.open(path)?)))
     }
 
@@ -230,6 +240,9 @@ impl Disk for RealDisk {
         }
     }
 }
+
+/// Length of a page, in bytes, as disks and caches count them.
+pub(crate) const PAGE_BYTES: usize = 4096;
 
 /// A folder on a disk, with faults that name the file and what was being done to it.
 #[derive(Clone, Debug)]
@@ -340,6 +353,14 @@ impl Dir {
             .map_err(|source| fault(Action::Lock, &path, source))
     }
 
+    /// Makes a file anew, its name and those given before durable.
+    pub(crate) fn create_named(&self, name: &str, access: Access) -> Result<OpenFile, IoFault> {
+        self.sync()?;
+        let file = self.open(name, access)?;
+        self.sync()?;
+        Ok(file)
+    }
+
     /// Puts a whole file under `name`, durably, a large one piece by piece: a reader sees the old one or the new one, whole.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> Result<(), IoFault> {
         let unfinished = format!("{name}.tmp");
@@ -347,7 +368,7 @@ impl Dir {
         let mut offset = 0_u64;
         for piece in parts.iter().flat_map(|part| part.chunks(PIECE_BYTES)) {
             file.write_at(piece, offset)?;
-            offset = offset.saturating_add(crate::width::to_u64(piece.len()));
+            offset = offset.saturating_add(to_u64(piece.len()));
             if piece.len() == PIECE_BYTES {
                 file.sync()?;
             }
@@ -417,6 +438,17 @@ impl OpenFile {
         self.file
             .write_at(bytes, offset)
             .map_err(|source| fault(Action::Write, &self.path, source))
+    }
+
+    /// Writes behind everything that was written so far. A last page that is new is written whole, with zeros: the
+    /// system need not read it first.
+    pub(crate) fn append_at(&self, bytes: &[u8], offset: u64) -> Result<(), IoFault> {
+        let end = offset.saturating_add(to_u64(bytes.len()));
+        let last_page = end - end % to_u64(PAGE_BYTES);
+        if last_page >= offset && last_page < end {
+            self.write_at(&[0; PAGE_BYTES], last_page)?;
+        }
+        self.write_at(bytes, offset)
     }
 
     pub(crate) fn sync(&self) -> Result<(), IoFault> {

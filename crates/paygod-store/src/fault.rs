@@ -384,7 +384,7 @@ impl Disk for FaultDisk {
         };
         match state.names.get(path).copied() {
             Some(id) => {
-                if access == Access::CreateAnew {
+                if matches!(access, Access::CreateAnew | Access::CreatePastCache) {
                     state.simple()?;
                     if let Some(contents) = state.files.get_mut(&id) {
                         contents.seen.clear();

@@ -1,25 +1,30 @@
 //! Files that are filled with zeros ahead of need, on a thread of their own.
 //!
 //! A flush of bytes written into such a file writes no metadata: the blocks are there already. Doing
-//! it inline is what makes the slowest of a hundred commits slow.
+//! it inline is what makes the slowest of a hundred commits slow. The zeros go past the system's cache,
+//! which would copy each of them and keep them all.
+//!
+//! The file has a name from the beginning, [`NEXT_NAME`], which is durable. It gets its own when the first
+//! bytes in it are durable, and that name need not be: a file that is still called so after a crash says
+//! itself what it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
 use crate::error::IoFault;
 use crate::width::{to_u64, to_usize};
 
+/// Name of the file that comes next.
+pub(crate) const NEXT_NAME: &str = "next.prefilled";
+
 /// How much is prefilled at once, in bytes, and the pause after it. A flush of a group waits at most
-/// for one such piece; a segment's worth takes about as long as half a segment lasts at full load.
-const PREFILL_BYTES: u64 = 1 << 20;
+/// for one such piece; a file's worth takes about as long as half a file lasts at full load.
+const PREFILL_BYTES: usize = 256 << 10;
 
-/// The zeros that are written again and again, in bytes: few enough to stay in the processor's cache.
-const ZEROS_BYTES: usize = 128 << 10;
-
-const PREFILL_PAUSE: Duration = Duration::from_millis(4);
+const PREFILL_PAUSE: Duration = Duration::from_millis(1);
 
 /// A file that is being filled.
 #[derive(Debug)]
@@ -30,12 +35,12 @@ pub(crate) struct Prefilling {
 
 impl Prefilling {
     /// Without a thread there is no prefilled file, which only costs time.
-    pub(crate) fn start(dir: Dir, name: &'static str, len: u64) -> Option<Self> {
+    pub(crate) fn start(dir: Dir, len: u64) -> Option<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("paygod-prefill".to_owned())
-            .spawn(move || prefill(&dir, name, len, &told))
+            .spawn(move || prefill(&dir, len, &told))
             .ok()?;
         Some(Self {
             stop,
@@ -43,9 +48,9 @@ impl Prefilling {
         })
     }
 
-    /// Takes the file, as far as it got. A fault is not passed on: the segment is then made without,
+    /// Takes the file, as far as it got. A fault is not passed on: the file is then made without,
     /// and if the disk is full or broken, the write that matters says so.
-    pub(crate) fn finish(mut self) -> Option<OpenFile> {
+    fn finish(mut self) -> Option<OpenFile> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take()?.join().ok()?.ok()
     }
@@ -61,32 +66,46 @@ impl Drop for Prefilling {
     }
 }
 
+/// The file that comes next, under [`NEXT_NAME`], which is durable: the prefilled one, or else an empty one.
+pub(crate) fn next_file(
+    dir: &Dir,
+    prefilling: &mut Option<Prefilling>,
+) -> Result<OpenFile, IoFault> {
+    match prefilling.take().and_then(Prefilling::finish) {
+        Some(file) => Ok(file),
+        None => dir.create_named(NEXT_NAME, Access::CreateAnew),
+    }
+}
+
 /// What cannot be filled is removed: on a full disk, room taken ahead of need would be missed by what
 /// is needed now.
-fn prefill(dir: &Dir, name: &str, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
-    let filled = fill(dir, name, len, stop);
+fn prefill(dir: &Dir, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
+    let filled = fill(dir, len, stop);
     if filled.is_err() {
         // If that fails too, the file is made anew the next time.
-        drop(dir.remove(name));
+        drop(dir.remove(NEXT_NAME));
     }
     filled
 }
 
-fn fill(dir: &Dir, name: &str, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
-    let file = dir.open(name, Access::CreateAnew)?;
-    let zeros = vec![0_u8; ZEROS_BYTES];
+fn fill(dir: &Dir, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
+    let file = dir.create_named(NEXT_NAME, Access::CreatePastCache)?;
+    file.set_len(len)?;
+    // Of these, the ones that begin at a page.
+    let room = vec![0_u8; PREFILL_BYTES.saturating_add(PAGE_BYTES)];
+    let zeros = room.get(room.as_ptr().align_offset(PAGE_BYTES)..);
+    let zeros = zeros.and_then(|zeros| zeros.get(..PREFILL_BYTES));
     let mut offset = 0_u64;
     while offset < len && !stop.load(Ordering::Relaxed) {
-        let piece_end = offset.saturating_add(PREFILL_BYTES).min(len);
-        while offset < piece_end {
-            let count = piece_end.saturating_sub(offset).min(to_u64(ZEROS_BYTES));
-            file.write_at(zeros.get(..to_usize(count)).unwrap_or(&zeros), offset)?;
-            offset = offset.saturating_add(count);
-        }
-        file.sync()?;
+        let count = len.saturating_sub(offset).min(to_u64(PREFILL_BYTES));
+        let piece = zeros.and_then(|zeros| zeros.get(..to_usize(count)));
+        file.write_at(piece.unwrap_or_default(), offset)?;
+        offset = offset.saturating_add(count);
         std::thread::park_timeout(PREFILL_PAUSE);
     }
-    Ok(file)
+    file.sync()?;
+    // Past the cache only whole pages can be written.
+    dir.open(NEXT_NAME, Access::Write)
 }
 
 #[cfg(test)]
@@ -104,7 +123,7 @@ mod tests {
             dir.create().unwrap();
             disk.plan(at, Fault::DiskFull);
             let stop = AtomicBool::new(false);
-            let filled = prefill(&dir, "next.prefilled", PREFILL_BYTES, &stop);
+            let filled = prefill(&dir, to_u64(4 * PREFILL_BYTES), &stop);
             disk.heal();
             assert_eq!(filled.is_ok(), !disk.files().is_empty(), "operation {at}");
         }

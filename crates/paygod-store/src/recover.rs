@@ -14,6 +14,7 @@ use std::sync::{Arc, RwLock};
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{Corruption, IoFault, OpenError};
 use crate::marks;
+use crate::prefill::NEXT_NAME;
 use crate::reader::{Marks, Segment, Segments};
 use crate::segment::{
     self, BookId, HEADER_BYTES, Header, HeaderFault, Parsed, RECORD_BYTES_MAX, VERSION,
@@ -38,25 +39,36 @@ pub(crate) struct Recovered {
 /// Finds out what the segments hold.
 pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered, OpenError> {
     let names = dir.list()?;
-    let firsts: Vec<u64> = names
-        .iter()
-        .filter_map(|name| segment::first_seq_of(name))
+    let mut firsts: Vec<(u64, String)> = names
+        .into_iter()
+        .filter_map(|name| Some((segment::first_seq_of(&name)?, name)))
         .collect();
+    if let Some(first_seq) = begun_without_name(dir, &book)? {
+        let name = if write {
+            let name = segment::file_name(first_seq);
+            dir.rename(NEXT_NAME, &name)?;
+            dir.sync()?;
+            name
+        } else {
+            NEXT_NAME.to_owned()
+        };
+        firsts.push((first_seq, name));
+    }
     let mut list = Vec::with_capacity(firsts.len());
     let mut cut_bytes = 0;
     let mut expected = 0_u64;
-    for (index, first_seq) in firsts.iter().copied().enumerate() {
-        let name = segment::file_name(first_seq);
+    for (index, (first_seq, name)) in firsts.iter().enumerate() {
+        let first_seq = *first_seq;
         if first_seq != expected {
             let what = "a segment is missing before this one";
-            return Err(corruption(dir.file_path(&name), expected, 0, what));
+            return Err(corruption(dir.file_path(name), expected, 0, what));
         }
         let access = if write { Access::Write } else { Access::Read };
-        let file = dir.open(&name, access)?;
+        let file = dir.open(name, access)?;
         check_header(&file, &book, first_seq)?;
-        let following = firsts.get(index.saturating_add(1)).copied();
+        let following = firsts.get(index.saturating_add(1));
         let marks = match following {
-            Some(next) => sealed_marks(dir, &file, &book, first_seq..next, write)?,
+            Some((next, _)) => sealed_marks(dir, &file, &book, first_seq..*next, write)?,
             None => {
                 let (marks, cut) = last_marks(&file, first_seq, write)?;
                 cut_bytes = cut;
@@ -77,6 +89,19 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
         active,
         cut_bytes,
     })
+}
+
+/// The first seq of a segment that was begun and whose name a crash has lost: its header is there.
+fn begun_without_name(dir: &Dir, book: &BookId) -> Result<Option<u64>, IoFault> {
+    let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? else {
+        return Ok(None);
+    };
+    let mut head = [0_u8; 40];
+    let found = file.read_at(&mut head, 0)?;
+    let header = Header::decode(head.get(..found).unwrap_or(&[])).ok();
+    Ok(header
+        .filter(|header| header.book == *book)
+        .map(|header| header.first_seq))
 }
 
 fn check_header(file: &OpenFile, book: &BookId, first_seq: u64) -> Result<(), OpenError> {

@@ -11,6 +11,7 @@
 
 use paygod_types::limits::ENTRY_BYTES_MAX;
 
+use crate::disk::PAGE_BYTES;
 use crate::width::{to_u64, to_usize, u32_at, u64_at};
 
 /// First bytes of a segment file.
@@ -20,7 +21,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"PGSEG\r\n\0";
 pub(crate) const VERSION: u32 = 1;
 
 /// Length of a segment's header, in bytes: one page, so that records begin on a page of their own.
-pub(crate) const HEADER_BYTES: u64 = 4096;
+pub(crate) const HEADER_BYTES: u64 = to_u64(PAGE_BYTES);
 
 /// Length of what precedes an entry in its record, in bytes.
 pub(crate) const RECORD_HEADER_BYTES: usize = 24;

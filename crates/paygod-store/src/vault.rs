@@ -25,10 +25,10 @@ use paygod_types::limits::REQUEST_BYTES_MAX;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
 use crate::error::{IoFault, VaultError};
 use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
-use crate::prefill::Prefilling;
+use crate::prefill::{NEXT_NAME, Prefilling, next_file};
 use crate::recover::last_nonzero;
 use crate::width::{to_u64, to_usize};
 
@@ -62,14 +62,15 @@ impl VaultRef {
 pub(crate) const FILE_BYTES: u64 = 64 << 20;
 
 /// Records begin here: no reference is zero, and what a file is stands at its beginning.
-pub(crate) const HEAD: [u8; 16] = *b"PGVAULT\x01\0\0\0\0\0\0\0\0";
+pub(crate) const HEAD_BYTES: u64 = 16;
+
+const MAGIC: [u8; 8] = *b"PGVAULT\x01";
 
 const LENGTH_BYTES: usize = 4;
 const TAG_BYTES: usize = 16;
 const KEY_AT: u64 = 4;
 const BODY_AT: usize = LENGTH_BYTES + WRAPPED_KEY_BYTES;
 const END_MARK: u8 = 0xff;
-const NEXT_NAME: &str = "next.prefilled";
 
 /// Longest input, in bytes.
 pub const INPUT_BYTES_MAX: usize = REQUEST_BYTES_MAX;
@@ -201,8 +202,16 @@ impl Vault {
         write: bool,
         prefill: bool,
     ) -> Result<Self, IoFault> {
-        let names = dir.list()?;
-        let last = names.iter().filter_map(|name| number_of(name)).max();
+        let mut last = files_of(&dir)?.pop();
+        if let Some((number, name)) = &mut last
+            && name == NEXT_NAME
+            && write
+        {
+            // The power failed before its name was durable.
+            *name = file_name(*number);
+            dir.rename(NEXT_NAME, name)?;
+            dir.sync()?;
+        }
         let mut tail = Tail {
             number: 0,
             end: 0,
@@ -210,12 +219,12 @@ impl Vault {
             batch: Vec::new(),
         };
         let mut open = Vec::new();
-        if let Some(number) = last {
+        if let Some((number, name)) = last {
             let access = if write { Access::Write } else { Access::Read };
-            let file = dir.open(&file_name(number), access)?;
+            let file = dir.open(&name, access)?;
             let len = file.len()?;
             tail.number = number;
-            tail.end = last_nonzero(&file, to_u64(HEAD.len()), len)?;
+            tail.end = last_nonzero(&file, HEAD_BYTES, len)?;
             open.resize(to_usize(number).saturating_add(1), None);
             if let Some(slot) = open.last_mut() {
                 *slot = Some(file);
@@ -402,7 +411,7 @@ impl Vault {
             return Ok(None);
         };
         let mut bytes = [0_u8; BODY_AT];
-        if file.read_at(&mut bytes, offset)? != BODY_AT || offset < to_u64(HEAD.len()) {
+        if file.read_at(&mut bytes, offset)? != BODY_AT || offset < HEAD_BYTES {
             return Ok(None);
         }
         let Some((length, wrapped)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
@@ -467,51 +476,56 @@ impl Files {
         references: &mut Vec<VaultRef>,
     ) -> Result<(), IoFault> {
         let len: u64 = inputs.iter().map(|input| to_u64(input.record.len())).sum();
-        if tail.end == 0 || tail.end.saturating_add(len) > FILE_BYTES {
-            self.roll(tail)?;
-        }
-        let start = tail.end;
-        tail.batch.clear();
+        let (number, start) = if tail.end == 0 {
+            (tail.number, HEAD_BYTES)
+        } else if tail.end.saturating_add(len) > FILE_BYTES {
+            (tail.number.saturating_add(1), HEAD_BYTES)
+        } else {
+            (tail.number, tail.end)
+        };
+        let mut batch = core::mem::take(&mut tail.batch);
+        batch.clear();
         let mut offset = start;
         for input in inputs {
-            tail.batch.extend_from_slice(&input.record);
-            references.push(VaultRef::at(tail.number, offset));
+            batch.extend_from_slice(&input.record);
+            references.push(VaultRef::at(number, offset));
             offset = offset.saturating_add(to_u64(input.record.len()));
         }
-        if let Some(file) = self.file(tail.number)? {
-            file.write_at(&tail.batch, start)?;
+        let written = self.write(tail, number, start, &batch);
+        tail.batch = batch;
+        written
+    }
+
+    /// Writes records behind all others, or as the first of the next file, and flushes them. The name of a file that
+    /// was begun is not durable yet; until it is, its head tells which it is.
+    pub(crate) fn write(
+        &self,
+        tail: &mut Tail,
+        number: u64,
+        start: u64,
+        records: &[u8],
+    ) -> Result<(), IoFault> {
+        let begun = tail.end == 0 || number > tail.number;
+        if begun {
+            let file = next_file(&self.dir, &mut tail.prefilling)?;
+            let mut page = [0_u8; PAGE_BYTES];
+            if let Some((head, _)) = page.split_first_chunk_mut() {
+                *head = head_of(number);
+            }
+            file.write_at(&page, 0)?;
+            file.append_at(records, start)?;
+            file.sync()?;
+            self.dir.rename(NEXT_NAME, &file_name(number))?;
+            tail.number = number;
+        } else if let Some(file) = self.file(number)? {
+            file.append_at(records, start)?;
             file.sync()?;
         }
-        tail.end = offset;
-        self.prefill_next(tail);
-        Ok(())
-    }
-
-    /// Has the next file prefilled once this one is in earnest use.
-    pub(crate) fn prefill_next(&self, tail: &mut Tail) {
+        tail.end = start.saturating_add(to_u64(records.len()));
         if self.prefill && tail.prefilling.is_none() && tail.end > FILE_BYTES / 8 {
-            tail.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, FILE_BYTES);
+            // The next one, once this one is in earnest use.
+            tail.prefilling = Prefilling::start(self.dir.clone(), FILE_BYTES);
         }
-    }
-
-    /// Begins the next file.
-    pub(crate) fn roll(&self, tail: &mut Tail) -> Result<(), IoFault> {
-        let number = if tail.end == 0 {
-            tail.number
-        } else {
-            tail.number.saturating_add(1)
-        };
-        let prefilled = tail.prefilling.take().and_then(Prefilling::finish);
-        let file = match prefilled {
-            Some(file) => file,
-            None => self.dir.open(NEXT_NAME, Access::CreateAnew)?,
-        };
-        file.write_at(&HEAD, 0)?;
-        file.sync()?;
-        self.dir.rename(NEXT_NAME, &file_name(number))?;
-        self.dir.sync()?;
-        tail.number = number;
-        tail.end = to_u64(HEAD.len());
         Ok(())
     }
 
@@ -540,6 +554,32 @@ impl Files {
         }
         Ok(Some(file))
     }
+}
+
+/// What a file begins with.
+fn head_of(number: u64) -> [u8; 16] {
+    let mut head = [0_u8; 16];
+    let (magic, rest) = head.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(&MAGIC);
+    rest.copy_from_slice(&number.to_le_bytes());
+    head
+}
+
+/// The numbers of the vault's files, in order, and what each is called: the last may not have its name yet.
+pub(crate) fn files_of(dir: &Dir) -> Result<Vec<(u64, String)>, IoFault> {
+    let names = dir.list()?.into_iter();
+    let mut files: Vec<(u64, String)> = names
+        .filter_map(|name| Some((number_of(&name)?, name)))
+        .collect();
+    let next = files.last().map_or(0, |(last, _)| last.saturating_add(1));
+    if let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? {
+        let mut head = [0_u8; 16];
+        let found = file.read_at(&mut head, 0)?;
+        if found == head.len() && head == head_of(next) {
+            files.push((next, NEXT_NAME.to_owned()));
+        }
+    }
+    Ok(files)
 }
 
 pub(crate) fn file_name(number: u64) -> String {

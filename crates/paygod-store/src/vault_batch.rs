@@ -11,8 +11,8 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use crate::error::{IoFault, VaultError};
-use crate::vault::{FILE_BYTES, Files, HEAD, SealedInput, Vault, VaultRef};
+use crate::error::VaultError;
+use crate::vault::{FILE_BYTES, HEAD_BYTES, SealedInput, Vault, VaultRef};
 use crate::width::to_u64;
 
 /// Says where inputs will stand.
@@ -43,10 +43,10 @@ impl Placer {
     pub fn place(&mut self, input: &SealedInput, into: &mut PlacedInputs) -> VaultRef {
         let len = to_u64(input.bytes().len());
         if self.end == 0 {
-            self.end = to_u64(HEAD.len());
+            self.end = HEAD_BYTES;
         } else if self.end.saturating_add(len) > FILE_BYTES {
             self.number = self.number.saturating_add(1);
-            self.end = to_u64(HEAD.len());
+            self.end = HEAD_BYTES;
         }
         let (number, start) = (self.number, self.end);
         self.end = start.saturating_add(len);
@@ -106,27 +106,14 @@ impl Vault {
         if files.poisoned.load(Ordering::Acquire) {
             return Err(VaultError::Poisoned);
         }
+        let mut tail = files.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let mut from = 0;
         let written = inputs.pieces.iter().try_for_each(|piece| {
             let bytes = inputs.bytes.get(from..piece.end).unwrap_or_default();
             from = piece.end;
-            write(files, piece, bytes)
+            files.write(&mut tail, piece.number, piece.start, bytes)
         });
         written.inspect_err(|_| files.poisoned.store(true, Ordering::Release))?;
         Ok(())
     }
-}
-
-fn write(files: &Files, piece: &Piece, bytes: &[u8]) -> Result<(), IoFault> {
-    let mut tail = files.tail.lock().unwrap_or_else(PoisonError::into_inner);
-    if tail.end == 0 || piece.number > tail.number {
-        files.roll(&mut tail)?;
-    }
-    if let Some(file) = files.file(piece.number)? {
-        file.write_at(bytes, piece.start)?;
-        file.sync()?;
-    }
-    tail.end = piece.start.saturating_add(to_u64(bytes.len()));
-    files.prefill_next(&mut tail);
-    Ok(())
 }

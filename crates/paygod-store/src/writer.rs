@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use paygod_types::Seq;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
 use crate::error::{CommitError, IoFault};
 use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::marks;
-use crate::prefill::Prefilling;
+use crate::prefill::{NEXT_NAME, Prefilling, next_file};
 use crate::reader::{Marks, Segment, Segments};
-use crate::segment::{self, HEADER_BYTES, Header};
+use crate::segment::{self, BookId, HEADER_BYTES, Header};
 use crate::width::to_u64;
 
 /// Length of a full segment, in bytes.
@@ -30,9 +30,6 @@ const _: () = assert!(to_u64(GROUP_BYTES_MAX) + HEADER_BYTES <= SEGMENT_BYTES);
 
 /// Prefilling begins when the segment is this part full.
 const PREFILL_FROM_PART: u64 = 8;
-
-/// Name of the file that is prefilled to become the next segment.
-pub(crate) const NEXT_NAME: &str = "next.prefilled";
 
 /// Appends groups of entries to the book. There is one; it may live on any thread.
 #[derive(Debug)]
@@ -113,9 +110,9 @@ impl Writer {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
         if self.end.saturating_add(to_u64(bytes.len())) > self.segment_bytes {
-            self.roll()?;
+            return self.roll(bytes);
         }
-        self.active.file.write_at(bytes, self.end)?;
+        self.active.file.append_at(bytes, self.end)?;
         self.active.file.sync()
     }
 
@@ -134,16 +131,16 @@ impl Writer {
         self.start_prefill();
     }
 
-    /// Seals the active segment and begins the next.
-    fn roll(&mut self) -> Result<(), IoFault> {
+    /// Begins the next segment with a group and seals the one before.
+    fn roll(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
+        let file = next_file(&self.dir, &mut self.prefilling)?;
+        let segment = begin(&self.dir, self.segments.book, self.next, &file, bytes)?;
         // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
         // only save space and time, so they need no flush.
         self.active.file.set_len(self.end)?;
         self.active.with_marks(|marks| {
             marks::write(&self.dir, &self.segments.book, self.active.first_seq, marks)
         })?;
-        let prefilled = self.prefilling.take().and_then(Prefilling::finish);
-        let segment = create(&self.dir, &self.segments, self.next, prefilled)?;
         self.segments.add(Arc::clone(&segment));
         self.active = segment;
         self.end = HEADER_BYTES;
@@ -155,39 +152,32 @@ impl Writer {
     fn start_prefill(&mut self) {
         let in_use = self.end > self.segment_bytes / PREFILL_FROM_PART;
         if self.prefill && in_use && self.prefilling.is_none() {
-            self.prefilling = Prefilling::start(self.dir.clone(), NEXT_NAME, self.segment_bytes);
+            self.prefilling = Prefilling::start(self.dir.clone(), self.segment_bytes);
         }
     }
 }
 
-/// Makes the segment that begins with `first_seq`, durably, from a prefilled file if there is one.
-pub(crate) fn create(
+/// Makes the segment that begins with `first_seq` from the file that comes next, with a first group. Its bytes are
+/// durable, its name is not: until it is, recovery knows it by its header.
+pub(crate) fn begin(
     dir: &Dir,
-    segments: &Segments,
+    book: BookId,
     first_seq: u64,
-    prefilled: Option<OpenFile>,
+    file: &OpenFile,
+    group: &[u8],
 ) -> Result<Arc<Segment>, IoFault> {
-    let unnamed = match prefilled {
-        Some(file) => file,
-        None => dir.open(NEXT_NAME, Access::CreateAnew)?,
-    };
-    unnamed.write_at(
-        &Header {
-            book: segments.book,
-            first_seq,
-        }
-        .encode(),
-        0,
-    )?;
-    // The header is durable before the name: a segment with a name has a header.
-    unnamed.sync()?;
+    let mut page = [0_u8; PAGE_BYTES];
+    if let Some((head, _)) = page.split_first_chunk_mut() {
+        *head = Header { book, first_seq }.encode();
+    }
+    file.write_at(&page, 0)?;
+    file.append_at(group, HEADER_BYTES)?;
+    file.sync()?;
     let name = segment::file_name(first_seq);
     dir.rename(NEXT_NAME, &name)?;
-    dir.sync()?;
-    let file = dir.open(&name, Access::Write)?;
     Ok(Arc::new(Segment {
         first_seq,
-        file,
+        file: dir.open(&name, Access::Write)?,
         marks: std::sync::RwLock::new(Marks::empty()),
     }))
 }

@@ -12,9 +12,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{ERASED, Fallible, Running, options, path};
+use common::{Count, ERASED, Fallible, Running, entry, input, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
-use paygod_store::{EntryBuf, VaultError};
+use paygod_store::{Book, DataKey, EntryBuf, Group, VaultError};
 use paygod_types::Seq;
 
 /// What the world was told.
@@ -153,4 +153,40 @@ fn a_failed_operation_stops_the_writer_and_a_reopening_heals_it() {
             check_after(&crashed, &told, &format!("{what}, crashed"));
         }
     }
+}
+
+#[test]
+fn files_whose_names_a_crash_has_lost_are_known_by_their_heads() {
+    let disk = FaultDisk::new();
+    let mut running = Running::create(&path(), &options(Arc::new(disk.clone()))).unwrap();
+    let mut lost = 0;
+    for _ in 0..12 {
+        let first = running.book.writer.next_seq().get();
+        let sealed = running
+            .book
+            .vault
+            .seal(&DataKey::draw(1).unwrap()[0], &input(first))
+            .unwrap();
+        let reference = running.book.vault.store(&[sealed]).unwrap()[0];
+        let mut group = Group::new(Seq(first));
+        for seq in first..first + 2 {
+            let reference = (seq == first).then_some(reference);
+            group.push(&entry(seq), reference).unwrap();
+        }
+        running.book.writer.commit(&group).unwrap();
+        for seed in 0..16 {
+            let after = disk.crash(seed);
+            let unnamed = after.files();
+            lost += u32::from(unnamed.iter().any(|file| file.ends_with("next.prefilled")));
+            let options = options(Arc::new(after));
+            let read = Book::open_read_only(&path(), &options, &mut Count::default()).unwrap();
+            assert_eq!(read.reader.size(), first + 2, "seed {seed}");
+            assert_eq!(*read.vault.load(reference).unwrap().bytes, input(first));
+            let running = Running::open(&path(), &options).unwrap();
+            running.check();
+            let opened = running.book.vault.load(reference).unwrap();
+            assert_eq!(*opened.bytes, input(first));
+        }
+    }
+    assert!(lost > 20, "{lost}");
 }
