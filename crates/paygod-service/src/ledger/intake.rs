@@ -198,6 +198,11 @@ impl<R, E> Intake<R, E> {
         }
     }
 
+    /// Whether requests wait for a worker.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
     /// Waits for the turn of a place. `false` if the ledger was poisoned meanwhile: the turn never comes.
     pub(super) fn wait_turn(&self, place: Place) -> bool {
         let mut inner = self.lock();

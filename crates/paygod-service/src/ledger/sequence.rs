@@ -27,6 +27,9 @@ use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
 
+/// Requests that are flushed at once, whoever waits behind them: a flush costs as much as some hundred of them.
+const WORTH_A_FLUSH: usize = 1_000;
+
 /// What a worker does in its turn.
 pub(super) enum Task<'a> {
     /// Sequences what it prepared.
@@ -124,7 +127,7 @@ impl Sequencer {
                 }
             }
         }
-        if !self.work.is_empty() && (self.is_full() || self.shared.handoff.is_idle()) {
+        if !self.work.is_empty() && (self.is_full() || self.is_due()) {
             self.hand_over();
         }
     }
@@ -137,6 +140,12 @@ impl Sequencer {
 
     fn is_full(&self) -> bool {
         self.work.requests >= GROUP_REQUESTS_MAX || !self.work.group.has_room()
+    }
+
+    /// The commit stage waits, and so may the requests in line: for a group that is worth a flush.
+    fn is_due(&self) -> bool {
+        let worth = self.work.requests >= WORTH_A_FLUSH || !self.shared.intake.has_waiting();
+        worth && self.shared.handoff.is_idle()
     }
 
     fn hand_over(&mut self) {
