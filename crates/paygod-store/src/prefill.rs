@@ -22,9 +22,9 @@ pub(crate) const NEXT_NAME: &str = "next.prefilled";
 
 /// How much is prefilled at once, in bytes, and the pause after it. A flush of a group waits at most
 /// for one such piece; a file's worth takes about as long as half a file lasts at full load.
-const PREFILL_BYTES: usize = 256 << 10;
+const PREFILL_BYTES: usize = 1 << 20;
 
-const PREFILL_PAUSE: Duration = Duration::from_millis(1);
+const PREFILL_PAUSE: Duration = Duration::from_millis(4);
 
 /// A file that is being filled.
 #[derive(Debug)]

@@ -65,25 +65,6 @@ impl Past {
         self.fresh_keys.push_back((seq, key.clone()));
     }
 
-    /// Looks where the keys of these requests will be looked for: [`IndexWriter::warm`].
-    pub(super) fn warm<'a, P: 'a>(
-        &mut self,
-        requests: impl Iterator<Item = &'a Prepared<P>>,
-    ) -> usize {
-        self.keys.clear();
-        for prepared in requests {
-            let id = prepared.request().id.as_str();
-            self.keys.push(self.maker.id(id.as_bytes()));
-            let tokens = prepared.windows().iter();
-            self.keys
-                .extend(tokens.map(|window| self.maker.token(&window.token.0)));
-        }
-        self.keys
-            .iter()
-            .filter(|key| self.index.warm(**key))
-            .count()
-    }
-
     /// Lets the entries of a group be found while it is on its way to the disk.
     pub(super) fn stage(&self, group: &Arc<Group>) {
         if !group.is_empty() {
@@ -116,6 +97,13 @@ impl Past {
     pub(super) const fn with_open<'a>(&'a self, open: &'a Group) -> OpenPast<'a> {
         OpenPast { past: self, open }
     }
+}
+
+/// The index keys that a prepared request will be looked for by: its id, and each window it counts in.
+pub(super) fn keys_to_look_for<P>(maker: KeyMaker, prepared: &Prepared<P>, keys: &mut Vec<u64>) {
+    keys.push(maker.id(prepared.request().id.as_str().as_bytes()));
+    let windows = prepared.windows().iter();
+    keys.extend(windows.map(|window| maker.token(&window.token.0)));
 }
 
 /// The index keys of an entry: its request id, each window it counts in, and the policy it activates.

@@ -335,9 +335,10 @@ impl Ledger {
         for number in 0..workers {
             let (own, turns) = (Arc::clone(&shared), Arc::clone(&turns));
             let (vault, blobs) = (self.vault.clone(), self.blobs.clone());
+            let finder = self.finder.clone();
             let name = format!("work-{number}");
             self.stages.start(&name, &shared, move || {
-                stages::worker(&own, &turns, &vault, &blobs)
+                stages::worker(&own, &turns, &vault, &blobs, &finder)
             })?;
         }
         self.stages

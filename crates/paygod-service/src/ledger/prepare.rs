@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey, Workspace};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, SealedInput, Vault, VaultError};
+use paygod_store::{Blobs, Finder, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
+use super::history::keys_to_look_for;
 use super::intake::Part;
 use super::outcome::{Submission, SubmitError};
 use super::rulesets;
@@ -52,6 +53,8 @@ pub(super) struct Chunk {
     /// Whose they are: so many requests each, in order.
     pub(super) callers: Vec<(Arc<Answers>, usize)>,
     space: Workspace<Ruleset>,
+    /// Kept from chunk to chunk to spare allocations.
+    keys: Vec<u64>,
 }
 
 impl Chunk {
@@ -75,6 +78,7 @@ pub(super) struct Tools<'a> {
     pub(super) window_key: &'a WindowKey,
     pub(super) vault: &'a Vault,
     pub(super) blobs: &'a Blobs,
+    pub(super) finder: &'a Finder,
 }
 
 /// Prepares a chunk, empty by now, under the policy in force when it begins.
@@ -83,6 +87,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         items,
         callers,
         space,
+        keys,
     } = chunk;
     let mut preparer = Preparer::new(tools.ruleset, tools.window_key, space);
     for part in parts.drain(..) {
@@ -96,6 +101,12 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
         }
     }
+    // What the turn will look up is fetched before it comes: others wait for it.
+    keys.clear();
+    for prepared in items.iter().filter_map(Item::prepared) {
+        keys_to_look_for(tools.finder.keys(), prepared, keys);
+    }
+    std::hint::black_box(tools.finder.warm(keys));
 }
 
 fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {

@@ -209,14 +209,13 @@ impl Sequencer {
         (chunk.items, chunk.callers) = (items, callers);
     }
 
-    /// Looks up what a chunk will look up, so that the memory it stands in is on its way to the
-    /// processor's cache for all of it at once, and not for one request after the other.
+    /// Looks up the accounts that a chunk will look up, so that the memory they stand in is on its way to the
+    /// processor's cache for all of them at once, and not for one request after the other.
     fn warm(&mut self, items: &[Item]) {
-        let ready = || items.iter().filter_map(Item::prepared);
-        let transfers = ready().flat_map(|prepared| prepared.request().command.transfers());
+        let ready = items.iter().filter_map(Item::prepared);
+        let transfers = ready.flat_map(|prepared| prepared.request().command.transfers());
         let accounts = transfers.flat_map(|transfer| [&transfer.debit, &transfer.credit]);
         std::hint::black_box(self.state.warm(accounts, &mut self.places));
-        std::hint::black_box(self.past.warm(ready()));
     }
 
     fn reply(&mut self, reply: Reply) {

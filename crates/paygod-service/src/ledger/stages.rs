@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use paygod_store::{Blobs, Vault};
+use paygod_store::{Blobs, Finder, Vault};
 
 use super::intake::Job;
 use super::prepare::{self, Chunk, Tools};
@@ -57,7 +57,13 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger
 /// closes or is poisoned.
-pub(super) fn worker(shared: &Shared, turns: &Turns, vault: &Vault, blobs: &Blobs) {
+pub(super) fn worker(
+    shared: &Shared,
+    turns: &Turns,
+    vault: &Vault,
+    blobs: &Blobs,
+    finder: &Finder,
+) {
     let (mut parts, mut chunk) = (Vec::new(), Chunk::default());
     while let Some((place, job)) = shared.intake.take(&mut parts, PATIENCE) {
         let task = match job {
@@ -68,6 +74,7 @@ pub(super) fn worker(shared: &Shared, turns: &Turns, vault: &Vault, blobs: &Blob
                     window_key: &shared.window_key,
                     vault,
                     blobs,
+                    finder,
                 };
                 prepare::prepare(&mut parts, &tools, &mut chunk);
                 Task::Chunk(&mut chunk)

@@ -276,13 +276,6 @@ impl IndexWriter {
             .try_for_each(|key| self.active.insert(*key, seq.get()))
     }
 
-    /// Looks where a key will be looked for and added, so that this memory is on its way to the
-    /// processor's cache; what it gives means nothing else.
-    #[must_use]
-    pub fn warm(&self, key: u64) -> bool {
-        self.shared.filter.may_contain(key) | (self.active.head(key) != 0)
-    }
-
     /// Begins a new table with the entry `end`; the full one becomes a run in the background.
     fn freeze(&mut self, end: u64, keys: usize) -> Result<(), DerivedError> {
         self.active.freeze(end);
@@ -365,6 +358,17 @@ impl Finder {
     #[must_use]
     pub fn may_contain(&self, key: u64) -> bool {
         self.shared.filter.may_contain(key)
+    }
+
+    /// Looks where keys will be looked for and added, all at once, so that this memory is on its way to the
+    /// processor's cache; the count that it gives means nothing else.
+    #[must_use]
+    pub fn warm(&self, keys: &[u64]) -> usize {
+        let active = Arc::clone(&self.shared.view().active);
+        let looked = keys
+            .iter()
+            .map(|key| self.may_contain(*key) | (active.head(*key) != 0));
+        looked.filter(|found| *found).count()
     }
 
     /// The entries from `since` on that may hold a key, newest first, each once. The caller confirms
