@@ -13,6 +13,8 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Advice, OFlags, fadvise};
+
 use crate::error::{Action, IoFault};
 use crate::width::to_u64;
 
@@ -51,6 +53,10 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// What the operating system reports; then nothing may be assumed of what was written.
     fn sync(&self) -> io::Result<()>;
+
+    /// Says that what is durable of the file will not be read soon, so that it need not stay in the system's cache. A
+    /// hint: nothing depends on it.
+    fn release(&self);
 
     /// Cuts or lengthens (with zeros) the file.
     ///
@@ -158,6 +164,11 @@ impl DiskFile for RealFile {
         self.0.sync_data()
     }
 
+    fn release(&self) {
+        // A system that does not know the hint loses nothing.
+        let _unknown = fadvise(&self.0, 0, None, Advice::DontNeed);
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }
@@ -186,7 +197,8 @@ impl Disk for RealDisk {
         // Inputs, keys and balances are nobody else's business on a shared machine.
         options.mode(0o600);
         if access == Access::CreatePastCache {
-            let past_cache = options.clone().custom_flags(libc::O_DIRECT).open(path);
+            let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
+            let past_cache = options.clone().custom_flags(direct).open(path);
             if let Ok(file) = past_cache {
                 return Ok(Arc::new(RealFile(file)));
             }
@@ -455,6 +467,10 @@ impl OpenFile {
         self.file
             .sync()
             .map_err(|source| fault(Action::Flush, &self.path, source))
+    }
+
+    pub(crate) fn release(&self) {
+        self.file.release();
     }
 
     pub(crate) fn set_len(&self, len: u64) -> Result<(), IoFault> {

@@ -346,6 +346,8 @@ impl DiskFile for FaultFile {
         outcome.map_err(|(_, error)| error)
     }
 
+    fn release(&self) {}
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.writable()?;
         self.disk.state().simple()?;

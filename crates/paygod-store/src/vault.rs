@@ -516,6 +516,10 @@ impl Files {
             file.append_at(records, start)?;
             file.sync()?;
             self.dir.rename(NEXT_NAME, &file_name(number))?;
+            // Inputs are seldom read again: they are not to push entries and index out of the cache.
+            if let Some(full) = self.file(tail.number)? {
+                full.release();
+            }
             tail.number = number;
         } else if let Some(file) = self.file(number)? {
             file.append_at(records, start)?;
