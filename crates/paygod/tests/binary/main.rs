@@ -18,3 +18,4 @@ mod replay;
 mod runs;
 mod support;
 mod witness;
+mod witness_others;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A command with the passphrase of the witness's keys.
-fn with_passphrase(book: &Book, arguments: &[&str]) -> Command {
+pub(crate) fn with_passphrase(book: &Book, arguments: &[&str]) -> Command {
     let passphrase = book.file("passphrase", "one witness knows this sentence\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
     command
@@ -18,13 +18,13 @@ fn with_passphrase(book: &Book, arguments: &[&str]) -> Command {
 }
 
 /// A witness that serves until it is told to stop.
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Serving {
-    fn new(book: &Book, dir: &str) -> Self {
+    pub(crate) fn new(book: &Book, dir: &str) -> Self {
         let arguments = ["witness", "serve", "--dir", dir, "--listen", "127.0.0.1:0"];
         let mut process = with_passphrase(book, &arguments)
             .stdout(Stdio::piped())
@@ -43,7 +43,7 @@ impl Serving {
     }
 
     /// SIGTERM, as a service manager stops it.
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.process.id().to_string();
         let told = Command::new("kill").arg(&pid).status().expect("kill runs");
         assert!(told.success());
