@@ -447,6 +447,11 @@ codes! {
     WITNESS_FORK = "witness.fork", Failed, "a witness has cosigned another history of the log", "stop the book and find out which history is true";
     WITNESS_QUORUM = "witness.quorum", Failed, "too few witnesses cosigned", "see why each did not, and ask again";
 
+    // monitor: following a book from outside.
+    MONITOR_FETCH = "monitor.fetch", Unavailable, "an export on a web server cannot be fetched", "see that the server is up and serves the whole folder; the next visit goes on from here";
+    MONITOR_BUSY = "monitor.busy", Busy, "another visit of the same book is being made", "wait for its end, or give each monitor a state folder of its own";
+    MONITOR_WEBHOOK = "monitor.webhook", System, "an alarm did not reach its webhook", "look at the book yourself now, then see what the webhook's server answers";
+
     // verify: what an auditor's check of an export finds.
     VERIFY_SOURCE = "verify.source", System, "a file of the export cannot be read", "check the disk and the permissions";
     VERIFY_SCRATCH = "verify.scratch", System, "the temporary folder refused", "free space there or name another folder";

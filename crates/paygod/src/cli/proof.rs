@@ -162,13 +162,19 @@ seen once must still stand at every later visit, so a rewrite is found even when
 it from a timer on a machine that the book's operator cannot reach; alarm on any exit status but 0. What did
 not hold is never remembered.
 
+An export on a web server is mirrored in the state folder: what cannot change is fetched once.
+
+The webhook gets a small JSON document by POST when a visit does not hold or could not be made. Its address
+stands in a file, for whoever has it can raise alarms.
+
 Examples:
   paygod monitor ./export --state ./seen --genesis 5f1c0e…
+  paygod monitor https://ledger.example.com/export --state ./seen --webhook-file ./webhook
   paygod monitor ./export --state ./seen --witnesses auditor.policy --json
   paygod monitor ./export --state ./seen --metrics /var/lib/node_exporter/paygod.prom")]
 pub(crate) struct Monitor {
-    /// The export's folder, as the operator publishes it
-    pub(crate) folder: PathBuf,
+    /// The export as the operator publishes it: its folder, or its https address (http on loopback only)
+    pub(crate) export: String,
 
     /// Where it remembers what it saw; made at the first visit
     #[arg(long, value_name = "DIR")]
@@ -189,6 +195,14 @@ pub(crate) struct Monitor {
     /// Write what the visit found to a file for Prometheus (the node exporter's textfile collector)
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics: Option<PathBuf>,
+
+    /// Post an alarm to the address in this file when a visit does not hold or could not be made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_file: Option<PathBuf>,
+
+    /// Fetch the whole export again: what the server showed before, and shows others still, is looked at anew
+    #[arg(long)]
+    pub(crate) again: bool,
 
     /// The signed revocation of a stolen key (may be repeated)
     #[arg(long, value_name = "PATH")]

@@ -4,8 +4,14 @@
 //! held. Neither is written before everything holds.
 //!
 //! What a visit found can also go to a file that Prometheus reads. It is written whatever the visit came to, so
-//! that an alarm needs no look at an exit status.
+//! that an alarm needs no look at an exit status. And a webhook is told when a visit did not hold or could not be made.
 
+mod alarm;
+mod mirror;
+mod web;
+
+use self::alarm::Webhook;
+use self::mirror::Mirror;
 use super::verify::{self, KeptFiles};
 use super::witness;
 use crate::cli::Monitor;
@@ -15,28 +21,41 @@ use crate::output::Console;
 use crate::progress;
 use paygod_anchor::witness::http;
 use paygod_tlog::limits::NOTE_BYTES_MAX;
-use paygod_tlog::{Hash, SignedCheckpoint};
+use paygod_tlog::{Hash, SignedCheckpoint, TlogPolicy};
 use paygod_types::code;
-use paygod_verify::{Depth, Report, Witnesses};
+use paygod_verify::{Depth, Directory, Report, Source, Witnesses};
 use std::fs::{self, File};
 use std::path::Path;
 
 /// Longest file of a fingerprint.
 const GENESIS_BYTES_MAX: usize = 128;
 
-/// Visits the book, and tells Prometheus what came of it.
+/// How often a visit is made when the export was replaced meanwhile.
+const EXPORTS_MAX: u32 = 3;
+
+/// Visits the book, and tells Prometheus and the webhook what came of it.
 pub(crate) fn run(options: &Monitor, console: &mut Console) -> Outcome {
     let visited = visit(options, console);
     let found = visited.as_ref().ok();
+    // What was seen first: an export that was changed must not raise its alarm under another name.
+    let origin = origin_of(&options.state.join("checkpoint"));
+    let origin = origin.or_else(|| Some(found?.origin.clone()));
+    let origin = origin.unwrap_or_default();
+    let webhook = options.webhook_file.as_deref();
+    let alarmed = webhook.map_or(Ok(()), |path| {
+        Webhook::read(path)?.tell(&options.export, &origin, &visited)
+    });
     let printed = found.map_or(Ok(()), |report| verify::print(report, console));
     if let Some(path) = &options.metrics {
-        // What was seen first: an export that was changed must not raise its alarm under another name.
-        let origin = origin_of(&options.state.join("checkpoint"));
-        let origin = origin.or_else(|| Some(found?.origin.clone()));
-        let text = metrics(&origin.unwrap_or_default(), found, http::now());
+        let text = metrics(&origin, found, http::now());
         replace(path, text.as_bytes())?;
     }
     printed?;
+    match alarmed {
+        // The visit's own bad news says how this ends.
+        Err(fault) if !found.is_some_and(Report::is_valid) => console.fault(&fault),
+        alarmed => alarmed?,
+    }
     Ok(Answer::of(visited?.is_valid()))
 }
 
@@ -92,48 +111,97 @@ fn metrics(origin: &str, found: Option<&Report>, now: u64) -> String {
     text
 }
 
-/// Checks the export against what was seen, and remembers it.
+/// Visits the export, wherever it is.
 fn visit(options: &Monitor, console: &mut Console) -> Result<Report, Fault> {
-    let (genesis_path, seen_path) = (
-        options.state.join("genesis"),
-        options.state.join("checkpoint"),
-    );
-    let genesis = genesis(options, &genesis_path)?;
-    let mut kept = options.kept.clone();
-    if seen_path.exists() {
-        kept.push(seen_path.clone());
+    let demand = Demand::read(options)?;
+    let address = &options.export;
+    if !address.starts_with("https://") && !address.starts_with("http://") {
+        let newest = files::read(&Path::new(address).join("checkpoint"), NOTE_BYTES_MAX)?;
+        return demand.check(&Directory::new(address), &newest, console);
     }
-    let kept = KeptFiles::read(&kept)?;
-    let policy = options
-        .witnesses
-        .as_deref()
-        .map(witness::policy)
-        .transpose()?;
-    let newest = files::read(&options.folder.join("checkpoint"), NOTE_BYTES_MAX)?;
-    let report = verify::check(
-        &options.folder,
-        |verify| {
-            if options.sealed_only {
-                verify.depth = Depth::Sealed;
-            }
-            verify.genesis = Some(genesis);
-            verify.kept = kept.as_kept();
-            verify.demand_hybrid = options.hybrid;
-            verify.witnesses = policy.as_ref().map(|policy| Witnesses {
-                policy,
-                now: http::now(),
-            });
-        },
-        &progress::entries(console, 0),
-    )?;
-    // The export may have been replaced while it was read: only what was checked is remembered.
-    let checked =
-        SignedCheckpoint::parse(&newest).is_ok_and(|newest| report.head == Some(*newest.head()));
-    if report.is_valid() && checked {
-        replace(&genesis_path, format!("{genesis}\n").as_bytes())?;
-        replace(&seen_path, &newest)?;
+    let mirror = Mirror::new(address, &options.state, options.again)?;
+    let mut exports = 1;
+    loop {
+        let newest = mirror.refresh()?;
+        let size = SignedCheckpoint::parse(&newest).map_or(0, |newest| newest.head().size);
+        mirror.fetch_tiles(size)?;
+        let checked = demand.check(&mirror, &newest, console);
+        let report = checked.map_err(|fault| mirror.fault().unwrap_or(fault))?;
+        if report.is_valid() {
+            mirror.keep()?;
+            return Ok(report);
+        }
+        let replaced = exports < EXPORTS_MAX && mirror.has_changed(&newest);
+        mirror.forget()?;
+        if !replaced {
+            return Ok(report);
+        }
+        exports += 1;
     }
-    Ok(report)
+}
+
+/// What the book is held to.
+struct Demand<'a> {
+    options: &'a Monitor,
+    genesis: Hash,
+    kept: KeptFiles,
+    policy: Option<TlogPolicy>,
+}
+
+impl<'a> Demand<'a> {
+    /// Reads what was seen, and what the auditor brought.
+    fn read(options: &'a Monitor) -> Result<Self, Fault> {
+        let genesis = genesis(options, &options.state.join("genesis"))?;
+        let mut kept = options.kept.clone();
+        let seen = options.state.join("checkpoint");
+        if seen.exists() {
+            kept.push(seen);
+        }
+        Ok(Self {
+            options,
+            genesis,
+            kept: KeptFiles::read(&kept)?,
+            policy: options
+                .witnesses
+                .as_deref()
+                .map(witness::policy)
+                .transpose()?,
+        })
+    }
+
+    /// Checks an export, whose newest checkpoint this is, against what was seen, and remembers it.
+    fn check(
+        &self,
+        export: &dyn Source,
+        newest: &[u8],
+        console: &Console,
+    ) -> Result<Report, Fault> {
+        let report = verify::check(
+            export,
+            |verify| {
+                if self.options.sealed_only {
+                    verify.depth = Depth::Sealed;
+                }
+                verify.genesis = Some(self.genesis);
+                verify.kept = self.kept.as_kept();
+                verify.demand_hybrid = self.options.hybrid;
+                verify.witnesses = self.policy.as_ref().map(|policy| Witnesses {
+                    policy,
+                    now: http::now(),
+                });
+            },
+            &progress::entries(console, 0),
+        )?;
+        // The export may have been replaced while it was read: only what was checked is remembered.
+        let checked =
+            SignedCheckpoint::parse(newest).is_ok_and(|newest| report.head == Some(*newest.head()));
+        if report.is_valid() && checked {
+            let genesis = format!("{}\n", self.genesis);
+            replace(&self.options.state.join("genesis"), genesis.as_bytes())?;
+            replace(&self.options.state.join("checkpoint"), newest)?;
+        }
+        Ok(report)
+    }
 }
 
 /// The fingerprint: the one remembered, which the one given must be, or the one given.

@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         1
     };
     let mut report = check(
-        &export,
+        &Directory::new(&export),
         |verify| {
             if options.sealed_only {
                 verify.depth = Depth::Sealed;
@@ -177,16 +177,16 @@ fn exported(global: &Global, scratch: &Path) -> Result<PathBuf, Fault> {
     Ok(to)
 }
 
-/// Verifies the export in a folder.
+/// Verifies an export.
 pub(crate) fn check<'a>(
-    export: &Path,
+    export: &dyn Source,
     set: impl FnOnce(&mut Options<'a>),
     bar: &ProgressBar,
 ) -> Result<Report, Fault> {
     let mut options = Options::new(std::env::temp_dir());
     options.threads = threads();
     set(&mut options);
-    let report = paygod_verify::verify(&Directory::new(export), &options, &|progress: Progress| {
+    let report = paygod_verify::verify(export, &options, &|progress: Progress| {
         bar.set_length(progress.entries_total);
         bar.set_position(progress.entries_done);
     });

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use paygod_service::ledger::{Created, Ledger, LedgerError};
 use paygod_tlog::{Hash, TlogProof, VerifierKey};
 use paygod_types::{Seq, code};
+use paygod_verify::Directory;
 
 /// Names of what the auditor keeps.
 pub(super) const KEPT_CHECKPOINTS: &str = "checkpoints.log";
@@ -115,7 +116,7 @@ pub(super) fn export(
     ))?;
     let genesis = Hash::from_hex(&made.fingerprint)?;
     let report = verify::check(
-        &places.export,
+        &Directory::new(&places.export),
         |options| options.genesis = Some(genesis),
         &ProgressBar::hidden(),
     )?;

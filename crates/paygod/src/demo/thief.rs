@@ -14,7 +14,7 @@ use paygod_service::ledger::{Created, Ledger, OpenOptions};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_tlog::{Hash, SignedCheckpoint};
 use paygod_types::{Seq, code};
-use paygod_verify::{Place, Report};
+use paygod_verify::{Directory, Place, Report};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -162,7 +162,7 @@ fn audit(places: &Places, made: &Created, files: &[PathBuf]) -> Result<Report, F
     let kept = KeptFiles::read(files)?;
     let genesis = Hash::from_hex(&made.fingerprint)?;
     verify::check(
-        &places.forged,
+        &Directory::new(&places.forged),
         |options| {
             options.genesis = Some(genesis);
             options.kept = kept.as_kept();
