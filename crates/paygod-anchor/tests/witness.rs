@@ -7,10 +7,11 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use paygod_anchor::witness::ask::{AskError, Asker, Proofs};
 use paygod_anchor::witness::{Refusal, Witness, WitnessError, http, logs};
@@ -293,6 +294,10 @@ struct Served {
 
 impl Served {
     fn new(witness: Witness) -> Self {
+        Self::within(witness, http::Bounds::default())
+    }
+
+    fn within(witness: Witness, bounds: http::Bounds) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
@@ -300,7 +305,7 @@ impl Served {
             let stopped = async {
                 let _ = stopped.await;
             };
-            http::serve(listener, Arc::new(witness), stopped).unwrap();
+            http::serve(listener, Arc::new(witness), bounds, stopped).unwrap();
         });
         Self {
             url,
@@ -380,6 +385,104 @@ fn below_quorum_a_checkpoint_is_signed_and_not_witnessed() {
     let mut lenient = Asker::new(policy([&one.url, &two.url], "one"));
     let asked = lenient.ask(&checkpoint(&tree.0), &tree, http::now());
     assert!(asked.witnessed.is_ok());
+}
+
+/// Sends a request byte by byte until the server has had enough; what it answered.
+fn drip(url: &str, request: &str) -> String {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    // Waiting for an answer that does not come is what keeps the bytes apart.
+    let between = Some(Duration::from_millis(20));
+    stream.set_read_timeout(between).unwrap();
+    let mut answer = Vec::new();
+    for byte in request.bytes().cycle() {
+        let mut read = [0; 512];
+        match stream.read(&mut read) {
+            Ok(0) => break,
+            Ok(bytes) => answer.extend_from_slice(&read[..bytes]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+        if stream.write_all(&[byte]).is_err() {
+            break;
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+/// A head without an end, and a body that never gets there.
+const SLOW: [&str; 2] = [
+    "POST /add-checkpoint HTTP/1.1\r\nhost: w\r\ncontent-length: 9999\r\nx: ",
+    "POST /add-checkpoint HTTP/1.1\r\nhost: w\r\ncontent-length: 9999\r\n\r\n",
+];
+
+/// Whether a witness cosigns for a log that asks it now.
+fn is_asked_well(served: &Served) -> bool {
+    let tree = Tree(leaves(4, "true"));
+    let mut asker = Asker::new(policy([&served.url, "http://127.0.0.1:9"], "one"));
+    let asked = asker.ask(&checkpoint(&tree.0), &tree, http::now());
+    asked.witnessed.is_ok()
+}
+
+#[test]
+fn others_are_served_while_someone_dawdles() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let served = Served::new(witness(dir.path(), 1));
+    let slow = SLOW.map(|request| {
+        let address = served.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    });
+    assert!(is_asked_well(&served));
+    drop(slow);
+}
+
+#[test]
+fn who_drips_is_cut_off_and_makes_place_for_who_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = http::Bounds {
+        connections: 1,
+        head: Duration::from_millis(300),
+        body: Duration::from_millis(300),
+        connection: Duration::from_secs(60),
+    };
+    let served = Served::within(witness(dir.path(), 1), bounds);
+    for request in SLOW {
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| drip(&served.url, request));
+            assert!(is_asked_well(&served));
+            let answer = slow.join().unwrap();
+            assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+        });
+    }
+}
+
+#[test]
+fn a_connection_is_used_again_and_ends_when_it_has_lasted_long_enough() {
+    use std::io::{Read as _, Write as _};
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = http::Bounds {
+        connection: Duration::from_millis(500),
+        ..http::Bounds::default()
+    };
+    let served = Served::within(witness(dir.path(), 1), bounds);
+    let address = served.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    for _ in 0..2 {
+        stream
+            .write_all(b"GET /nothing/checkpoint HTTP/1.1\r\nhost: w\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"was cosigned\n") {
+            let mut read = [0; 512];
+            let bytes = stream.read(&mut read).unwrap();
+            assert!(bytes > 0, "closed too early");
+            answer.extend_from_slice(&read[..bytes]);
+        }
+    }
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "closed in the end");
 }
 
 /// Whether a request with a body of a given length was read to its end.

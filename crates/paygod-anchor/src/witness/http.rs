@@ -1,10 +1,12 @@
 //! A witness as an HTTP/1.1 server: `POST /add-checkpoint`, and `GET /<origin hash>/checkpoint` for monitors.
 //!
 //! It speaks without TLS: what it says is signed, and a proxy in front ends TLS where the way there is
-//! public. Bodies, requests at once and the time a body may take are bounded.
+//! public. Connections, requests at once, bodies, and the time that each takes are bounded ([`Bounds`]): who
+//! dawdles is cut off, and keeps nobody else waiting for longer.
 
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,28 +15,61 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use paygod_tlog::limits::REQUEST_BYTES_MAX;
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Refusal, Witness};
 
 /// Requests worked on at once; past that the answer is 503, to be asked again.
 pub const REQUESTS_AT_ONCE_MAX: usize = 64;
 
-/// How long a body may take to arrive.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long requests in flight are waited for when the server is told to stop.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that one connection buffers: of a head, more is refused.
+const BUFFER_BYTES_MAX: usize = 64 * 1_024;
+
+/// Before the next connection is accepted when the system refused one.
+const ACCEPT_WAIT: Duration = Duration::from_secs(1);
 
 /// Threads that work on requests.
 const WORKERS: usize = 2;
 
+/// What a server takes from those who ask it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once; past that the next one waits to be accepted.
+    pub connections: u32,
+    /// How long the head of a request may take, from the end of the one before.
+    pub head: Duration,
+    /// How long its body may take.
+    pub body: Duration,
+    /// How long a connection may last; whoever wants more opens another.
+    pub connection: Duration,
+}
+
+impl Default for Bounds {
+    /// Some hundred logs, each of which asks once a second and keeps its connection open.
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            connection: Duration::from_secs(300),
+        }
+    }
+}
+
 struct Server {
     witness: Arc<Witness>,
     places: Semaphore,
+    bounds: Bounds,
 }
 
 type Answer = Response<Body>;
@@ -46,6 +81,7 @@ type Answer = Response<Body>;
 pub fn serve(
     listener: TcpListener,
     witness: Arc<Witness>,
+    bounds: Bounds,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -58,25 +94,76 @@ pub fn serve(
         let server = Arc::new(Server {
             witness,
             places: Semaphore::new(REQUESTS_AT_ONCE_MAX),
+            bounds,
         });
         let routes = Router::new()
             .route("/add-checkpoint", post(add_checkpoint))
             .route("/{origin}/checkpoint", get(checkpoint))
             .with_state(server);
-        let stopping = Arc::new(tokio::sync::Notify::new());
-        let stopped = Arc::clone(&stopping);
-        let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
-            stop.await;
-            stopped.notify_one();
-        });
-        // A peer that keeps a connection open does not keep the server from stopping.
-        tokio::select! {
-            served = serving.into_future() => served,
-            () = async { stopping.notified().await; tokio::time::sleep(STOP_TIMEOUT).await } => Ok(()),
-        }
+        accept(listener, routes, bounds, stop).await;
+        Ok(())
     });
     runtime.shutdown_timeout(STOP_TIMEOUT);
     served
+}
+
+/// Accepts connections until `stop` is ready, then waits for those that there are.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    routes: Router,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(0));
+    places.add_permits(usize::try_from(bounds.connections).unwrap_or(Semaphore::MAX_PERMITS));
+    let (stopping, told) = watch::channel(());
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, _)) => {
+                    let (routes, told) = (routes.clone(), told.clone());
+                    tokio::spawn(async move {
+                        connection(stream, routes, bounds, told).await;
+                        drop(place);
+                    });
+                }
+                // This process or the system has too many files open; it passes.
+                Err(_) => sleep(ACCEPT_WAIT).await,
+            },
+        }
+    }
+    drop(listener);
+    drop(stopping);
+    let _late = timeout(STOP_TIMEOUT, places.acquire_many(bounds.connections)).await;
+}
+
+/// Serves one connection, until it ends, dawdles or has lasted long enough.
+async fn connection(
+    stream: TcpStream,
+    routes: Router,
+    bounds: Bounds,
+    mut stopping: watch::Receiver<()>,
+) {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut served = pin!(served);
+    tokio::select! {
+        _ended = served.as_mut() => return,
+        _gone = stopping.changed() => {}
+        () = sleep(bounds.connection) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    // A peer that does not go is left.
+    let _late = timeout(STOP_TIMEOUT, served).await;
 }
 
 /// Ready when the process is told to stop: SIGTERM or SIGINT.
@@ -97,7 +184,7 @@ async fn add_checkpoint(State(server): State<Arc<Server>>, request: Request) -> 
         return plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
     };
     let body = match timeout(
-        BODY_TIMEOUT,
+        server.bounds.body,
         to_bytes(request.into_body(), REQUEST_BYTES_MAX),
     )
     .await

@@ -192,7 +192,7 @@ fn serve(options: &WitnessServe, console: &mut Console) -> Outcome {
             std::future::pending::<()>().await;
         }
     };
-    http::serve(listener, Arc::new(witness), stop).map_err(failed)?;
+    http::serve(listener, Arc::new(witness), http::Bounds::default(), stop).map_err(failed)?;
     Ok(Answer::Yes)
 }
 
