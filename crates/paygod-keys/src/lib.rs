@@ -2,7 +2,8 @@
 //!
 //! A [`Signer`] is one key, wherever it is; a [`Provider`] makes, finds and retires them. [`NoteKey`] is a
 //! signer under a log's name, as checkpoints need it: every signature that a provider returns is verified
-//! before it is used, so that a provider which signs something else is one that failed.
+//! before it is used, so that a provider which signs something else is one that failed. [`WitnessKey`] is one
+//! under a witness's name.
 //!
 //! - [`file`]: a key encrypted under a passphrase (PKCS#8, PBES2): root keys.
 //! - [`folder`]: checkpoint keys in such files: for development.
@@ -24,4 +25,4 @@ mod signer;
 pub mod transit;
 pub mod uri;
 
-pub use signer::{Algorithm, NoteKey, Provider, ProviderError, PublicKey, Signer};
+pub use signer::{Algorithm, NoteKey, Provider, ProviderError, PublicKey, Signer, WitnessKey};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use paygod_tlog::{
-    KeyName, LogVerifier, NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
+    Cosigner, KeyError, KeyName, LogVerifier, NoteSigner, NoteVerifier, SignatureType, SignerError,
+    VerifierKey,
 };
 use paygod_types::{Code, code};
 
@@ -232,5 +233,59 @@ impl NoteSigner for NoteKey {
         Err(fault(format!(
             "`{key}` returned a signature that is not its own over what it was given"
         )))
+    }
+}
+
+/// A signer under a witness's name: cosigns checkpoints of others' logs. Its key must sign nothing else, for an
+/// Ed25519 cosignature does not cover the cosigner's name.
+#[derive(Debug)]
+pub struct WitnessKey {
+    signer: Arc<dyn Signer>,
+    verifier_key: VerifierKey,
+}
+
+impl WitnessKey {
+    /// Gives a key a witness's name.
+    ///
+    /// # Errors
+    /// It is no Ed25519 key.
+    pub fn new(name: KeyName, signer: Arc<dyn Signer>) -> Result<Self, KeyError> {
+        let bytes = &signer.public_key().bytes;
+        let verifier_key = VerifierKey::new(name, SignatureType::CosignatureEd25519, bytes)?;
+        Ok(Self {
+            signer,
+            verifier_key,
+        })
+    }
+
+    /// The public key of a witness's vkey, to find its signer by.
+    ///
+    /// # Errors
+    /// It is no vkey of an Ed25519 cosigner.
+    pub fn public_key_of(vkey: &str) -> Result<PublicKey, KeyError> {
+        let key = VerifierKey::parse(vkey)?;
+        match key.kind() {
+            SignatureType::CosignatureEd25519 => Ok(PublicKey {
+                algorithm: Algorithm::Ed25519,
+                bytes: key.public_key().to_vec(),
+            }),
+            other => Err(KeyError::Type {
+                found: other.byte(),
+            }),
+        }
+    }
+}
+
+impl Cosigner for WitnessKey {
+    fn verifier_key(&self) -> &VerifierKey {
+        &self.verifier_key
+    }
+
+    /// What the provider returns is verified by [`paygod_tlog::cosign`].
+    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.signer.sign(message).map_err(|error| SignerError {
+            name: self.verifier_key.name().clone(),
+            reason: error.to_string(),
+        })
     }
 }

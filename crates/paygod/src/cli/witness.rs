@@ -54,8 +54,12 @@ terminal or read from the file that PAYGOD_PASSPHRASE_FILE names. Prints what lo
 their policies. A witness's folder is never begun anew: restored from too old a backup it would cosign a
 second history.
 
+With --keys there is one key, Ed25519, made where the URI says, and none in a file.
+
 Examples:
-  paygod witness init --dir ./witness --name witness.example.com/w1")]
+  paygod witness init --dir ./witness --name witness.example.com/w1
+  paygod witness init --dir ./witness --name witness.example.com/w1 --keys \\
+    'pkcs11:token=witness;object=w1?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'")]
 pub(crate) struct WitnessInit {
     /// The witness's folder
     #[arg(long, value_name = "DIR")]
@@ -64,6 +68,11 @@ pub(crate) struct WitnessInit {
     /// The witness's name: a host name and a path you own
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
+
+    /// Where its key is made and stays: a `pkcs11:`, `transit+https:`, `awskms:` or `file:` URI
+    /// (docs/operate/keys.md)
+    #[arg(long, value_name = "URI")]
+    pub(crate) keys: Option<String>,
 }
 
 /// A key of a log, for a witness.

@@ -9,10 +9,15 @@ use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::output::{Console, Tone};
 use paygod_anchor::witness::logs::{self, Log, LogsError};
-use paygod_anchor::witness::{Witness, WitnessError, http};
+use paygod_anchor::witness::{Witness, WitnessError, WitnessKey as Key, http};
+use paygod_keys::Algorithm;
 use paygod_keys::file::{self, SeedKind};
-use paygod_tlog::limits::POLICY_BYTES_MAX;
-use paygod_tlog::{Cosigner, Ed25519Cosigner, KeyName, MlDsa44Cosigner, TlogPolicy, VerifierKey};
+use paygod_keys::uri::URI_BYTES_MAX;
+use paygod_tlog::limits::{POLICY_BYTES_MAX, VERIFIER_KEY_BYTES_MAX};
+use paygod_tlog::{
+    Cosigner as _, Ed25519Cosigner, KeyName, MlDsa44Cosigner, SignatureType, TlogPolicy,
+    VerifierKey,
+};
 use paygod_types::code;
 use serde_json::json;
 use std::net::TcpListener;
@@ -29,15 +34,21 @@ faults_from!(
 /// Longest file of a witness's name.
 const NAME_BYTES_MAX: usize = 256;
 
+/// Where the key is, when it is in no file: a URI, and the vkey.
+const PLACE: &str = "provider";
+
+/// Longest such file.
+const PLACE_BYTES_MAX: usize = URI_BYTES_MAX + VERIFIER_KEY_BYTES_MAX + 2;
+
 /// Runs one of them.
 pub(crate) fn run(command: &WitnessCommand, global: &Global, console: &mut Console) -> Outcome {
     match command {
         WitnessCommand::Ask(options) => ask(options, global, console),
-        WitnessCommand::Init(options) => init(options, console),
+        WitnessCommand::Init(options) => init(options, global, console),
         WitnessCommand::AddKey(options) => change(options, logs::add_key, console),
         WitnessCommand::RemoveKey(options) => change(options, logs::remove_key, console),
         WitnessCommand::Logs(options) => list(options, console),
-        WitnessCommand::Serve(options) => serve(options, console),
+        WitnessCommand::Serve(options) => serve(options, global, console),
     }
 }
 
@@ -95,7 +106,7 @@ fn ask(options: &WitnessAsk, global: &Global, console: &mut Console) -> Outcome 
     })
 }
 
-fn init(options: &WitnessInit, console: &mut Console) -> Outcome {
+fn init(options: &WitnessInit, global: &Global, console: &mut Console) -> Outcome {
     let name = KeyName::parse(&options.name)?;
     let named = options.dir.join("name");
     if named.exists() {
@@ -105,26 +116,91 @@ fn init(options: &WitnessInit, console: &mut Console) -> Outcome {
     std::fs::create_dir_all(&options.dir).map_err(|error| {
         Fault::of(code::CLI_OUTPUT, &error).while_doing("cannot make the witness's folder")
     })?;
-    let word = passphrase(&ed25519_path(&options.dir), true)?;
-    let seed = file::create_seed(&ed25519_path(&options.dir), SeedKind::Ed25519, &word)?;
-    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
-    let seed = file::create_seed(&ml_dsa_path(&options.dir), SeedKind::MlDsa44, &word)?;
-    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    let keys = match &options.keys {
+        Some(uri) => vec![make_elsewhere(&options.dir, name, uri, global)?],
+        None => make_files(&options.dir, name, global)?,
+    };
     // The name last: without it the folder is no witness.
     files::write(&named, format!("{}\n", options.name).as_bytes())?;
+    let key_of = |kind| {
+        let mut keys = keys.iter().map(|key| key.verifier_key());
+        keys.find(|key| key.kind() == kind).map(ToString::to_string)
+    };
     console.value(&json!({
-        "ml_dsa_44": ml_dsa.verifier_key().to_string(),
-        "ed25519": ed25519.verifier_key().to_string(),
+        "ml_dsa_44": key_of(SignatureType::CosignatureMlDsa44),
+        "ed25519": key_of(SignatureType::CosignatureEd25519),
     }))?;
     console.line(format_args!(
         "{} the witness `{}`",
         Tone::Good.paint("made"),
         options.name
     ))?;
-    console.note("For the policies of logs and auditors, one of the two for each:")?;
-    console.line(format_args!("  ML-DSA-44  {}", ml_dsa.verifier_key()))?;
-    console.line(format_args!("  Ed25519    {}", ed25519.verifier_key()))?;
+    console.note("For the policies of logs and auditors, one key for each:")?;
+    for key in &keys {
+        let key = key.verifier_key();
+        let kind = match key.kind() {
+            SignatureType::CosignatureMlDsa44 => "ML-DSA-44",
+            _ => "Ed25519  ",
+        };
+        console.line(format_args!("  {kind}  {key}"))?;
+    }
     Ok(Answer::Yes)
+}
+
+/// Makes the two keys of a witness in files.
+fn make_files(dir: &Path, name: KeyName, global: &Global) -> Result<Vec<Key>, Fault> {
+    refuse_files(global)?;
+    let word = passphrase(&ed25519_path(dir), true)?;
+    let seed = file::create_seed(&ed25519_path(dir), SeedKind::Ed25519, &word)?;
+    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
+    let seed = file::create_seed(&ml_dsa_path(dir), SeedKind::MlDsa44, &word)?;
+    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    Ok(vec![Box::new(ml_dsa), Box::new(ed25519)])
+}
+
+/// Makes the key of a witness in a provider, and writes down where it is.
+fn make_elsewhere(dir: &Path, name: KeyName, uri: &str, global: &Global) -> Result<Key, Fault> {
+    let provider = paygod_keys::uri::open(uri)?;
+    if !provider.is_for_production() {
+        refuse_files(global)?;
+    }
+    let key = paygod_keys::WitnessKey::new(name, provider.create(Algorithm::Ed25519)?)?;
+    let place = format!("{uri}\n{}\n", key.verifier_key());
+    files::write(&dir.join(PLACE), place.as_bytes())?;
+    Ok(Box::new(key))
+}
+
+/// The keys of a witness, wherever `init` made them.
+fn open_keys(dir: &Path, name: KeyName, global: &Global) -> Result<Vec<Key>, Fault> {
+    let path = dir.join(PLACE);
+    if path.exists() {
+        let place = files::read(&path, PLACE_BYTES_MAX)?;
+        let place = String::from_utf8_lossy(&place);
+        let (uri, vkey) = place.trim_end().split_once('\n').unwrap_or((&place, ""));
+        let provider = paygod_keys::uri::open(uri)?;
+        if !provider.is_for_production() {
+            refuse_files(global)?;
+        }
+        let signer = provider.find(&paygod_keys::WitnessKey::public_key_of(vkey)?)?;
+        return Ok(vec![Box::new(paygod_keys::WitnessKey::new(name, signer)?)]);
+    }
+    refuse_files(global)?;
+    let word = passphrase(&ed25519_path(dir), false)?;
+    let seed = file::open_seed(&ed25519_path(dir), SeedKind::Ed25519, &word)?;
+    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
+    let seed = file::open_seed(&ml_dsa_path(dir), SeedKind::MlDsa44, &word)?;
+    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    Ok(vec![Box::new(ml_dsa), Box::new(ed25519)])
+}
+
+/// In production no key is in a file.
+fn refuse_files(global: &Global) -> Result<(), Fault> {
+    if !global.production {
+        return Ok(());
+    }
+    let message = "a witness's key in a file is not for production";
+    Err(Fault::new(code::KEYS_CONFIG, message)
+        .remedy("make the witness with its key in a hardware module or a key service: --keys URI"))
 }
 
 fn ed25519_path(dir: &Path) -> PathBuf {
@@ -168,15 +244,10 @@ fn tell(logs: &[Log], console: &mut Console) -> Outcome {
     Ok(Answer::Yes)
 }
 
-fn serve(options: &WitnessServe, console: &mut Console) -> Outcome {
+fn serve(options: &WitnessServe, global: &Global, console: &mut Console) -> Outcome {
     let name = expect_witness(&options.dir)?;
-    let word = passphrase(&ed25519_path(&options.dir), false)?;
-    let seed = file::open_seed(&ed25519_path(&options.dir), SeedKind::Ed25519, &word)?;
-    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
-    let seed = file::open_seed(&ml_dsa_path(&options.dir), SeedKind::MlDsa44, &word)?;
-    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
-    drop(word);
-    let witness = Witness::open(&options.dir, vec![Box::new(ml_dsa), Box::new(ed25519)])?;
+    let keys = open_keys(&options.dir, name, global)?;
+    let witness = Witness::open(&options.dir, keys)?;
     let failed = |error: std::io::Error| {
         let what = format!("cannot serve at {}", options.listen);
         Fault::of(code::WITNESS_LISTEN, &error).while_doing(&what)

@@ -1,6 +1,7 @@
 //! Root keys, from the ceremony to the day the checkpoint key is stolen, each step on its own machine.
 
 use crate::support::{Book, paygod, shown, text};
+use crate::witness::Serving;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -379,14 +380,8 @@ fn a_policy_of_keys_is_sealed_shown_and_followed() {
 /// Where Debian puts it.
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
-#[test]
-fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
-    if !Path::new(SOFTHSM).exists() {
-        println!("skipped: SoftHSM2 is not installed (apt-get install softhsm2)");
-        return;
-    }
-    let book = book();
-    let (_, signed) = ceremony(&book);
+/// A token of a test's own: its configuration, and the URI of keys in it under a label.
+fn token(book: &Book, label: &str) -> (String, String) {
     let tokens = book.folder.path().join("tokens");
     std::fs::create_dir(&tokens).expect("made");
     let conf = book.file(
@@ -401,6 +396,21 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
         .output()
         .expect("softhsm2-util runs");
     assert!(made.status.success());
+    let uri =
+        format!("pkcs11:token=paygod;object={label}?module-path={SOFTHSM}&pin-source=file:{pin}");
+    (conf, uri)
+}
+
+#[test]
+fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
+    if !Path::new(SOFTHSM).exists() {
+        println!("skipped: SoftHSM2 is not installed (apt-get install softhsm2)");
+        return;
+    }
+    let book = book();
+    let (_, signed) = ceremony(&book);
+    let tokens = book.folder.path().join("tokens");
+    let (conf, uri) = token(&book, "checkpoint");
     let run = |arguments: &[&str], code: i32| -> String {
         let folder = book.path("book");
         let output = Command::new(env!("CARGO_BIN_EXE_paygod"))
@@ -414,9 +424,6 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{all}");
         all
     };
-    let uri = format!(
-        "pkcs11:token=paygod;object=checkpoint?module-path={SOFTHSM}&pin-source=file:{pin}"
-    );
     run(&with(&["init", "--keys", &uri, "--roots"], &signed), 0);
     run(&["account", "open", "till-eur", "--currency", "EUR"], 0);
     run(&["keys", "rotate"], 0);
@@ -453,6 +460,85 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
     std::fs::rename(book.folder.path().join("taken-out"), &tokens).expect("renamed");
     run(&["keys", "status"], 0);
     run(&["verify"], 0);
+}
+
+#[test]
+fn softhsm_witness_cosigns_with_no_key_on_disk_and_not_without_its_token() {
+    if !Path::new(SOFTHSM).exists() {
+        println!("skipped: SoftHSM2 is not installed (apt-get install softhsm2)");
+        return;
+    }
+    let book = Book::empty();
+    let (conf, uri) = token(&book, "w1");
+    let dir = book.path("witness");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
+        command.args(["--production", "witness"]).args(arguments);
+        command.args(["--dir", &dir]).env("SOFTHSM2_CONF", &conf);
+        command.env("NO_COLOR", "1");
+        command
+    };
+    let made = |arguments: &[&str]| {
+        let output =
+            run(&[&["init", "--name", "w.test/hsm", "--json"], arguments].concat()).output();
+        let output = output.expect("the binary runs");
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, _, refused) = made(&[]);
+    assert_eq!(code, Some(2), "{refused}");
+    assert!(refused.contains("keys.config"), "{refused}");
+    let (code, keys, _) = made(&["--keys", &uri]);
+    assert_eq!(code, Some(0));
+    let keys: Value = serde_json::from_str(&keys).expect("JSON");
+    assert_eq!(keys["ml_dsa_44"], Value::Null);
+    let vkey = keys["ed25519"].as_str().expect("a key");
+    let log_key = book.value(&["checkpoint"])["keys"][0]["vkey"].clone();
+    let added = run(&["add-key", "--key", log_key.as_str().expect("a key")]).status();
+    assert!(added.expect("the binary runs").success());
+    let files: Vec<_> = std::fs::read_dir(&dir).expect("listed").collect();
+    let names = files
+        .iter()
+        .map(|file| file.as_ref().expect("listed").file_name());
+    assert!(
+        names
+            .into_iter()
+            .all(|name| !name.to_string_lossy().ends_with(".key"))
+    );
+
+    let ask = |url: &str, code: i32| {
+        let policy = format!("witness w {vkey} {url}\nquorum w\n");
+        let policy = book.file("policy", &policy);
+        book.json(code, &["witness", "ask", "--policy", &policy])
+            .remove(0)
+    };
+    let witness = Serving::start(run(&["serve", "--listen", "127.0.0.1:0"]));
+    assert_eq!(ask(&witness.url, 0)["witnessed"], true);
+    witness.stop();
+    let witness = Serving::start(run(&["serve", "--listen", "127.0.0.1:0"]));
+    book.yes(&["account", "open", "a", "--currency", "EUR"]);
+    assert_eq!(ask(&witness.url, 0)["size"], 2);
+    // The token is taken out, and put back.
+    let (tokens, out) = (book.path("tokens"), book.path("taken-out"));
+    std::fs::rename(&tokens, &out).expect("renamed");
+    std::fs::create_dir(&tokens).expect("made");
+    book.yes(&["account", "open", "b", "--currency", "EUR"]);
+    let asked = ask(&witness.url, 1);
+    assert_eq!(asked["faults"][0]["code"], "witness.unavailable", "{asked}");
+    let reason = asked["faults"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("its operator knows why"), "{reason}");
+    std::fs::remove_dir(&tokens).expect("removed");
+    std::fs::rename(&out, &tokens).expect("renamed");
+    assert_eq!(ask(&witness.url, 0)["size"], 3);
+    witness.stop();
+    // Without its token it does not begin to serve.
+    std::fs::rename(&tokens, &out).expect("renamed");
+    std::fs::create_dir(&tokens).expect("made");
+    let output = run(&["serve", "--listen", "127.0.0.1:0"]).output();
+    assert_eq!(output.expect("the binary runs").status.code(), Some(3));
 }
 
 /// A server that ends with the test.

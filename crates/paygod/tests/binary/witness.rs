@@ -26,10 +26,12 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) fn new(book: &Book, dir: &str) -> Self {
         let arguments = ["witness", "serve", "--dir", dir, "--listen", "127.0.0.1:0"];
-        let mut process = with_passphrase(book, &arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        Self::start(with_passphrase(book, &arguments))
+    }
+
+    /// What a command begins to serve.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let mut out = BufReader::new(process.stdout.take().expect("piped"));
         out.read_line(&mut line).expect("it says where it listens");
@@ -48,6 +50,14 @@ impl Serving {
         let told = Command::new("kill").arg(&pid).status().expect("kill runs");
         assert!(told.success());
         assert!(self.process.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Serving {
+    /// A test that failed leaves nobody behind.
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
 
