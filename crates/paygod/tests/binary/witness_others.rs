@@ -126,6 +126,7 @@ fn a_log_by_doubleentry_is_cosigned_by_our_witness_and_its_fork_is_not() {
 }
 
 /// The interpreter that has aics-witness; says so when there is none.
+#[expect(clippy::print_stdout, reason = "it says why a test did not run")]
 fn aics() -> Option<String> {
     let python = std::env::var("PAYGOD_AICS_WITNESS").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python)
