@@ -1,6 +1,6 @@
 //! A monitor of a book that is served by a web server, and the alarms it raises.
 
-use crate::support::{Book, paygod, text};
+use crate::support::{Book, paygod, repository, text};
 use crate::web::{Web, told, whole};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,13 @@ impl Scene {
         assert_eq!(posted.len(), 1, "{posted:?}");
         let alarm = posted.remove(0);
         assert!(!alarm.contains(SECRET));
-        serde_json::from_str(&alarm).expect("JSON")
+        let alarm: Value = serde_json::from_str(&alarm).expect("JSON");
+        let schema = repository().join("contracts/schemas/monitor-alarm.v1.json");
+        let schema = std::fs::read_to_string(schema).expect("a schema");
+        let schema = serde_json::from_str(&schema).expect("JSON");
+        let checked = jsonschema::validate(&schema, &alarm);
+        assert!(checked.is_ok(), "{checked:?}: {alarm}");
+        alarm
     }
 
     fn is_quiet(&self) -> bool {
@@ -123,7 +129,6 @@ fn an_export_on_a_web_server_is_mirrored_once_and_a_change_of_it_raises_the_alar
     scene.lie("tile/entries/002", whole(&changed));
     assert_eq!(scene.visit(&[]).0, Some(1));
     let alarm = scene.alarm();
-    assert_eq!(alarm["event"], "paygod.monitor.v1");
     assert_eq!(alarm["outcome"], "not-valid", "{alarm}");
     assert_eq!(alarm["origin"], "paygod.test/book");
     assert_eq!(alarm["exit"], 1);

@@ -75,7 +75,7 @@ impl Webhook {
     }
 }
 
-/// What is posted: nothing if everything held.
+/// What is posted (`contracts/schemas/monitor-alarm.v1.json`): nothing if everything held.
 fn alarm(export: &str, origin: &str, visited: &Visited) -> Option<Value> {
     let (outcome, code, text, failures, exit) = match visited {
         Ok(report) if report.is_valid() => return None,
@@ -98,10 +98,15 @@ fn alarm(export: &str, origin: &str, visited: &Visited) -> Option<Value> {
             ("not-checked", code, text, 0, code.exit_code())
         }
     };
-    let text: String = text.chars().take(TEXT_CHARS_MAX).collect();
+    // An export may have line ends in what it says of itself.
+    let text = text.chars().take(TEXT_CHARS_MAX);
+    let text: String = text
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
     let size = visited.as_ref().ok().and_then(|report| report.head);
     Some(json!({
-        "event": "paygod.monitor.v1",
+        "kind": "monitor-alarm",
+        "v": 1,
         "outcome": outcome,
         "exit": exit,
         "code": code.as_str(),
