@@ -273,6 +273,8 @@ pub struct RevocationText {
     pub last_good: Seq,
     /// The checkpoint key from now on.
     pub new: Arc<str>,
+    /// In a hybrid book, the ML-DSA-44 key from now on; `None`: the one in force stays.
+    pub hybrid: Option<Arc<str>>,
 }
 
 impl RevocationText {
@@ -282,6 +284,7 @@ impl RevocationText {
             revoked: Arc::clone(&revocation.revoked),
             last_good: revocation.last_good,
             new: Arc::clone(&revocation.new),
+            hybrid: (revocation.hybrid.as_ref()).map(|change| Arc::clone(&change.new)),
         }
     }
 
@@ -293,8 +296,14 @@ impl RevocationText {
             revoked,
             last_good,
             new,
+            hybrid,
         } = self;
-        format!("{REVOCATION_HEADER}\n{origin}\n{revoked}\n{last_good}\n{new}\n")
+        let mut text = format!("{REVOCATION_HEADER}\n{origin}\n{revoked}\n{last_good}\n{new}\n");
+        if let Some(hybrid) = hybrid {
+            text += hybrid;
+            text += "\n";
+        }
+        text
     }
 
     /// Reads the text.
@@ -302,9 +311,25 @@ impl RevocationText {
     /// # Errors
     /// It is not one in its one spelling.
     pub fn from_text(text: &str) -> Result<Self, CeremonyError> {
-        let lines: Vec<&str> = text.lines().take(6).collect();
-        let [REVOCATION_HEADER, origin, revoked, last_good, new] = lines.as_slice() else {
+        let lines: Vec<&str> = text.lines().take(7).collect();
+        let [
+            REVOCATION_HEADER,
+            origin,
+            revoked,
+            last_good,
+            new,
+            hybrid @ ..,
+        ] = lines.as_slice()
+        else {
             return Err(form(REVOCATION_HEADER, "it has not five lines"));
+        };
+        let hybrid = match hybrid {
+            [] => None,
+            [one] => {
+                keys::hybrid_verifier(one, origin).map_err(fault(REVOCATION_HEADER))?;
+                Some((*one).into())
+            }
+            _ => return Err(form(REVOCATION_HEADER, "it has more than six lines")),
         };
         let last_good = last_good
             .parse()
@@ -314,6 +339,7 @@ impl RevocationText {
             revoked: (*revoked).into(),
             last_good: Seq(last_good),
             new: (*new).into(),
+            hybrid,
         };
         if parsed.to_text() != text {
             return Err(form(REVOCATION_HEADER, "it is not in its one spelling"));
@@ -321,13 +347,13 @@ impl RevocationText {
         Ok(parsed)
     }
 
-    /// Joins what root keys and the new key signed into what is sealed. Whether enough did, the fold
-    /// says.
+    /// Joins what root keys and the new key signed into what is sealed, but for what the ML-DSA-44 keys have
+    /// to sign. Whether enough did, the fold says.
     ///
     /// # Errors
     /// The notes sign different texts, the text is of another log, or a signature is missing or not
     /// valid.
-    pub fn signed(notes: &[Vec<u8>], book: &Book) -> Result<KeyRevocation, CeremonyError> {
+    pub fn signed(notes: &[Vec<u8>], book: &Book) -> Result<(Self, KeyRevocation), CeremonyError> {
         let note = join(notes, REVOCATION_HEADER)?;
         let text = Self::from_text(note.text())?;
         if text.origin != book.origin {
@@ -356,13 +382,15 @@ impl RevocationText {
             expected: format!("a signature by the new key, {}", text.new),
             found: "none that is valid".to_owned(),
         };
-        Ok(KeyRevocation {
+        let revocation = KeyRevocation {
+            hybrid: None,
             signature_new: of(&text.new)?.ok_or_else(missing)?,
             last_good: text.last_good,
-            new: text.new,
-            revoked: text.revoked,
+            new: Arc::clone(&text.new),
+            revoked: Arc::clone(&text.revoked),
             signatures,
-        })
+        };
+        Ok((text, revocation))
     }
 }
 

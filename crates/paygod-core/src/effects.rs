@@ -1,13 +1,12 @@
 //! What applying one entry changed, for indexes and answers. Derived, never stored in entries.
 
-use std::sync::Arc;
-
 use paygod_policy::{Verdict, WindowToken};
 use paygod_types::{Digest, Money, RequestId, Seq, Timestamp};
 
 use crate::accounts::{AccountIx, Balances};
 use crate::command::Action;
 use crate::entry::{EntryRef, SnapshotClaim};
+use crate::state::KeysInForce;
 
 /// What one entry changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +32,9 @@ pub struct Effects {
     pub refers_to: Option<EntryRef>,
     /// The policy in force from the next entry on, if this one changed it.
     pub policy: Option<Digest>,
-    /// The checkpoint key in force from here on, if this entry changed it: checkpoints of trees larger
-    /// than `seq` are signed by it.
-    pub checkpoint_key: Option<Arc<str>>,
+    /// The keys in force from here on, if this entry is about keys: checkpoints of trees larger than `seq`
+    /// are signed by them.
+    pub keys: Option<KeysInForce>,
     /// The claim about an earlier state, if this is a snapshot entry.
     pub snapshot: Option<SnapshotClaim>,
 }
@@ -56,7 +55,7 @@ impl Effects {
             opened: None,
             refers_to: None,
             policy: None,
-            checkpoint_key: None,
+            keys: None,
             snapshot: None,
         }
     }

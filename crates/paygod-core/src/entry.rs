@@ -7,6 +7,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use paygod_policy::{Named, Reason, Verdict, WindowToken};
+use paygod_tlog::ML_DSA_44_SIGNATURE_BYTES;
 use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
 
 use crate::command::{AccountOpen, Action, FreezeScope, PolicySet, RunSeal};
@@ -437,9 +438,11 @@ impl Window {
 
 /// A new checkpoint key, vouched for by the old one and by itself.
 ///
-/// Both signatures are over [`KeyRotation::message`].
+/// All signatures are over [`KeyRotation::message`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRotation {
+    /// In a hybrid book, the ML-DSA-44 key that comes with it; `None`: the one in force stays.
+    pub hybrid: Option<Box<HybridChange>>,
     /// The vkey that signs checkpoints from this entry on.
     pub new: Arc<str>,
     /// The vkey that signed them until here.
@@ -450,11 +453,26 @@ pub struct KeyRotation {
     pub signature_old: [u8; 64],
 }
 
+/// A new ML-DSA-44 key of a hybrid book, which comes with a new checkpoint key.
+///
+/// Both signatures are over what the checkpoint keys sign, so that neither part goes without the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HybridChange {
+    /// The vkey whose cosignature checkpoints carry from this entry on.
+    pub new: Arc<str>,
+    /// By the new key: whoever asks for it holds it.
+    pub signature_new: [u8; ML_DSA_44_SIGNATURE_BYTES],
+    /// By the key in force until here. Root keys are Ed25519: they alone can't replace what outlives Ed25519.
+    pub signature_old: [u8; ML_DSA_44_SIGNATURE_BYTES],
+}
+
 /// A stolen checkpoint key, given up by enough root keys.
 ///
 /// All signatures are over [`crate::ceremony::RevocationText::to_text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRevocation {
+    /// In a hybrid book, the ML-DSA-44 key that comes with the replacement; `None`: the one in force stays.
+    pub hybrid: Option<Box<HybridChange>>,
     /// The last entry that checkpoints of the stolen key may cover. An index and never a time: the
     /// thief signs times too.
     pub last_good: Seq,

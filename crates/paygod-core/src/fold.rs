@@ -168,8 +168,8 @@ fn describe(entry: &Entry, scratch: &Scratch, change: &Change, effects: &mut Eff
         Change::Policy(policy) => Some(policy.digest),
         _ => None,
     };
-    effects.checkpoint_key = match change {
-        Change::Book(book) => book.checkpoint_keys.last().map(|key| Arc::clone(&key.vkey)),
+    effects.keys = match change {
+        Change::Book(book) => book.in_force(),
         _ => None,
     };
     effects.snapshot = match body {

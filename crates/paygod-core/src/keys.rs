@@ -2,7 +2,8 @@
 //! them. The fold and verifiers that rebuild no state call the same functions.
 //!
 //! Root keys are fixed by genesis and stay offline. Checkpoint keys are online and replaceable: by a
-//! rotation, signed by the old and the new key, or by a revocation, signed by enough root keys.
+//! rotation, signed by the old and the new key, or by a revocation, signed by enough root keys. The ML-DSA-44
+//! key of a hybrid book comes and goes with them, and always by its own signature too.
 
 use std::sync::Arc;
 
@@ -10,9 +11,9 @@ use paygod_tlog::{CosignatureVerifier, Ed25519Verifier, NoteVerifier, SignatureT
 use paygod_types::Seq;
 
 use crate::ceremony::{RevocationText, RootsText};
-use crate::entry::{Genesis, KeyRevocation, KeyRotation};
+use crate::entry::{Genesis, HybridChange, KeyRevocation, KeyRotation};
 use crate::key_policy::KeyPolicy;
-use crate::state::{Book, KeyPeriod, Revoked};
+use crate::state::{Book, KeyPeriod, KeysInForce, Revoked};
 
 /// Most root keys of a book. No more than a ceremony can gather.
 pub const ROOT_KEYS_MAX: usize = 16;
@@ -37,11 +38,16 @@ impl KeyFault {
 }
 
 impl KeyRotation {
-    /// What both keys sign: domain, origin, the entry's own seq, the old and the new key, a line each.
-    /// The seq makes a rotation useless at any other place of the log.
+    /// What all keys sign: domain, origin, the entry's own seq, the old and the new key, and the new ML-DSA-44
+    /// key if one comes with it, a line each. The seq makes a rotation useless at any other place of the log.
     #[must_use]
-    pub fn message(origin: &str, seq: Seq, old: &str, new: &str) -> String {
-        format!("paygod/v1 key rotation\n{origin}\n{seq}\n{old}\n{new}\n")
+    pub fn message(origin: &str, seq: Seq, [old, new]: [&str; 2], hybrid: Option<&str>) -> String {
+        let mut text = format!("paygod/v1 key rotation\n{origin}\n{seq}\n{old}\n{new}\n");
+        if let Some(hybrid) = hybrid {
+            text += hybrid;
+            text += "\n";
+        }
+        text
     }
 }
 
@@ -86,7 +92,12 @@ impl Book {
                 vkey: Arc::clone(&genesis.checkpoint_key),
             }],
             revoked: Vec::new(),
-            hybrid_key: genesis.hybrid_key.clone(),
+            hybrid_keys: (genesis.hybrid_key.iter())
+                .map(|vkey| KeyPeriod {
+                    since: Seq(0),
+                    vkey: Arc::clone(vkey),
+                })
+                .collect(),
             key_policy: KeyPolicy::default(),
         })
     }
@@ -101,8 +112,23 @@ impl Book {
     /// hybrid.
     #[must_use]
     pub fn hybrid_verifier(&self) -> Option<CosignatureVerifier> {
-        let key = self.hybrid_key.as_deref()?;
-        hybrid_verifier(key, &self.origin).ok()
+        hybrid_verifier(self.hybrid_key()?, &self.origin).ok()
+    }
+
+    /// The ML-DSA-44 key in force; `None` when the book is not hybrid.
+    #[must_use]
+    pub fn hybrid_key(&self) -> Option<&str> {
+        self.hybrid_keys.last().map(|key| &*key.vkey)
+    }
+
+    /// The keys that sign checkpoints now.
+    #[must_use]
+    pub fn in_force(&self) -> Option<KeysInForce> {
+        let hybrid = self.hybrid_keys.last();
+        self.checkpoint_keys.last().map(|key| KeysInForce {
+            checkpoint: Arc::clone(&key.vkey),
+            hybrid: hybrid.map(|key| Arc::clone(&key.vkey)),
+        })
     }
 
     /// The keys after a rotation sealed at `seq`.
@@ -116,7 +142,9 @@ impl Book {
             return Err(KeyFault::new(expected, &*rotation.old));
         }
         self.check_unused(&rotation.new)?;
-        let message = KeyRotation::message(&self.origin, seq, &rotation.old, &rotation.new);
+        let hybrid = rotation.hybrid.as_deref();
+        let keys = [&*rotation.old, &*rotation.new];
+        let message = KeyRotation::message(&self.origin, seq, keys, hybrid.map(|h| &*h.new));
         let expected = "signatures by the old and the new key";
         for (which, vkey, signature) in [
             ("old", &rotation.old, &rotation.signature_old),
@@ -128,7 +156,7 @@ impl Book {
                 return Err(KeyFault::new(expected, found));
             }
         }
-        Ok(self.with_key(&rotation.new, seq))
+        self.with_keys(&rotation.new, hybrid, &message, seq)
     }
 
     /// The keys after a revocation sealed at `seq`.
@@ -137,6 +165,29 @@ impl Book {
     /// It names a key that never was in force or was revoked before, an index that is not before it, a
     /// replacement that was used before, or too few root keys signed.
     pub fn revoke(&self, revocation: &KeyRevocation, seq: Seq) -> Result<Self, KeyFault> {
+        let text = RevocationText::of(&self.origin, revocation);
+        self.check_revocation(&text, revocation, seq)?;
+        let hybrid = revocation.hybrid.as_deref();
+        let mut book = self.with_keys(&revocation.new, hybrid, &text.to_text(), seq)?;
+        book.revoked.push(Revoked {
+            at: seq,
+            vkey: Arc::clone(&revocation.revoked),
+            last_good: revocation.last_good,
+        });
+        Ok(book)
+    }
+
+    /// Whether root keys and the new key signed this text, of a revocation sealed at `seq`. What of the
+    /// ML-DSA-44 key, only the log can tell.
+    ///
+    /// # Errors
+    /// As [`Book::revoke`].
+    pub fn check_revocation(
+        &self,
+        text: &RevocationText,
+        revocation: &KeyRevocation,
+        seq: Seq,
+    ) -> Result<(), KeyFault> {
         let known = |period: &KeyPeriod| period.vkey == revocation.revoked;
         if !self.checkpoint_keys.iter().any(known) {
             let expected = "a revoked key that has been in force";
@@ -152,7 +203,6 @@ impl Book {
             return Err(KeyFault::new(expected, found));
         }
         self.check_unused(&revocation.new)?;
-        let text = RevocationText::of(&self.origin, revocation);
         let message = text.to_text();
         let new = checkpoint_verifier(&revocation.new, &self.origin)?;
         if !new.verify(&message, &revocation.signature_new) {
@@ -179,13 +229,7 @@ impl Book {
             let expected = format!("signatures by {} of {all} root keys", self.root_threshold);
             return Err(KeyFault::new(expected, format!("{found}")));
         }
-        let mut book = self.with_key(&revocation.new, seq);
-        book.revoked.push(Revoked {
-            at: seq,
-            vkey: Arc::clone(&revocation.revoked),
-            last_good: revocation.last_good,
-        });
-        Ok(book)
+        Ok(())
     }
 
     /// Whether a key has been revoked.
@@ -207,13 +251,51 @@ impl Book {
         Ok(())
     }
 
-    fn with_key(&self, new: &Arc<str>, since: Seq) -> Self {
+    /// With these keys in force, if the ML-DSA-44 ones signed the message too.
+    fn with_keys(
+        &self,
+        new: &Arc<str>,
+        hybrid: Option<&HybridChange>,
+        message: &str,
+        since: Seq,
+    ) -> Result<Self, KeyFault> {
         let mut book = self.clone();
         book.checkpoint_keys.push(KeyPeriod {
             since,
             vkey: Arc::clone(new),
         });
-        book
+        if let Some(change) = hybrid {
+            self.check_hybrid(change, message)?;
+            book.hybrid_keys.push(KeyPeriod {
+                since,
+                vkey: Arc::clone(&change.new),
+            });
+        }
+        Ok(book)
+    }
+
+    fn check_hybrid(&self, change: &HybridChange, message: &str) -> Result<(), KeyFault> {
+        let old = self.hybrid_verifier().ok_or_else(|| {
+            let expected = "no ML-DSA-44 key, since the book is not hybrid";
+            KeyFault::new(expected, &*change.new)
+        })?;
+        let new = hybrid_verifier(&change.new, &self.origin)?;
+        // All have the origin's name and one spelling: the same key is the same text.
+        if self.hybrid_keys.iter().any(|used| used.vkey == change.new) {
+            let found = format!("{}, used before", change.new);
+            return Err(KeyFault::new("a key never used before", found));
+        }
+        for (which, key, signature) in [
+            ("old", old, &change.signature_old),
+            ("new", new, &change.signature_new),
+        ] {
+            if !key.verify_bytes(message.as_bytes(), signature) {
+                let expected = "signatures by the old and the new ML-DSA-44 key";
+                let found = format!("a signature that is not by the {which} key");
+                return Err(KeyFault::new(expected, found));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -236,7 +318,7 @@ fn parse_as(text: &str, kind: SignatureType, expected: &str) -> Result<VerifierK
 }
 
 /// The verifier of a hybrid key, which is named like the origin.
-fn hybrid_verifier(text: &str, origin: &str) -> Result<CosignatureVerifier, KeyFault> {
+pub(crate) fn hybrid_verifier(text: &str, origin: &str) -> Result<CosignatureVerifier, KeyFault> {
     let expected = "an ML-DSA-44 vkey in its one spelling";
     let key = parse_as(text, SignatureType::CosignatureMlDsa44, expected)?;
     if key.name().as_str() != origin {

@@ -50,8 +50,9 @@ pub struct Book {
     pub checkpoint_keys: Vec<KeyPeriod>,
     /// The checkpoint keys that were revoked, in the order of the entries that did it.
     pub revoked: Vec<Revoked>,
-    /// The key whose ML-DSA-44 cosignature every checkpoint carries too, as a vkey; genesis fixes it.
-    pub hybrid_key: Option<Arc<str>>,
+    /// The keys whose ML-DSA-44 cosignature every checkpoint carries too, oldest first; the last is in force.
+    /// None: the book is not hybrid.
+    pub hybrid_keys: Vec<KeyPeriod>,
     /// When a checkpoint key is replaced, and how long the book goes on without one.
     pub key_policy: KeyPolicy,
 }
@@ -67,7 +68,16 @@ pub struct Revoked {
     pub last_good: Seq,
 }
 
-/// A checkpoint key and where its time began.
+/// The keys that sign checkpoints, as vkeys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysInForce {
+    /// Signs them.
+    pub checkpoint: Arc<str>,
+    /// Cosigns those of a hybrid book.
+    pub hybrid: Option<Arc<str>>,
+}
+
+/// A key and where its time began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPeriod {
     /// The entry that brought it in: it signs checkpoints of trees larger than this, until the next.

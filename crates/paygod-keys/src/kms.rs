@@ -1,6 +1,6 @@
 //! Keys in AWS KMS, through its JSON interface (version 2014-11-01).
 //!
-//! Each key is a KMS key of its own, of the kind `ECC_NIST_EDWARDS25519` or `ECC_NIST_P256`, made in KMS. Its alias is the
+//! Each key is a KMS key of its own, of the kind `ECC_NIST_EDWARDS25519`, `ECC_NIST_P256` or `ML_DSA_44`, made in KMS. Its alias is the
 //! prefix and the public half, so that exactly one can match; whoever points the alias at another key is found out,
 //! because the public half is compared, and from there on the key is named by its ARN, which nobody can point
 //! elsewhere. One whose private half was imported, or that KMS does not hold itself, is refused.
@@ -21,6 +21,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paygod_tlog::ecdsa::P256_SPKI_PREFIX;
 use paygod_types::{Digest, code};
+use secp256k1::ecdsa;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ use ureq::http::{Request, StatusCode};
 use ureq::tls::RootCerts;
 
 use crate::http;
+use crate::paying::{DIGEST_BYTES, compact};
 use crate::signer::{Algorithm, Provider, ProviderError, PublicKey, Signer};
 use credentials::Credentials;
 
@@ -46,12 +48,20 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 /// Before the 32 bytes of a public key in `SubjectPublicKeyInfo` (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
+/// Before the 1312 bytes of an ML-DSA-44 public key in `SubjectPublicKeyInfo` (RFC 9881, section 4).
+const ML_DSA_44_SPKI_PREFIX: [u8; 22] =
+    *b"\x30\x82\x05\x32\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11\x03\x82\x05\x21\x00";
+
+/// Before the 65 bytes of an uncompressed point of secp256k1 in `SubjectPublicKeyInfo` (RFC 5480, section 2).
+const SECP256K1_SPKI_PREFIX: [u8; 23] = *b"\x30\x56\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x42\x00";
+
 /// Key spec and signing algorithm, as KMS calls them.
 const fn spec(algorithm: Algorithm) -> (&'static str, &'static str) {
     match algorithm {
         Algorithm::Ed25519 => ("ECC_NIST_EDWARDS25519", "ED25519_SHA_512"),
         Algorithm::EcdsaP256 => ("ECC_NIST_P256", "ECDSA_SHA_256"),
         Algorithm::Secp256k1 => ("ECC_SECG_P256K1", "ECDSA_SHA_256"),
+        Algorithm::MlDsa44 => ("ML_DSA_44", "ML_DSA_SHAKE_256"),
     }
 }
 
@@ -90,12 +100,19 @@ impl KmsConfig {
         format!("https://kms.{region}.{domain}")
     }
 
+    fn payer(&self) -> String {
+        format!("alias/{}-payer", self.prefix)
+    }
+
     fn alias(&self, public: &PublicKey) -> String {
         let mut hex = Vec::new();
         match public.algorithm {
             Algorithm::Ed25519 => paygod_types::write_hex(&public.bytes, &mut hex),
+            // There is one, found before anybody knows its public half. Whoever points it at another key makes
+            // another address pay.
+            Algorithm::Secp256k1 => return self.payer(),
             // Longer than an alias.
-            Algorithm::EcdsaP256 | Algorithm::Secp256k1 => {
+            Algorithm::EcdsaP256 | Algorithm::MlDsa44 => {
                 let digest = Digest::sha256(&public.bytes);
                 paygod_types::write_hex(digest.as_bytes(), &mut hex);
             }
@@ -160,6 +177,10 @@ impl Kms {
 }
 
 impl Provider for Kms {
+    fn makes(&self, _: Algorithm) -> bool {
+        true
+    }
+
     fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError> {
         let found = self.inner.find(public);
         found
@@ -167,10 +188,14 @@ impl Provider for Kms {
             .map_err(|fault| self.inner.error(fault))
     }
 
+    fn sole(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
+        let found = self.inner.payer(algorithm);
+        found
+            .map(|(public, arn)| self.inner.signer(public, arn))
+            .map_err(|fault| self.inner.error(fault))
+    }
+
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        if algorithm.note_type().is_none() {
-            return self.sole(algorithm);
-        }
         let made = self.inner.create(algorithm);
         made.map(|(public, arn)| self.inner.signer(public, arn))
             .map_err(|fault| self.inner.error(fault))
@@ -310,6 +335,17 @@ impl Inner {
         )))
     }
 
+    /// The one key that pays for anchors.
+    fn payer(&self, algorithm: Algorithm) -> Result<(PublicKey, String), Fault> {
+        if algorithm != Algorithm::Secp256k1 {
+            let reason = "keys that sign for books are found by their public half";
+            return Err(Fault::Refused(reason.to_owned()));
+        }
+        let key = self.describe(&self.config.payer(), algorithm, Again::Safe)?;
+        let public = self.public_half(&key.arn, algorithm, Again::Safe)?;
+        Ok((public, key.arn))
+    }
+
     /// What KMS says of a key, if it is one that we use.
     fn describe(&self, key: &str, algorithm: Algorithm, again: Again) -> Result<Metadata, Fault> {
         let asked = json!({ "KeyId": key });
@@ -330,11 +366,17 @@ impl Inner {
         let bytes = match algorithm {
             Algorithm::Ed25519 => spki.strip_prefix(&SPKI_PREFIX).map(<[u8]>::to_vec),
             Algorithm::EcdsaP256 => spki.starts_with(&P256_SPKI_PREFIX).then_some(spki),
-            Algorithm::Secp256k1 => None,
+            Algorithm::MlDsa44 => spki
+                .strip_prefix(&ML_DSA_44_SPKI_PREFIX)
+                .map(<[u8]>::to_vec),
+            Algorithm::Secp256k1 => spki
+                .strip_prefix(&SECP256K1_SPKI_PREFIX)
+                .and_then(|point| secp256k1::PublicKey::from_slice(point).ok())
+                .map(|point| point.serialize().to_vec()),
         };
         match bytes {
             Some(bytes)
-                if algorithm.is_note_key(&bytes)
+                if algorithm.is_public_key(&bytes)
                     && found.key_id == arn
                     && found.key_spec == spec(algorithm).0 =>
             {
@@ -351,7 +393,7 @@ impl Inner {
             "KeySpec": spec(algorithm).0,
             "KeyUsage": KEY_USAGE,
             "Origin": "AWS_KMS",
-            "Description": format!("Signs checkpoints, alias/{}-…", self.config.prefix),
+            "Description": format!("Signs for a book, alias/{}-…", self.config.prefix),
         });
         let made: Described = self.call("CreateKey", &wanted, Again::Never)?;
         let key = made.key_metadata;
@@ -387,22 +429,28 @@ impl Inner {
                 "KMS signs no more than {MESSAGE_BYTES_MAX} bytes"
             )));
         }
+        let is_digest = algorithm == Algorithm::Secp256k1;
+        if is_digest && message.len() != DIGEST_BYTES {
+            let reason = "it signs digests of 32 bytes and nothing else";
+            return Err(Fault::Refused(reason.to_owned()));
+        }
         let asked = json!({
             "KeyId": arn,
             "Message": STANDARD.encode(message),
-            "MessageType": "RAW",
+            "MessageType": if is_digest { "DIGEST" } else { "RAW" },
             "SigningAlgorithm": spec(algorithm).1,
         });
         let signed: Signed = self.call("Sign", &asked, Again::New)?;
+        let is_of_key = signed.key_id == arn && signed.signing_algorithm == spec(algorithm).1;
         let signature = STANDARD.decode(&signed.signature).unwrap_or_default();
-        let well_formed = algorithm.is_note_signature(&signature);
-        let wanted = spec(algorithm).1;
-        if signed.key_id == arn && signed.signing_algorithm == wanted && well_formed {
-            return Ok(signature);
-        }
-        Err(Fault::Refused(format!(
-            "`Sign` gave no {algorithm:?} signature by `{arn}`"
-        )))
+        let signature = if is_digest {
+            ecdsa::Signature::from_der(&signature).ok().map(compact)
+        } else {
+            Some(signature).filter(|signature| algorithm.is_note_signature(signature))
+        };
+        signature.filter(|_| is_of_key).ok_or_else(|| {
+            Fault::Refused(format!("`Sign` gave no {algorithm:?} signature by `{arn}`"))
+        })
     }
 
     /// Has KMS delete the key, which signs nothing from this moment on.

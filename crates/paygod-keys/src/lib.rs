@@ -1,9 +1,9 @@
 //! Keys that sign for a book, and the providers that hold them.
 //!
 //! A [`Signer`] is one key, wherever it is; a [`Provider`] makes, finds and retires them. [`NoteKey`] is a
-//! signer under a log's name, as checkpoints need it: every signature that a provider returns is verified
-//! before it is used, so that a provider which signs something else is one that failed. [`WitnessKey`] is one
-//! under a witness's name.
+//! signer under a log's name, as checkpoints need it, and [`CosignerKey`] one that cosigns them, for a log or for a
+//! witness: every signature that a provider returns is verified before it is used, so that a provider which signs
+//! something else is one that failed.
 //!
 //! - [`file`]: a key encrypted under a passphrase (PKCS#8, PBES2): root keys.
 //! - [`folder`]: checkpoint keys in such files: for development.
@@ -25,4 +25,4 @@ mod signer;
 pub mod transit;
 pub mod uri;
 
-pub use signer::{Algorithm, NoteKey, Provider, ProviderError, PublicKey, Signer, WitnessKey};
+pub use signer::{Algorithm, CosignerKey, NoteKey, Provider, ProviderError, PublicKey, Signer};

@@ -6,13 +6,20 @@
 use std::fmt;
 use std::path::Path;
 
-use secp256k1::{Message, PublicKey as Point, Secp256k1, SecretKey};
+use secp256k1::{Message, PublicKey as Point, Secp256k1, SecretKey, ecdsa};
 
 use crate::file::{self, KeyFileError, SeedKind};
 use crate::signer::{Algorithm, ProviderError, PublicKey, Signer};
 
 /// Bytes of a digest that is signed.
 pub(crate) const DIGEST_BYTES: usize = 32;
+
+/// The two halves of a signature one after the other, with a low `s`, as Bitcoin and Ethereum demand it: modules
+/// and services give either.
+pub(crate) fn compact(mut signature: ecdsa::Signature) -> Vec<u8> {
+    signature.normalize_s();
+    signature.serialize_compact().to_vec()
+}
 
 /// A paying key of a file, opened.
 pub struct PayingKeyFile {

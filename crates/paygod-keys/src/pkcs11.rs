@@ -24,9 +24,10 @@ use paygod_tlog::ecdsa::P256_SPKI_PREFIX;
 use paygod_types::{Code, Digest, code};
 use zeroize::Zeroizing;
 
-use crate::paying::DIGEST_BYTES;
+use crate::paying::{DIGEST_BYTES, compact};
 use crate::signer::{Algorithm, Provider, ProviderError, PublicKey, Signer};
 use module::{Live, Module, lock};
+use secp256k1::ecdsa;
 
 /// Most sessions kept open. More than that many threads never sign at once.
 const SESSIONS_MAX: usize = 4;
@@ -422,6 +423,7 @@ impl Inner {
                 Attribute::KeyType(KeyType::EC),
                 Attribute::EcParams(SECP256K1.to_vec()),
             ]),
+            Algorithm::MlDsa44 => return Err(Fault::refused(NO_ML_DSA)),
         }
         let mut keys = Vec::new();
         for handle in session.session.find_objects(&template)? {
@@ -455,6 +457,7 @@ impl Inner {
             Algorithm::Ed25519 => (EDWARDS25519.to_vec(), Mechanism::EccEdwardsKeyPairGen),
             Algorithm::EcdsaP256 => (P256.to_vec(), Mechanism::EccKeyPairGen),
             Algorithm::Secp256k1 => (SECP256K1.to_vec(), Mechanism::EccKeyPairGen),
+            Algorithm::MlDsa44 => return Err(Fault::refused(NO_ML_DSA)),
         };
         let label = || Attribute::Label(self.config.label.clone().into_bytes());
         let public = [
@@ -565,6 +568,7 @@ fn public_part(
             let point = secp256k1::PublicKey::from_slice(bare).ok();
             point.map(|point| point.serialize().to_vec())
         }
+        Algorithm::MlDsa44 => None,
     };
     let other = || Fault::refused(format!("a public key of the label is not {algorithm:?}"));
     let bytes = bytes.ok_or_else(other)?;
@@ -618,6 +622,7 @@ impl Signer for TokenKey {
                 let reason = "it signs digests of 32 bytes and nothing else";
                 return Err(self.inner.error(Fault::refused(reason)));
             }
+            Algorithm::MlDsa44 => return Err(self.inner.error(Fault::refused(NO_ML_DSA))),
         };
         let signature = self.inner.with_session(|session| {
             let known = lock(&self.found).clone();
@@ -631,23 +636,20 @@ impl Signer for TokenKey {
             Ok(signature)
         })?;
         match self.public.algorithm {
-            Algorithm::Ed25519 => Ok(signature),
+            Algorithm::Ed25519 | Algorithm::MlDsa44 => Ok(signature),
             Algorithm::EcdsaP256 => in_der(&signature).ok_or_else(|| {
                 self.inner
                     .error(Fault::refused("no ECDSA signature came back"))
             }),
-            Algorithm::Secp256k1 => low(&signature)
-                .ok_or_else(|| self.inner.error(Fault::refused("its signature is none"))),
+            Algorithm::Secp256k1 => ecdsa::Signature::from_compact(&signature)
+                .map(compact)
+                .map_err(|_| self.inner.error(Fault::refused("its signature is none"))),
         }
     }
 }
 
-/// With a low `s`, as Bitcoin and Ethereum demand it; tokens give either.
-fn low(signature: &[u8]) -> Option<Vec<u8>> {
-    let mut signature = secp256k1::ecdsa::Signature::from_compact(signature).ok()?;
-    signature.normalize_s();
-    Some(signature.serialize_compact().to_vec())
-}
+/// PKCS#11 has ML-DSA since version 3.2; no module that can be tried has it yet.
+const NO_ML_DSA: &str = "it keeps no ML-DSA-44 keys";
 
 /// The two halves of an ECDSA signature, as PKCS#11 has them one after the other, in DER.
 fn in_der(signature: &[u8]) -> Option<Vec<u8>> {

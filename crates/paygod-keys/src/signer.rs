@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use paygod_tlog::{
-    Cosigner, KeyError, KeyName, LogVerifier, NoteSigner, NoteVerifier, SignatureType, SignerError,
-    VerifierKey,
+    CosignatureVerifier, Cosigner, KeyError, KeyName, LogVerifier, ML_DSA_44_SIGNATURE_BYTES,
+    NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
 };
 use paygod_types::{Code, code};
 
@@ -21,6 +21,9 @@ pub enum Algorithm {
     /// ECDSA over P-256 (FIPS 186-5) of the message's SHA-256. For logs of others' making: a book's own checkpoint
     /// keys are Ed25519.
     EcdsaP256,
+    /// ML-DSA-44 (FIPS 204), pure and with an empty context, over the message itself. What cosigns the
+    /// checkpoints of a hybrid book.
+    MlDsa44,
 }
 
 /// Longest ECDSA signature of a P-256 key in DER, in bytes.
@@ -33,21 +36,23 @@ impl Algorithm {
         match self {
             Self::Ed25519 => Some(SignatureType::Ed25519),
             Self::EcdsaP256 => Some(SignatureType::EcdsaP256),
+            Self::MlDsa44 => Some(SignatureType::CosignatureMlDsa44),
             Self::Secp256k1 => None,
         }
     }
 
-    /// Whether bytes have the length of such a public key, and are of a kind that key services keep.
-    pub(crate) fn is_note_key(self, bytes: &[u8]) -> bool {
-        self.note_type()
-            .is_some_and(|kind| bytes.len() == kind.public_key_bytes())
+    /// Whether bytes have the length of such a public key.
+    pub(crate) fn is_public_key(self, bytes: &[u8]) -> bool {
+        let length = self.note_type().map_or(33, SignatureType::public_key_bytes);
+        bytes.len() == length
     }
 
-    /// Whether bytes have a length that a note signature of such a key can have.
+    /// Whether bytes have a length that a signature of such a key over a note can have.
     pub(crate) fn is_note_signature(self, bytes: &[u8]) -> bool {
         match self {
             Self::Ed25519 => bytes.len() == 64,
             Self::EcdsaP256 => bytes.len() <= P256_SIGNATURE_BYTES_MAX,
+            Self::MlDsa44 => bytes.len() == ML_DSA_44_SIGNATURE_BYTES,
             Self::Secp256k1 => false,
         }
     }
@@ -58,7 +63,7 @@ impl Algorithm {
 pub struct PublicKey {
     /// The kind.
     pub algorithm: Algorithm,
-    /// Ed25519: the 32 bytes of RFC 8032. P-256: `SubjectPublicKeyInfo` in DER, the point uncompressed. Secp256k1: the 33 bytes
+    /// Ed25519: the 32 bytes of RFC 8032. ML-DSA-44: the 1312 bytes of FIPS 204. P-256: `SubjectPublicKeyInfo` in DER, the point uncompressed. Secp256k1: the 33 bytes
     /// of the compressed point (SEC 1, section 2.3.3).
     pub bytes: Vec<u8>,
 }
@@ -101,7 +106,7 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs a message. Ed25519: 64 bytes. P-256: in DER. Secp256k1: the message is the digest, the signature r ‖ s with a low
+    /// Signs a message. Ed25519: 64 bytes. ML-DSA-44: 2420 bytes. P-256: in DER. Secp256k1: the message is the digest, the signature r ‖ s with a low
     /// s (BIP 146).
     ///
     /// # Errors
@@ -111,6 +116,11 @@ pub trait Signer: Send + Sync + fmt::Debug {
 
 /// What holds keys: a folder, a hardware module, a key service.
 pub trait Provider: Send + Sync + fmt::Debug {
+    /// Whether it keeps keys of this algorithm for books.
+    fn makes(&self, algorithm: Algorithm) -> bool {
+        matches!(algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256)
+    }
+
     /// Finds the one private key of a public key.
     ///
     /// # Errors
@@ -162,21 +172,8 @@ impl NoteKey {
     /// # Errors
     /// The provider's public key is none.
     pub fn new(name: KeyName, signer: Arc<dyn Signer>) -> Result<Self, ProviderError> {
-        let refuse = |error: paygod_tlog::KeyError| ProviderError {
-            provider: signer.key_id().to_owned(),
-            reason: format!("the public key is not usable: {error}"),
-            code: code::KEYS_PROVIDER_FAULT,
-            retry: false,
-        };
-        let public = signer.public_key();
-        let kind = public.algorithm.note_type().ok_or_else(|| ProviderError {
-            provider: signer.key_id().to_owned(),
-            reason: "a key that pays for anchors does not sign notes".to_owned(),
-            code: code::KEYS_PROVIDER_FAULT,
-            retry: false,
-        })?;
-        let verifier_key = VerifierKey::new(name, kind, &public.bytes).map_err(refuse)?;
-        let verifier = LogVerifier::new(&verifier_key).map_err(refuse)?;
+        let verifier_key = named(name, &*signer)?;
+        let verifier = LogVerifier::new(&verifier_key).map_err(unusable(&*signer))?;
         Ok(Self {
             signer,
             verifier_key,
@@ -193,6 +190,7 @@ impl NoteKey {
         let algorithm = match LogVerifier::new(&key)? {
             LogVerifier::Note(_) => Algorithm::Ed25519,
             LogVerifier::Ecdsa(_) => Algorithm::EcdsaP256,
+            _ if key.kind() == SignatureType::CosignatureMlDsa44 => Algorithm::MlDsa44,
             _ => {
                 return Err(paygod_tlog::KeyError::Type {
                     found: key.kind().byte(),
@@ -229,63 +227,105 @@ impl NoteSigner for NoteKey {
         if self.verifier.verify(text, &signature) {
             return Ok(signature);
         }
-        let key = self.signer.key_id();
-        Err(fault(format!(
-            "`{key}` returned a signature that is not its own over what it was given"
-        )))
+        Err(fault(not_its_own(&*self.signer)))
     }
 }
 
-/// A signer under a witness's name: cosigns checkpoints of others' logs. Its key must sign nothing else, for an
-/// Ed25519 cosignature does not cover the cosigner's name.
+/// A signer that cosigns checkpoints under a name: an ML-DSA-44 key of a log or witness, or an Ed25519 key of a
+/// witness. An Ed25519 key that does must sign nothing else, for its cosignature does not cover its name.
 #[derive(Debug)]
-pub struct WitnessKey {
+pub struct CosignerKey {
     signer: Arc<dyn Signer>,
     verifier_key: VerifierKey,
+    verifier: CosignatureVerifier,
 }
 
-impl WitnessKey {
-    /// Gives a key a witness's name.
+impl CosignerKey {
+    /// Gives a key a name.
     ///
     /// # Errors
-    /// It is no Ed25519 key.
-    pub fn new(name: KeyName, signer: Arc<dyn Signer>) -> Result<Self, KeyError> {
-        let bytes = &signer.public_key().bytes;
-        let verifier_key = VerifierKey::new(name, SignatureType::CosignatureEd25519, bytes)?;
+    /// The provider's public key is none, or of another kind.
+    pub fn new(name: KeyName, signer: Arc<dyn Signer>) -> Result<Self, ProviderError> {
+        let public = signer.public_key();
+        let verifier_key = match public.algorithm {
+            Algorithm::Ed25519 => {
+                let kind = SignatureType::CosignatureEd25519;
+                VerifierKey::new(name, kind, &public.bytes).map_err(unusable(&*signer))?
+            }
+            _ => named(name, &*signer)?,
+        };
+        let verifier = CosignatureVerifier::new(&verifier_key).map_err(unusable(&*signer))?;
         Ok(Self {
             signer,
             verifier_key,
+            verifier,
         })
     }
 
-    /// The public key of a witness's vkey, to find its signer by.
+    /// The public key of a cosigner's vkey, to find its signer by.
     ///
     /// # Errors
-    /// It is no vkey of an Ed25519 cosigner.
+    /// It is no vkey of a cosigner.
     pub fn public_key_of(vkey: &str) -> Result<PublicKey, KeyError> {
         let key = VerifierKey::parse(vkey)?;
-        match key.kind() {
-            SignatureType::CosignatureEd25519 => Ok(PublicKey {
-                algorithm: Algorithm::Ed25519,
-                bytes: key.public_key().to_vec(),
-            }),
-            other => Err(KeyError::Type {
-                found: other.byte(),
-            }),
-        }
+        let algorithm = match key.kind() {
+            SignatureType::CosignatureEd25519 => Algorithm::Ed25519,
+            SignatureType::CosignatureMlDsa44 => Algorithm::MlDsa44,
+            other => {
+                return Err(KeyError::Type {
+                    found: other.byte(),
+                });
+            }
+        };
+        Ok(PublicKey {
+            algorithm,
+            bytes: key.public_key().to_vec(),
+        })
     }
 }
 
-impl Cosigner for WitnessKey {
+impl Cosigner for CosignerKey {
     fn verifier_key(&self) -> &VerifierKey {
         &self.verifier_key
     }
 
-    /// What the provider returns is verified by [`paygod_tlog::cosign`].
     fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
-        self.signer.sign(message).map_err(|error| SignerError {
+        let fault = |reason: String| SignerError {
             name: self.verifier_key.name().clone(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        let signed = self.signer.sign(message);
+        let signature = signed.map_err(|error| fault(error.to_string()))?;
+        if self.verifier.verify_bytes(message, &signature) {
+            return Ok(signature);
+        }
+        Err(fault(not_its_own(&*self.signer)))
     }
+}
+
+/// A signer's public half under a name.
+fn named(name: KeyName, signer: &dyn Signer) -> Result<VerifierKey, ProviderError> {
+    let public = signer.public_key();
+    let kind = public.algorithm.note_type().ok_or_else(|| ProviderError {
+        provider: signer.key_id().to_owned(),
+        reason: "a key that pays for anchors does not sign notes".to_owned(),
+        code: code::KEYS_PROVIDER_FAULT,
+        retry: false,
+    })?;
+    VerifierKey::new(name, kind, &public.bytes).map_err(unusable(signer))
+}
+
+fn unusable(signer: &dyn Signer) -> impl Fn(paygod_tlog::KeyError) -> ProviderError {
+    let provider = signer.key_id().to_owned();
+    move |error| ProviderError {
+        provider: provider.clone(),
+        reason: format!("the public key is not usable: {error}"),
+        code: code::KEYS_PROVIDER_FAULT,
+        retry: false,
+    }
+}
+
+fn not_its_own(signer: &dyn Signer) -> String {
+    let key = signer.key_id();
+    format!("`{key}` returned a signature that is not its own over what it was given")
 }

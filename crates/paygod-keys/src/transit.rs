@@ -115,7 +115,7 @@ impl Provider for Transit {
     }
 
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        if algorithm.note_type().is_none() {
+        if !self.makes(algorithm) {
             return self.sole(algorithm);
         }
         let (public, made) = self
@@ -322,8 +322,8 @@ impl Inner {
                 "input": input, "key_version": version,
                 "hash_algorithm": "sha2-256", "marshaling_algorithm": "asn1",
             }),
-            Algorithm::Secp256k1 => {
-                let reason = "it keeps no keys that pay for anchors";
+            Algorithm::Secp256k1 | Algorithm::MlDsa44 => {
+                let reason = "it keeps no keys of this kind";
                 return Err(Fault::Refused(reason.to_owned()));
             }
         };
@@ -426,7 +426,7 @@ const fn kind(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::Ed25519 => "ed25519",
         Algorithm::EcdsaP256 => "ecdsa-p256",
-        Algorithm::Secp256k1 => "one that it does not have",
+        Algorithm::Secp256k1 | Algorithm::MlDsa44 => "one that it does not have",
     }
 }
 
@@ -439,10 +439,10 @@ impl Version {
                 let (label, der) = SecretDocument::from_pem(&self.public_key).ok()?;
                 (label == "PUBLIC KEY").then(|| der.as_bytes().to_vec())?
             }
-            Algorithm::Secp256k1 => return None,
+            Algorithm::Secp256k1 | Algorithm::MlDsa44 => return None,
         };
         algorithm
-            .is_note_key(&bytes)
+            .is_public_key(&bytes)
             .then_some(PublicKey { algorithm, bytes })
     }
 }

@@ -18,7 +18,9 @@ use paygod_core::key_policy::KeyPolicy;
 use paygod_core::{Command, Request};
 use paygod_keys::{Algorithm, Provider, ProviderError, PublicKey, Signer};
 use paygod_service::ledger::{Ledger, OpenOptions, RotationPolicy, Submission};
-use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignedCheckpoint};
+use paygod_tlog::{
+    Cosigner, Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner, SignedCheckpoint,
+};
 use paygod_types::{RequestId, code};
 use support::{TestBook, open_account};
 
@@ -29,14 +31,47 @@ struct SlowMemoryProvider {
     latency: Duration,
     away: Arc<AtomicBool>,
     made: AtomicU64,
+    /// Whether it makes ML-DSA-44 keys too.
+    ml_dsa: bool,
 }
 
 #[derive(Debug)]
 struct SlowKey {
     public: PublicKey,
-    key: Ed25519Signer,
+    key: Secret,
     latency: Duration,
     away: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Secret {
+    Ed25519(Ed25519Signer),
+    MlDsa44(MlDsa44Cosigner),
+}
+
+impl Secret {
+    fn new(algorithm: Algorithm, seed: &[u8; 32]) -> Self {
+        let name = KeyName::parse("memory").unwrap();
+        match algorithm {
+            Algorithm::MlDsa44 => Self::MlDsa44(MlDsa44Cosigner::new(name, seed).unwrap()),
+            _ => Self::Ed25519(Ed25519Signer::new(name, seed)),
+        }
+    }
+
+    fn public(&self) -> Vec<u8> {
+        let key = match self {
+            Self::Ed25519(key) => key.verifier_key(),
+            Self::MlDsa44(key) => key.verifier_key(),
+        };
+        key.public_key().to_vec()
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Ed25519(key) => key.sign_bytes(message).to_vec(),
+            Self::MlDsa44(key) => key.sign_message(message).unwrap(),
+        }
+    }
 }
 
 fn away() -> ProviderError {
@@ -46,10 +81,6 @@ fn away() -> ProviderError {
         code: code::KEYS_PROVIDER,
         retry: true,
     }
-}
-
-fn ed25519(seed: &[u8; 32]) -> Ed25519Signer {
-    Ed25519Signer::new(KeyName::parse("memory").unwrap(), seed)
 }
 
 impl Signer for SlowKey {
@@ -70,15 +101,15 @@ impl Signer for SlowKey {
         if self.away.load(Ordering::SeqCst) {
             return Err(away());
         }
-        Ok(self.key.sign_bytes(message).to_vec())
+        Ok(self.key.sign(message))
     }
 }
 
 impl SlowMemoryProvider {
     fn signer(&self, public: PublicKey, seed: &[u8; 32]) -> Arc<dyn Signer> {
         Arc::new(SlowKey {
+            key: Secret::new(public.algorithm, seed),
             public,
-            key: ed25519(seed),
             latency: self.latency,
             away: Arc::clone(&self.away),
         })
@@ -86,6 +117,10 @@ impl SlowMemoryProvider {
 }
 
 impl Provider for SlowMemoryProvider {
+    fn makes(&self, algorithm: Algorithm) -> bool {
+        algorithm == Algorithm::Ed25519 || (self.ml_dsa && algorithm == Algorithm::MlDsa44)
+    }
+
     fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(away());
@@ -105,10 +140,7 @@ impl Provider for SlowMemoryProvider {
         let seed = paygod_types::Digest::sha256(&number.to_le_bytes());
         let public = PublicKey {
             algorithm,
-            bytes: ed25519(seed.as_bytes())
-                .verifier_key()
-                .public_key()
-                .to_vec(),
+            bytes: Secret::new(algorithm, seed.as_bytes()).public(),
         };
         self.keys
             .lock()
@@ -434,4 +466,104 @@ fn how_long_and_how_often_a_key_has_signed_is_counted_from_what_was_published() 
     assert!(renewed.since > after.since);
     assert_eq!(renewed.signatures, 1);
     ledger.close().unwrap();
+}
+
+/// Key files of ML-DSA-44 keys in a book's folder.
+fn hybrid_files(book: &TestBook) -> usize {
+    let files = std::fs::read_dir(book.path().join("keys")).unwrap();
+    files
+        .filter(|file| {
+            let name = file.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with("hybrid")
+        })
+        .count()
+}
+
+#[test]
+fn a_hybrid_book_rotates_both_keys_at_once_wherever_the_second_one_is() {
+    for ml_dsa in [false, true] {
+        let provider = Arc::new(SlowMemoryProvider {
+            ml_dsa,
+            ..SlowMemoryProvider::default()
+        });
+        let book = TestBook::hybrid_with(options(&provider));
+        // Each set of keys has two, and either both are in the provider or one is a file.
+        let kept = |sets: usize| {
+            let (inside, files) = if ml_dsa { (2, 0) } else { (1, 1) };
+            assert_eq!(provider.keys.lock().unwrap().len(), sets * inside);
+            assert_eq!(hybrid_files(&book), sets * files);
+        };
+        kept(1);
+        let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
+        let first = ledger.rotate_key().unwrap();
+        assert!(first.old.hybrid.is_some() && first.new.hybrid != first.old.hybrid);
+        ledger.wait_signed().unwrap();
+        let signers = |checkpoint: &SignedCheckpoint| checkpoint.note().signatures().len();
+        assert_eq!(signers(&ledger.checkpoint().unwrap()), 4, "in the overlap");
+        kept(2);
+        ledger.close().unwrap();
+
+        let brief = OpenOptions {
+            rotation_overlap: Duration::ZERO,
+            ..options(&provider)
+        };
+        let ledger = Ledger::open(&book.path(), brief).unwrap();
+        let second = ledger.rotate_key().unwrap();
+        assert_eq!(second.old, first.new);
+        assert!(ledger.submit(vec![open_account("later", "EUR")])[0].is_ok());
+        ledger.wait_signed().unwrap();
+        let history = ledger.book_keys().unwrap().unwrap().hybrid_keys;
+        assert_eq!(history.len(), 3);
+        book.verify_whole(&ledger);
+        ledger.close().unwrap();
+        kept(1);
+        // As after a restart.
+        let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
+        book_goes_on(&ledger);
+        ledger.close().unwrap();
+    }
+}
+
+fn book_goes_on(ledger: &Ledger) {
+    assert!(ledger.submit(vec![open_account("after", "EUR")])[0].is_ok());
+    ledger.wait_signed().unwrap();
+    assert_eq!(ledger.checkpoint().unwrap().note().signatures().len(), 2);
+}
+
+#[test]
+fn a_rotation_that_fails_leaves_no_new_key_of_either_kind() {
+    let provider = Arc::new(SlowMemoryProvider::default());
+    let book = TestBook::hybrid_with(options(&provider));
+    let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
+    provider.away.store(true, Ordering::SeqCst);
+    ledger.rotate_key().unwrap_err();
+    provider.away.store(false, Ordering::SeqCst);
+    assert_eq!(provider.keys.lock().unwrap().len(), 1);
+    assert_eq!(hybrid_files(&book), 1);
+    ledger.rotate_key().unwrap();
+    ledger.close().unwrap();
+}
+
+#[test]
+fn an_ml_dsa_key_in_a_file_moves_into_a_provider_that_came_to_know_such_keys() {
+    let provider = Arc::new(SlowMemoryProvider::default());
+    let book = TestBook::hybrid_with(options(&provider));
+    assert_eq!(hybrid_files(&book), 1);
+    let grown = Arc::new(SlowMemoryProvider {
+        keys: std::sync::Mutex::new(provider.keys.lock().unwrap().clone()),
+        made: AtomicU64::new(100),
+        ml_dsa: true,
+        ..SlowMemoryProvider::default()
+    });
+    let brief = OpenOptions {
+        rotation_overlap: Duration::ZERO,
+        ..options(&grown)
+    };
+    let ledger = Ledger::open(&book.path(), brief).unwrap();
+    ledger.rotate_key().unwrap();
+    ledger.wait_signed().unwrap();
+    book.verify_whole(&ledger);
+    ledger.close().unwrap();
+    assert_eq!(hybrid_files(&book), 0);
+    assert_eq!(grown.keys.lock().unwrap().len(), 2);
 }

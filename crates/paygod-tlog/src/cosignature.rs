@@ -95,12 +95,18 @@ impl CosignatureVerifier {
         let (time, signature) = signature.split_first_chunk::<TIME_BYTES>()?;
         let time = u64::from_be_bytes(*time);
         let message = cosigned_message(&self.key, text, time).ok()?;
-        let valid = match &self.public {
-            Public::Ed25519(key) => key.verify_bytes(&message, signature),
+        self.verify_bytes(&message, signature).then_some(time)
+    }
+
+    /// True when `signature`, without a time, is this key's over any message, not only a checkpoint: key
+    /// rotations are signed this way.
+    #[must_use]
+    pub fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.public {
+            Public::Ed25519(key) => key.verify_bytes(message, signature),
             Public::MlDsa44(key) => ml_dsa::Signature::<MlDsa44>::try_from(signature)
-                .is_ok_and(|signature| key.verify(&message, &signature).is_ok()),
-        };
-        valid.then_some(time)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+        }
     }
 }
 

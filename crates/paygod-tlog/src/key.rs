@@ -24,6 +24,9 @@ pub struct KeyName(Arc<str>);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 4]);
 
+/// Bytes of an ML-DSA-44 signature (FIPS 204, section 4).
+pub const ML_DSA_44_SIGNATURE_BYTES: usize = 2_420;
+
 /// Signature types of signed-note that Paygod Kernel knows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
@@ -219,7 +222,7 @@ impl SignatureType {
             Self::Ed25519 => 64,
             Self::EcdsaP256 => 72,
             Self::CosignatureEd25519 => 8 + 64,
-            Self::CosignatureMlDsa44 => 8 + 2_420,
+            Self::CosignatureMlDsa44 => 8 + ML_DSA_44_SIGNATURE_BYTES,
         }
     }
 

@@ -42,8 +42,8 @@ pub use ecdsa::EcdsaP256Verifier;
 pub use frontier::{Frontier, FrontierError};
 pub use hash::{Hash, HashTextError, TreeHead, leaf_hash, node_hash, tree_root};
 pub use key::{
-    Ed25519Signer, Ed25519Verifier, KeyError, KeyId, KeyName, NoteSigner, NoteVerifier,
-    SignatureType, SignerError, VerifierKey,
+    Ed25519Signer, Ed25519Verifier, KeyError, KeyId, KeyName, ML_DSA_44_SIGNATURE_BYTES,
+    NoteSigner, NoteVerifier, SignatureType, SignerError, VerifierKey,
 };
 pub use note::{NoteError, NoteSignature, SignedNote};
 pub use policy::{Cosigned, PolicyError, PolicyFailure, PolicyFault, TlogPolicy};

@@ -37,7 +37,7 @@ impl Revocations {
                 what: format!("revocation {number}"),
                 reason,
             };
-            let revocation = RevocationText::signed(std::slice::from_ref(note), book)
+            let (text, revocation) = RevocationText::signed(std::slice::from_ref(note), book)
                 .map_err(|error| refuse(error.to_string()))?;
             // Which key is in force when it is sealed the log tells; who may revoke, genesis does.
             let mut then = book.clone();
@@ -48,7 +48,7 @@ impl Revocations {
                         vkey: revocation.revoked.clone(),
                     }
                 }));
-            then.revoke(&revocation, Seq(u64::MAX))
+            then.check_revocation(&text, &revocation, Seq(u64::MAX))
                 .map_err(|fault| refuse(fault.to_string()))?;
             let key = VerifierKey::parse(&revocation.revoked)
                 .and_then(|key| Ed25519Verifier::new(&key))

@@ -13,7 +13,7 @@ mod store;
 mod tracks;
 
 pub(crate) use export::{CHECKPOINT, CHECKPOINTS, Export};
-pub(crate) use keyring::{Keyring, rogue, signer, vkey};
+pub(crate) use keyring::{Keyring, cosigner, hybrid_change, rogue, signer, vkey};
 pub(crate) use store::{edit_segment, wipe_derived};
 pub(crate) use tracks::cover;
 

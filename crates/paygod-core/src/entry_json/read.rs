@@ -17,8 +17,8 @@ use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet, RunSeal};
 use crate::entry::{
     AllowingRule, AnchorKind, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis,
-    KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side, SnapshotClaim,
-    TransferBody, Window,
+    HybridChange, KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side,
+    SnapshotClaim, TransferBody, Window,
 };
 use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{Level, PackStage, PackStaged, PackTrust, Publisher, Vouched};
@@ -278,6 +278,7 @@ impl<'a> From<'a> {
             }),
             Action::Genesis => Body::Genesis(self.genesis()?),
             Action::KeyRotate => Body::KeyRotate(KeyRotation {
+                hybrid: self.hybrid()?,
                 new: self.text("new")?,
                 old: self.text("old")?,
                 signature_new: self.signature("signature_new")?,
@@ -728,7 +729,22 @@ impl<'a> From<'a> {
         })
     }
 
+    fn hybrid(&mut self) -> Read<Option<Box<HybridChange>>> {
+        if !self.has("hybrid")? {
+            return Ok(None);
+        }
+        self.0.object_begin()?;
+        let change = HybridChange {
+            new: self.text("new")?,
+            signature_new: self.signature("signature_new")?,
+            signature_old: self.signature("signature_old")?,
+        };
+        self.end()?;
+        Ok(Some(Box::new(change)))
+    }
+
     fn key_revoke(&mut self) -> Read<KeyRevocation> {
+        let hybrid = self.hybrid()?;
         let last_good = Seq(self.number("last_good")?);
         let new = self.text("new")?;
         let revoked = self.text("revoked")?;
@@ -744,6 +760,7 @@ impl<'a> From<'a> {
             signatures.push(RootSignature { key, signature });
         }
         Ok(KeyRevocation {
+            hybrid,
             last_good,
             new,
             revoked,
@@ -766,11 +783,11 @@ impl<'a> From<'a> {
         AnchorKind::parse(&word).ok_or_else(|| self.refuse("kind", "a kind of anchor"))
     }
 
-    fn signature(&mut self, key: &'static str) -> Read<[u8; 64]> {
+    fn signature<const N: usize>(&mut self, key: &'static str) -> Read<[u8; N]> {
         let text = self.string(key)?;
         // The standard engine refuses missing padding and stray trailing bits: one spelling.
         let bytes = STANDARD.decode(text.as_bytes()).ok();
-        let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-        bytes.ok_or_else(|| self.refuse(key, "64 bytes in base64"))
+        let bytes = bytes.and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+        bytes.ok_or_else(|| self.refuse(key, "a signature in base64"))
     }
 }

@@ -10,8 +10,8 @@ use paygod_types::{Amount, Currency, Digest, Money, Timestamp};
 use super::ENTRY_VERSION;
 use crate::command::{AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{
-    AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, KeyRevocation,
-    KeyRotation, Layer, Posting, RequestRef, SnapshotClaim, TransferBody, Window,
+    AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, HybridChange,
+    KeyRevocation, KeyRotation, Layer, Posting, RequestRef, SnapshotClaim, TransferBody, Window,
 };
 use crate::pack_trust::Vouched;
 
@@ -311,8 +311,22 @@ fn genesis(genesis: &Genesis, out: &mut Out<'_>) {
     out.lit("}}");
 }
 
+/// The first member of a change of keys, if it is there.
+fn hybrid(change: Option<&HybridChange>, out: &mut Out<'_>) {
+    let Some(change) = change else { return };
+    out.lit("\"hybrid\":{\"new\":");
+    out.text(&change.new);
+    out.lit(",\"signature_new\":");
+    out.word(&STANDARD.encode(change.signature_new));
+    out.lit(",\"signature_old\":");
+    out.word(&STANDARD.encode(change.signature_old));
+    out.lit("},");
+}
+
 fn key_rotate(rotation: &KeyRotation, out: &mut Out<'_>) {
-    out.lit("{\"new\":");
+    out.lit("{");
+    hybrid(rotation.hybrid.as_deref(), out);
+    out.lit("\"new\":");
     out.text(&rotation.new);
     out.lit(",\"old\":");
     out.text(&rotation.old);
@@ -324,7 +338,9 @@ fn key_rotate(rotation: &KeyRotation, out: &mut Out<'_>) {
 }
 
 fn key_revoke(revocation: &KeyRevocation, out: &mut Out<'_>) {
-    out.lit("{\"last_good\":");
+    out.lit("{");
+    hybrid(revocation.hybrid.as_deref(), out);
+    out.lit("\"last_good\":");
     out.number(revocation.last_good.get());
     out.lit(",\"new\":");
     out.text(&revocation.new);

@@ -33,12 +33,19 @@ pub(super) fn state(bytes: &[u8]) -> Read<State> {
     state.last_time = Timestamp::from_nanos(from.u64()?);
     match from.take::<1>()? {
         [0] => {}
-        [kind @ 1..=4] => {
+        [kind @ 1..=6] => {
             let mut book = from.book()?;
             if matches!(kind, 2 | 4) {
-                book.hybrid_key = Some(from.text()?.into());
+                book.hybrid_keys.push(KeyPeriod {
+                    since: Seq(0),
+                    vkey: from.text()?.into(),
+                });
             }
-            if matches!(kind, 3 | 4) {
+            if matches!(kind, 5 | 6) {
+                book.hybrid_keys = from.periods()?;
+                from.demand(book.hybrid_keys.len() > 1, "hybrid keys that never changed")?;
+            }
+            if matches!(kind, 3 | 4 | 6) {
                 book.key_policy = from.key_policy()?;
             }
             state.book = Some(Arc::new(book));
@@ -187,22 +194,27 @@ impl<'a> From<'a> {
             root_keys.push(self.text()?.into());
         }
         let root_threshold = self.u32()?;
-        let mut checkpoint_keys = Vec::new();
-        for _ in 0..self.u32()? {
-            checkpoint_keys.push(KeyPeriod {
-                since: Seq(self.u64()?),
-                vkey: self.text()?.into(),
-            });
-        }
+        let checkpoint_keys = self.periods()?;
         Ok(Book {
             origin,
             root_keys,
             root_threshold,
             checkpoint_keys,
             revoked: self.revoked()?,
-            hybrid_key: None,
+            hybrid_keys: Vec::new(),
             key_policy: KeyPolicy::default(),
         })
+    }
+
+    fn periods(&mut self) -> Read<Vec<KeyPeriod>> {
+        let mut keys = Vec::new();
+        for _ in 0..self.u32()? {
+            keys.push(KeyPeriod {
+                since: Seq(self.u64()?),
+                vkey: self.text()?.into(),
+            });
+        }
+        Ok(keys)
     }
 
     fn key_policy(&mut self) -> Read<KeyPolicy> {

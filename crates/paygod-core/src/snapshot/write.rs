@@ -8,7 +8,7 @@ use crate::accounts::{AccountView, Balances};
 use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{Level, PackBook, PackStage};
 use crate::pendings::{Pending, Stage};
-use crate::state::{Book, State};
+use crate::state::{Book, KeyPeriod, State};
 
 /// Bytes of one account, about: what is reserved at once.
 const ACCOUNT_BYTES_TYPICAL: usize = 128;
@@ -24,11 +24,13 @@ pub(super) fn state(state: &State, out: &mut Vec<u8>) {
         Some(book) => {
             // A book without them has the bytes it always had: their digests are sealed.
             let has_policy = book.key_policy != KeyPolicy::default();
-            out.push(match (book.hybrid_key.is_some(), has_policy) {
-                (false, false) => 1,
-                (true, false) => 2,
-                (false, true) => 3,
-                (true, true) => 4,
+            out.push(match (book.hybrid_keys.len(), has_policy) {
+                (0, false) => 1,
+                (1, false) => 2,
+                (0, true) => 3,
+                (1, true) => 4,
+                (_, false) => 5,
+                (_, true) => 6,
             });
             self::book(book, out);
         }
@@ -101,24 +103,30 @@ fn book(book: &Book, out: &mut Vec<u8>) {
         text(key, out);
     }
     u32(book.root_threshold, out);
-    length(book.checkpoint_keys.len(), out);
-    for key in &book.checkpoint_keys {
-        u64(key.since.get(), out);
-        text(&key.vkey, out);
-    }
+    periods(&book.checkpoint_keys, out);
     length(book.revoked.len(), out);
     for key in &book.revoked {
         u64(key.at.get(), out);
         text(&key.vkey, out);
         u64(key.last_good.get(), out);
     }
-    if let Some(key) = &book.hybrid_key {
-        text(key, out);
+    match &book.hybrid_keys[..] {
+        [] => {}
+        [first] => text(&first.vkey, out),
+        several => periods(several, out),
     }
     if book.key_policy != KeyPolicy::default() {
         for (_, limit) in book.key_policy.limits() {
             optional(limit, out);
         }
+    }
+}
+
+fn periods(keys: &[KeyPeriod], out: &mut Vec<u8>) {
+    length(keys.len(), out);
+    for key in keys {
+        u64(key.since.get(), out);
+        text(&key.vkey, out);
     }
 }
 

@@ -88,6 +88,7 @@ fn documents_have_one_spelling() {
         revoked: vkey(1),
         last_good: Seq(4),
         new: vkey(2),
+        hybrid: None,
     };
     let text = revocation.to_text();
     assert_eq!(RevocationText::from_text(&text), Ok(revocation));
@@ -110,6 +111,7 @@ fn a_revocation_signed_on_three_machines_seals() {
         revoked: vkey(1),
         last_good: Seq(4),
         new: vkey(2),
+        hybrid: None,
     }
     .to_text();
     let keys = book.state.book().unwrap().clone();
@@ -118,7 +120,7 @@ fn a_revocation_signed_on_three_machines_seals() {
         signed(&text, &signer(2)),
         signed(&text, &root(1)),
     ];
-    let revocation = RevocationText::signed(&notes, &keys).unwrap();
+    let (_, revocation) = RevocationText::signed(&notes, &keys).unwrap();
     assert_eq!(revocation.signatures.len(), 2);
     book.system(SystemCommand::KeyRevoke(revocation)).unwrap();
 

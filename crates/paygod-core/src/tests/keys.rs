@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::book::{Book, ORIGIN, genesis, root, root_vkey, signer, vkey};
 use crate::ceremony::RevocationText;
-use crate::entry::{KeyRevocation, KeyRotation, RootSignature};
-use crate::{CommandError, State, SystemCommand};
+use crate::entry::{HybridChange, KeyRevocation, KeyRotation, RootSignature};
+use crate::{CommandError, KeyPeriod, State, SystemCommand};
 use paygod_types::{Seq, Timestamp};
 
 pub(super) fn rotation(seq: Seq, old: u8, new: u8) -> KeyRotation {
-    let message = KeyRotation::message(ORIGIN, seq, &vkey(old), &vkey(new));
+    let message = KeyRotation::message(ORIGIN, seq, [&vkey(old), &vkey(new)], None);
     KeyRotation {
+        hybrid: None,
         new: vkey(new),
         old: vkey(old),
         signature_new: signer(new).sign_bytes(message.as_bytes()),
@@ -25,6 +26,7 @@ pub(super) fn revocation(origin: &str, stolen: (u8, u64), new: u8, roots: &[u8])
         revoked: vkey(stolen.0),
         last_good: Seq(stolen.1),
         new: vkey(new),
+        hybrid: None,
     };
     let message = text.to_text();
     let signatures = roots.iter().map(|number| RootSignature {
@@ -32,6 +34,7 @@ pub(super) fn revocation(origin: &str, stolen: (u8, u64), new: u8, roots: &[u8])
         signature: root(*number).sign_bytes(message.as_bytes()),
     });
     KeyRevocation {
+        hybrid: None,
         last_good: text.last_good,
         signature_new: signer(new).sign_bytes(message.as_bytes()),
         signatures: signatures.collect(),
@@ -52,7 +55,7 @@ fn revocation_by_enough_roots_takes_the_key_out_of_force() {
             &[1, 3],
         )))
         .unwrap();
-    assert_eq!(effects.checkpoint_key, Some(vkey(2)));
+    assert_eq!(effects.keys.unwrap().checkpoint, vkey(2));
     let keys = book.state.book().unwrap();
     assert!(keys.is_revoked(&vkey(1)) && !keys.is_revoked(&vkey(2)));
     assert_eq!(
@@ -191,7 +194,7 @@ fn rotation_signed_by_both_keys_takes_over() {
     let effects = book
         .system(SystemCommand::KeyRotate(rotation(seq, 1, 2)))
         .unwrap();
-    assert_eq!(effects.checkpoint_key, Some(vkey(2)));
+    assert_eq!(effects.keys.unwrap().checkpoint, vkey(2));
     let keys = &book.state.book().unwrap().checkpoint_keys;
     assert!(
         keys.iter()
@@ -301,6 +304,10 @@ fn a_hybrid_key_is_an_ml_dsa_key_of_the_log_and_stays_with_the_state() {
         let key = MlDsa44Cosigner::new(KeyName::parse(name).unwrap(), &[7; 32]).unwrap();
         key.verifier_key().to_string().into()
     };
+    let periods = || -> Vec<KeyPeriod> {
+        let (since, vkey) = (Seq(0), ml_dsa(ORIGIN));
+        vec![KeyPeriod { since, vkey }]
+    };
     let ed25519: Arc<str> = Ed25519Cosigner::new(KeyName::parse(ORIGIN).unwrap(), &[7; 32])
         .unwrap()
         .verifier_key()
@@ -329,12 +336,189 @@ fn a_hybrid_key_is_an_ml_dsa_key_of_the_log_and_stays_with_the_state() {
     state.to_snapshot(&mut bytes);
     let restored = State::from_snapshot(&bytes).unwrap();
     let book = restored.book().unwrap();
-    assert_eq!(book.hybrid_key, Some(ml_dsa(ORIGIN)));
+    assert_eq!(book.hybrid_keys, periods());
     assert!(book.hybrid_verifier().is_some());
     let rotated = book.rotate(&rotation(Seq(1), 1, 2), Seq(1)).unwrap();
-    assert_eq!(rotated.hybrid_key, Some(ml_dsa(ORIGIN)));
+    assert_eq!(rotated.hybrid_keys, periods());
     // A book without one has the bytes it always had.
     let (plain, entry) = begin(None).unwrap();
     assert!(!String::from_utf8(entry).unwrap().contains("hybrid"));
     assert!(plain.book().unwrap().hybrid_verifier().is_none());
+}
+
+fn cosigner(seed: u8) -> paygod_tlog::MlDsa44Cosigner {
+    let name = paygod_tlog::KeyName::parse(ORIGIN).unwrap();
+    paygod_tlog::MlDsa44Cosigner::new(name, &[seed; 32]).unwrap()
+}
+
+fn hybrid_vkey(seed: u8) -> Arc<str> {
+    use paygod_tlog::Cosigner;
+    cosigner(seed).verifier_key().to_string().into()
+}
+
+/// A book whose ML-DSA-44 key is that of seed 7.
+fn hybrid_book() -> crate::Book {
+    let mut genesis = genesis();
+    genesis.hybrid_key = Some(hybrid_vkey(7));
+    crate::Book::begin(&genesis).unwrap()
+}
+
+/// What an ML-DSA-44 key `new` adds to a change of keys, `by` signing as the old one.
+fn change(message: &str, [by, new]: [u8; 2]) -> Option<Box<HybridChange>> {
+    use paygod_tlog::Cosigner;
+    let sign = |seed| cosigner(seed).sign_message(message.as_bytes()).unwrap();
+    Some(Box::new(HybridChange {
+        new: hybrid_vkey(new),
+        signature_new: sign(new).try_into().unwrap(),
+        signature_old: sign(by).try_into().unwrap(),
+    }))
+}
+
+/// A rotation of both keys, from `[1, 7]` to `[new, hybrid]`, with `by` signing as the old ML-DSA-44 key.
+fn both(seq: Seq, new: u8, by: u8, hybrid: u8) -> KeyRotation {
+    let keys = [&*vkey(1), &*vkey(new)];
+    let message = KeyRotation::message(ORIGIN, seq, keys, Some(&hybrid_vkey(hybrid)));
+    KeyRotation {
+        hybrid: change(&message, [by, hybrid]),
+        signature_new: signer(new).sign_bytes(message.as_bytes()),
+        signature_old: signer(1).sign_bytes(message.as_bytes()),
+        ..rotation(seq, 1, new)
+    }
+}
+
+#[test]
+fn a_rotation_signed_by_all_four_keys_replaces_both_and_the_history_stays_with_the_state() {
+    let seq = Seq(1);
+    let rotated = hybrid_book().rotate(&both(seq, 2, 7, 8), seq).unwrap();
+    let keys = rotated.in_force().unwrap();
+    assert_eq!(
+        (keys.checkpoint, keys.hybrid),
+        (vkey(2), Some(hybrid_vkey(8)))
+    );
+    let history: Vec<_> = (rotated.hybrid_keys.iter())
+        .map(|key| (key.since, key.vkey.clone()))
+        .collect();
+    assert_eq!(history, [(Seq(0), hybrid_vkey(7)), (seq, hybrid_vkey(8))]);
+    for policy in [None, Some(9)] {
+        let mut state = State::new();
+        state.size = 2;
+        let mut book = rotated.clone();
+        book.key_policy.age_s = policy;
+        state.book = Some(Arc::new(book));
+        let mut bytes = Vec::new();
+        state.to_snapshot(&mut bytes);
+        let restored = State::from_snapshot(&bytes).unwrap();
+        assert_eq!(restored.book(), state.book());
+    }
+}
+
+#[test]
+fn an_entry_that_changes_both_keys_has_one_spelling() {
+    let rotate = crate::Body::KeyRotate(both(Seq(1), 2, 7, 8));
+    let mut revocation = revocation(ORIGIN, (1, 0), 2, &[1, 2]);
+    revocation.hybrid = change("", [7, 8]);
+    let revoke = crate::Body::KeyRevoke(revocation);
+    for (body, name) in [(rotate, "key_rotate:1"), (revoke, "key_revoke:1")] {
+        let entry = crate::Entry {
+            seq: Seq(1),
+            time: Timestamp::EPOCH,
+            id: paygod_types::RequestId::system(name).unwrap(),
+            by: None,
+            request: None,
+            body,
+        };
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        assert_eq!(crate::Entry::decode(&bytes).unwrap(), entry);
+        assert!(bytes.len() < 12_000, "{}", bytes.len());
+    }
+}
+
+#[test]
+fn a_rotation_of_the_ml_dsa_key_is_refused_unless_every_part_holds() {
+    let book = hybrid_book();
+    let seq = Seq(1);
+    let good = both(seq, 2, 7, 8);
+    let with = |change: fn(&mut KeyRotation)| {
+        let mut wrong = good.clone();
+        change(&mut wrong);
+        wrong
+    };
+    let table: [(&str, KeyRotation); 8] = [
+        ("another seq", both(Seq(2), 2, 7, 8)),
+        ("a key not in force", both(seq, 2, 9, 8)),
+        ("the same key", both(seq, 2, 7, 7)),
+        ("taken off", with(|wrong| wrong.hybrid = None)),
+        (
+            "put on",
+            KeyRotation {
+                hybrid: good.hybrid.clone(),
+                ..rotation(seq, 1, 2)
+            },
+        ),
+        (
+            "not held by who asks",
+            with(|wrong| {
+                let change = wrong.hybrid.as_mut().unwrap();
+                change.signature_new = change.signature_old;
+            }),
+        ),
+        (
+            "an Ed25519 key",
+            with(|wrong| wrong.hybrid.as_mut().unwrap().new = vkey(3)),
+        ),
+        (
+            "another's key",
+            with(|wrong| wrong.hybrid.as_mut().unwrap().new = hybrid_vkey(9)),
+        ),
+    ];
+    for (what, wrong) in table {
+        assert!(book.rotate(&wrong, seq).is_err(), "{what}");
+    }
+    let plain = crate::Book::begin(&genesis()).unwrap();
+    assert!(
+        plain.rotate(&good, seq).is_err(),
+        "a book that is not hybrid"
+    );
+    let rotated = book.rotate(&good, seq).unwrap();
+    let back = KeyRotation::message(ORIGIN, Seq(2), [&vkey(2), &vkey(3)], Some(&hybrid_vkey(7)));
+    let back = KeyRotation {
+        hybrid: change(&back, [8, 7]),
+        signature_new: signer(3).sign_bytes(back.as_bytes()),
+        signature_old: signer(2).sign_bytes(back.as_bytes()),
+        ..rotation(Seq(2), 2, 3)
+    };
+    assert!(rotated.rotate(&back, Seq(2)).is_err(), "back to a used key");
+}
+
+#[test]
+fn root_keys_replace_the_ml_dsa_key_only_together_with_its_own_signature() {
+    let book = hybrid_book();
+    let text = RevocationText {
+        origin: ORIGIN.into(),
+        revoked: vkey(1),
+        last_good: Seq(0),
+        new: vkey(2),
+        hybrid: Some(hybrid_vkey(8)),
+    };
+    let message = text.to_text();
+    assert_eq!(RevocationText::from_text(&message), Ok(text));
+    let longer = format!("{message}more\n");
+    assert!(RevocationText::from_text(&longer).is_err());
+    let revocation = |by| {
+        let mut revocation = revocation(ORIGIN, (1, 0), 2, &[1, 2]);
+        for signed in &mut revocation.signatures {
+            let number = if signed.key == root_vkey(1) { 1 } else { 2 };
+            signed.signature = root(number).sign_bytes(message.as_bytes());
+        }
+        revocation.signature_new = signer(2).sign_bytes(message.as_bytes());
+        revocation.hybrid = change(&message, [by, 8]);
+        revocation
+    };
+    let revoked = book.revoke(&revocation(7), Seq(3)).unwrap();
+    assert_eq!(revoked.hybrid_key(), Some(&*hybrid_vkey(8)));
+    assert!(book.revoke(&revocation(9), Seq(3)).is_err());
+    let mut bare = revocation(7);
+    bare.hybrid = None;
+    assert!(book.revoke(&bare, Seq(3)).is_err());
 }

@@ -8,7 +8,7 @@ use paygod_core::engine;
 use paygod_core::entry::Genesis;
 use paygod_core::{State, SystemCommand};
 use paygod_store::{Book, FileKek, Group, Options};
-use paygod_tlog::{Cosigner as _, KeyName};
+use paygod_tlog::KeyName;
 use paygod_types::Seq;
 
 use super::error::BookError;
@@ -27,7 +27,7 @@ pub struct BookOptions {
     /// files of the folder.
     pub keys: Option<String>,
     /// Whether every checkpoint also carries an ML-DSA-44 cosignature by the log: what is sealed today then
-    /// holds against a quantum computer too. Genesis fixes its key.
+    /// holds against a quantum computer too. Genesis fixes its first key.
     pub hybrid: bool,
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
 
-use paygod_core::{Balances, Touched};
+use paygod_core::{Balances, KeysInForce, Touched};
 use paygod_store::{BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles};
 use paygod_tlog::{Hash, leaf_hash};
 use paygod_types::Amount;
@@ -23,10 +23,10 @@ use super::work::Work;
 pub(super) struct Integrator {
     pub(super) tree: TreeFiles,
     pub(super) balances: HistoryWriter,
-    /// The checkpoint key in force at the tree's size.
-    pub(super) vkey: Arc<str>,
-    /// The key before, if it was rotated out since the ledger was opened.
-    pub(super) before: Option<Arc<str>>,
+    /// The keys in force at the tree's size.
+    pub(super) keys: KeysInForce,
+    /// The keys before, if they were rotated out since the ledger was opened.
+    pub(super) before: Option<KeysInForce>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) snapshotter: Snapshotter,
     pub(super) groups: Receiver<Work>,
@@ -63,15 +63,15 @@ impl Integrator {
         self.tree.append(leaves)?;
         self.balances
             .apply_all(work.changes.iter(work.group.first_seq()))?;
-        for (vkey, is_rotation) in work.keys.drain(..) {
-            let before = std::mem::replace(&mut self.vkey, vkey);
+        for (keys, is_rotation) in work.keys.drain(..) {
+            let before = std::mem::replace(&mut self.keys, keys);
             // A key that was revoked signs nothing more.
             self.before = is_rotation.then_some(before);
         }
         self.shared.progress.set_integrated(self.tree.size());
         self.outbox.post(Due {
             head: self.tree.head(),
-            vkey: Arc::clone(&self.vkey),
+            keys: self.keys.clone(),
             before: self.before.clone(),
         });
         let snapshot = match work.snapshot.take() {

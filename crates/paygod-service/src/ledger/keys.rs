@@ -17,14 +17,35 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use paygod_keys::{Algorithm, NoteKey, Provider, ProviderError};
-use paygod_tlog::{Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner};
+use paygod_core::KeysInForce;
+use paygod_keys::{Algorithm, CosignerKey, NoteKey, Provider, ProviderError};
+use paygod_tlog::{Cosigner, Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner, VerifierKey};
 use paygod_types::{Code, code};
 use zeroize::Zeroizing;
 
 /// Signs checkpoints: in memory, in an HSM, behind a KMS. The ledger calls it from one thread, off
 /// the path of requests.
 pub type CheckpointSigner = Arc<dyn NoteSigner + Send + Sync>;
+
+/// Cosigns the checkpoints of a hybrid book, on the same thread.
+pub(super) type HybridSigner = Arc<dyn Cosigner + Send + Sync>;
+
+/// The signers of a book's checkpoints.
+#[derive(Clone)]
+pub(super) struct Signers {
+    pub(super) checkpoint: CheckpointSigner,
+    pub(super) hybrid: Option<HybridSigner>,
+}
+
+impl Signers {
+    pub(super) fn vkeys(&self) -> KeysInForce {
+        let hybrid = self.hybrid.as_ref();
+        KeysInForce {
+            checkpoint: self.checkpoint.verifier_key().to_string().into(),
+            hybrid: hybrid.map(|key| key.verifier_key().to_string().into()),
+        }
+    }
+}
 
 /// The folder of key files within a book's.
 const FOLDER: &str = "keys";
@@ -216,19 +237,18 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), KeyFileError> {
     for file in KeyFile::COMMON {
         write_new(to, file, &*read(from, file)?)?;
     }
-    if KeyFile::Hybrid.path(from).exists() {
-        write_new(to, KeyFile::Hybrid, &*read(from, KeyFile::Hybrid)?)?;
-    }
     let provider = from.join(FOLDER).join(PROVIDER);
     if let Ok(line) = fs::read_to_string(&provider) {
         write_provider(to, line.trim_end())?;
     }
-    for path in checkpoint_files(from)? {
-        let Some(name) = path.file_name() else {
-            continue;
-        };
-        let key = read_at(path.clone(), KeyFile::Checkpoint)?;
-        write_at(to.join(FOLDER).join(name), KeyFile::Checkpoint, &key)?;
+    for file in [KeyFile::Checkpoint, KeyFile::Hybrid] {
+        for path in files(from, file)? {
+            let Some(name) = path.file_name() else {
+                continue;
+            };
+            let key = read_at(path.clone(), file)?;
+            write_at(to.join(FOLDER).join(name), file, &key)?;
+        }
     }
     Ok(())
 }
@@ -251,8 +271,9 @@ pub(super) fn write_provider(book: &Path, uri: &str) -> Result<(), KeyFileError>
         .map_err(|source| KeyFileError::Io { path, source })
 }
 
-/// Key files of checkpoint keys: the first, and those that rotations made.
-fn checkpoint_files(book: &Path) -> Result<Vec<PathBuf>, KeyFileError> {
+/// Key files of one kind: the first, and those that rotations made.
+fn files(book: &Path, file: KeyFile) -> Result<Vec<PathBuf>, KeyFileError> {
+    let stem = file.name().trim_end_matches(".key");
     let folder = book.join(FOLDER);
     let refused = |source| KeyFileError::Io {
         path: folder.clone(),
@@ -262,7 +283,7 @@ fn checkpoint_files(book: &Path) -> Result<Vec<PathBuf>, KeyFileError> {
     for entry in fs::read_dir(&folder).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("checkpoint") && name.ends_with(".key")) {
+        if name.is_some_and(|name| name.starts_with(stem) && name.ends_with(".key")) {
             files.push(path);
         }
     }
@@ -318,47 +339,112 @@ impl BookKeys {
             let signer = provider.find(&NoteKey::public_key_of(vkey)?)?;
             return Ok(Arc::new(NoteKey::new(self.name.clone(), signer)?));
         }
-        for path in checkpoint_files(&self.dir)? {
+        for path in files(&self.dir, KeyFile::Checkpoint)? {
             let seed = read_at(path, KeyFile::Checkpoint)?;
             let signer = Ed25519Signer::new(self.name.clone(), &seed);
             if signer.verifier_key().to_string() == vkey {
                 return Ok(Arc::new(signer));
             }
         }
-        let path = self.dir.join(FOLDER);
-        let vkey = vkey.to_owned();
-        Err(KeyFileError::NotHere { path, vkey }.into())
+        Err(self.not_here(vkey))
     }
 
-    /// Makes a key that was replaced unable to sign ever again.
+    fn not_here(&self, vkey: &str) -> BookKeyError {
+        let path = self.dir.join(FOLDER);
+        let vkey = vkey.to_owned();
+        KeyFileError::NotHere { path, vkey }.into()
+    }
+
+    /// Makes a key that was replaced unable to sign ever again, of whichever kind.
     pub(super) fn retire(&self, vkey: &str) -> Result<(), BookKeyError> {
         let public = NoteKey::public_key_of(vkey)?;
-        if let Some(provider) = &self.provider {
-            return Ok(provider.retire(&public)?);
-        }
-        for path in checkpoint_files(&self.dir)? {
-            let seed = read_at(path.clone(), KeyFile::Checkpoint)?;
-            let signer = Ed25519Signer::new(self.name.clone(), &seed);
-            if signer.verifier_key().to_string() == vkey {
+        let file = match public.algorithm {
+            Algorithm::MlDsa44 => KeyFile::Hybrid,
+            _ => KeyFile::Checkpoint,
+        };
+        for path in files(&self.dir, file)? {
+            let seed = read_at(path.clone(), file)?;
+            let found = match file {
+                KeyFile::Hybrid => self.cosigner(&seed)?.verifier_key().to_string(),
+                _ => Ed25519Signer::new(self.name.clone(), &seed)
+                    .verifier_key()
+                    .to_string(),
+            };
+            if found == vkey {
                 // What a file system keeps of it is another matter: keys that count are not in files.
                 fs::remove_file(&path).map_err(|source| KeyFileError::Io { path, source })?;
                 return Ok(());
             }
         }
-        Ok(())
+        match self.provider_of(public.algorithm) {
+            Some(provider) => Ok(provider.retire(&public)?),
+            None => Ok(()),
+        }
     }
 
-    /// Makes the key that cosigns the checkpoints of a hybrid book. It is a file wherever the others are:
-    /// hardware that knows ML-DSA is rare, and this key alone signs nothing that counts.
-    pub(super) fn create_hybrid(&self) -> Result<MlDsa44Cosigner, BookKeyError> {
-        let seed = create(&self.dir, KeyFile::Hybrid)?;
-        Ok(MlDsa44Cosigner::new(self.name.clone(), &seed)?)
+    fn cosigner(&self, seed: &[u8; 32]) -> Result<MlDsa44Cosigner, BookKeyError> {
+        Ok(MlDsa44Cosigner::new(self.name.clone(), seed)?)
     }
 
-    /// The key that cosigns the checkpoints of a hybrid book.
-    pub(super) fn find_hybrid(&self) -> Result<MlDsa44Cosigner, BookKeyError> {
-        let seed = read(&self.dir, KeyFile::Hybrid)?;
-        Ok(MlDsa44Cosigner::new(self.name.clone(), &seed)?)
+    /// The provider, if it keeps such keys. ML-DSA-44 keys are files beside one that does not: hardware that knows
+    /// ML-DSA is rare, and this key alone signs nothing that counts.
+    fn provider_of(&self, algorithm: Algorithm) -> Option<&dyn Provider> {
+        let provider = self.provider.as_deref();
+        provider.filter(|provider| provider.makes(algorithm))
+    }
+
+    /// Makes a key that cosigns the checkpoints of a hybrid book.
+    pub(super) fn create_hybrid(&self) -> Result<HybridSigner, BookKeyError> {
+        if let Some(provider) = self.provider_of(Algorithm::MlDsa44) {
+            let signer = provider.create(Algorithm::MlDsa44)?;
+            return Ok(Arc::new(CosignerKey::new(self.name.clone(), signer)?));
+        }
+        let seed = draw()?;
+        let signer = self.cosigner(&seed)?;
+        self.write_next(KeyFile::Hybrid, signer.verifier_key(), &seed)?;
+        Ok(Arc::new(signer))
+    }
+
+    /// The key that cosigns the checkpoints of a hybrid book. It may be older than the provider's knowing such keys.
+    pub(super) fn find_hybrid(&self, vkey: &str) -> Result<HybridSigner, BookKeyError> {
+        for path in files(&self.dir, KeyFile::Hybrid)? {
+            let signer = self.cosigner(&*read_at(path, KeyFile::Hybrid)?)?;
+            if signer.verifier_key().to_string() == vkey {
+                return Ok(Arc::new(signer));
+            }
+        }
+        let Some(provider) = self.provider_of(Algorithm::MlDsa44) else {
+            return Err(self.not_here(vkey));
+        };
+        let signer = provider.find(&NoteKey::public_key_of(vkey)?)?;
+        Ok(Arc::new(CosignerKey::new(self.name.clone(), signer)?))
+    }
+
+    /// Makes the keys that take over, the ML-DSA-44 one too in a hybrid book.
+    pub(super) fn create_all(&self, is_hybrid: bool) -> Result<Signers, BookKeyError> {
+        let checkpoint = self.create()?;
+        let hybrid = is_hybrid.then(|| self.create_hybrid()).transpose();
+        let hybrid = hybrid.inspect_err(|_| {
+            // Nobody will ever need it. Should this fail too, a key lies about that signs nothing.
+            let _left = self.retire(&checkpoint.verifier_key().to_string());
+        })?;
+        Ok(Signers { checkpoint, hybrid })
+    }
+
+    /// Retires keys that never came into force. Should this fail, they lie about and sign nothing.
+    pub(super) fn forget(&self, keys: &KeysInForce) {
+        for vkey in [Some(&keys.checkpoint), keys.hybrid.as_ref()] {
+            let _left = vkey.map(|vkey| self.retire(vkey));
+        }
+    }
+
+    /// The signers of the keys that the ledger names.
+    pub(super) fn find_all(&self, keys: &KeysInForce) -> Result<Signers, BookKeyError> {
+        let hybrid = keys.hybrid.as_deref();
+        Ok(Signers {
+            checkpoint: self.find(&keys.checkpoint)?,
+            hybrid: hybrid.map(|vkey| self.find_hybrid(vkey)).transpose()?,
+        })
     }
 
     /// Makes a new checkpoint key where the others are.
@@ -369,14 +455,25 @@ impl BookKeys {
         }
         let seed = draw()?;
         let signer = Ed25519Signer::new(self.name.clone(), &seed);
-        let first = KeyFile::Checkpoint.path(&self.dir);
+        self.write_next(KeyFile::Checkpoint, signer.verifier_key(), &seed)?;
+        Ok(Arc::new(signer))
+    }
+
+    /// Writes a new key's file beside those that are there.
+    fn write_next(
+        &self,
+        file: KeyFile,
+        key: &VerifierKey,
+        seed: &[u8; 32],
+    ) -> Result<(), KeyFileError> {
+        let first = file.path(&self.dir);
         let path = if first.exists() {
-            first.with_file_name(format!("checkpoint-{}.key", signer.verifier_key().id()))
+            let stem = file.name().trim_end_matches(".key");
+            first.with_file_name(format!("{stem}-{}.key", key.id()))
         } else {
             first
         };
-        write_at(path, KeyFile::Checkpoint, &seed)?;
-        Ok(Arc::new(signer))
+        write_at(path, file, seed)
     }
 }
 

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use paygod_anchor::witness::ask::Asker;
 use paygod_core::key_policy::KeyPolicy;
-use paygod_core::{EntryHead, State, WindowKey};
+use paygod_core::{Book as CoreBook, EntryHead, KeyPeriod, KeysInForce, State, WindowKey};
 use paygod_keys::Provider;
 use paygod_store::{
     BalanceHistory, Blobs, Book, BookFiles, BookLock, Disk, EntryBuf, FileKek, Finder, Kek,
     OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault, Witnessed,
     expect_book,
 };
-use paygod_tlog::{Cosigner as _, KeyName, MlDsa44Cosigner, TlogPolicy, leaf_hash};
+use paygod_tlog::{KeyName, TlogPolicy, leaf_hash};
 use paygod_types::{Seq, Timestamp, write_hex};
 
 use super::anchors::{self, AnchorPolicy, Anchorer, Folder};
@@ -27,7 +27,7 @@ use super::error::BookError;
 use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
-use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile};
+use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile, Signers};
 use super::outcome::{Answer, Submission, SubmitError};
 use super::publish::{Due, Key, Leaving, Outbox, Publisher};
 use super::rotate::Rotator;
@@ -169,9 +169,8 @@ impl Ledger {
         let window_key = WindowKey::new(&*keys::read(dir, KeyFile::Window)?);
         let ruleset = rulesets::build(&book.blobs, &fold.state.policy().set)?;
         let outbox = Arc::new(Outbox::default());
-        let (keys, vkey) = book_keys(dir, &options, &fold.state)?;
-        let key = checkpoint_key(&keys, &vkey)?;
-        let hybrid = hybrid_key(&keys, &fold.state)?;
+        let (keys, in_force) = book_keys(dir, &options, &fold.state)?;
+        let key = signing_keys(&keys, &in_force)?;
         let leaving = leaving(&fold.state);
         let since_seq = fold.state.checkpoint_key().map_or(Seq(0), |key| key.since);
         let size = book.reader.size();
@@ -242,7 +241,6 @@ impl Ledger {
             checkpoints: book.checkpoints,
             keys,
             key,
-            hybrid,
             every: options.publish_every,
             overlap: options.rotation_overlap,
             leaving,
@@ -251,13 +249,13 @@ impl Ledger {
         };
         let opened = Due {
             head: book.tree.head(),
-            vkey: Arc::clone(&vkey),
+            keys: in_force.clone(),
             before: None,
         };
         let integrator = Integrator {
             tree: book.tree,
             balances: book.history,
-            vkey,
+            keys: in_force,
             before: None,
             outbox,
             snapshotter: book.snapshots,
@@ -496,17 +494,17 @@ fn genesis(book: &Book, state: &State, dir: &Path) -> Result<Begun, BookError> {
     })
 }
 
-/// Where the book's checkpoint keys are, and which is in force.
+/// Where the book's keys are, and which are in force.
 fn book_keys(
     dir: &Path,
     options: &OpenOptions,
     state: &State,
-) -> Result<(BookKeys, Arc<str>), BookError> {
+) -> Result<(BookKeys, KeysInForce), BookError> {
     let none = || BookError::NoGenesis {
         path: dir.to_path_buf(),
     };
     let origin = Arc::clone(&state.book().ok_or_else(none)?.origin);
-    let vkey = Arc::clone(&state.checkpoint_key().ok_or_else(none)?.vkey);
+    let in_force = state.book().and_then(CoreBook::in_force).ok_or_else(none)?;
     let name = KeyName::parse(&origin).map_err(|reason| BookError::Origin {
         origin: origin.to_string(),
         reason: reason.to_string(),
@@ -517,51 +515,48 @@ fn book_keys(
         provider: options.provider.clone(),
         given: options.signer.clone(),
     };
-    Ok((keys, vkey))
-}
-
-/// The key that cosigns the checkpoints of a hybrid book: without it nothing could be published.
-fn hybrid_key(keys: &BookKeys, state: &State) -> Result<Option<MlDsa44Cosigner>, BookError> {
-    let Some(expected) = state.book().and_then(|book| book.hybrid_key.as_ref()) else {
-        return Ok(None);
-    };
-    let key = keys.find_hybrid()?;
-    let found = key.verifier_key().to_string();
-    if found != **expected {
-        let expected = expected.to_string();
-        return Err(BookError::Signer { expected, found });
-    }
-    Ok(Some(key))
+    Ok((keys, in_force))
 }
 
 /// Keys that were replaced before the book was opened.
 fn leaving(state: &State) -> Vec<Leaving> {
-    let keys = state.book().map_or(&[][..], |book| &book.checkpoint_keys);
-    let before = keys.split_last().map_or(&[][..], |(_, before)| before);
-    let until = Instant::now();
-    before
-        .iter()
-        .map(|period| Leaving {
-            vkey: Arc::clone(&period.vkey),
-            until,
-            key: None,
-        })
-        .collect()
+    let none = (&[][..], &[][..]);
+    let (checkpoint, hybrid) = (state.book()).map_or(none, |book| {
+        (&book.checkpoint_keys[..], &book.hybrid_keys[..])
+    });
+    let before = |keys: &[KeyPeriod]| -> Vec<Arc<str>> {
+        let before = keys.split_last().map_or(&[][..], |(_, before)| before);
+        before.iter().map(|key| Arc::clone(&key.vkey)).collect()
+    };
+    let vkeys = [before(checkpoint), before(hybrid)].concat();
+    vec![Leaving {
+        vkeys,
+        until: Instant::now(),
+        key: None,
+    }]
 }
 
-/// The key in force. A provider that does not answer just now delays checkpoints and is no reason not to
-/// open; one that answers and has not got it is.
-fn checkpoint_key(keys: &BookKeys, vkey: &Arc<str>) -> Result<Option<Key>, BookError> {
-    let signer = match (&keys.given, &keys.provider) {
-        (Some(given), None) => Arc::clone(given),
-        _ => match keys.find(vkey) {
-            Ok(signer) => signer,
-            Err(BookKeyError::Provider(error)) if error.retry => return Ok(None),
-            Err(error) => return Err(error.into()),
-        },
+/// The keys in force. A provider that does not answer just now delays checkpoints and is no reason not to
+/// open; one that answers and has not got them is.
+fn signing_keys(keys: &BookKeys, in_force: &KeysInForce) -> Result<Option<Key>, BookError> {
+    let found = match (&keys.given, &keys.provider) {
+        (Some(given), None) => {
+            let hybrid = in_force.hybrid.as_deref();
+            let hybrid = hybrid.map(|vkey| keys.find_hybrid(vkey)).transpose();
+            hybrid.map(|hybrid| Signers {
+                checkpoint: Arc::clone(given),
+                hybrid,
+            })
+        }
+        _ => keys.find_all(in_force),
     };
-    let key = Key::of(vkey, signer).map_err(|found| BookError::Signer {
-        expected: vkey.to_string(),
+    let signers = match found {
+        Ok(signers) => signers,
+        Err(BookKeyError::Provider(error)) if error.retry => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let key = Key::of(in_force, signers).map_err(|found| BookError::Signer {
+        expected: in_force.checkpoint.to_string(),
         found,
     })?;
     Ok(Some(key))

@@ -12,27 +12,28 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use paygod_core::KeysInForce;
 use paygod_store::{CheckpointError, Checkpoints};
 use paygod_tlog::{
-    Checkpoint, Ed25519Verifier, MlDsa44Cosigner, NoteError, NoteSigner, NoteVerifier,
-    SignedCheckpoint, SignedNote, TreeHead, cosign,
+    Checkpoint, Cosigner, Ed25519Verifier, NoteError, NoteSigner, NoteVerifier, SignedCheckpoint,
+    SignedNote, TreeHead, cosign,
 };
 
-use super::keys::{BookKeys, CheckpointSigner};
+use super::keys::{BookKeys, Signers};
 use super::shared::Shared;
 use super::witness::clock_s;
 
 /// How long the publisher waits at least between two attempts, so that it never spins.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// A tree and the key whose checkpoints of it count.
+/// A tree and the keys whose checkpoints of it count.
 #[derive(Clone, Debug)]
 pub(super) struct Due {
     pub(super) head: TreeHead,
-    pub(super) vkey: Arc<str>,
-    /// The key before, if it was rotated out since the ledger was opened: it signs beside the new one for
-    /// a while.
-    pub(super) before: Option<Arc<str>>,
+    pub(super) keys: KeysInForce,
+    /// The keys before, if they were rotated out since the ledger was opened: they sign beside the new ones
+    /// for a while.
+    pub(super) before: Option<KeysInForce>,
 }
 
 /// Between the integrator and the publisher: the newest tree, and nothing older.
@@ -93,33 +94,37 @@ impl Outbox {
     }
 }
 
-/// A signer, and how its signatures are checked.
+/// The signers, and how their signatures are checked.
 pub(super) struct Key {
-    vkey: Arc<str>,
-    signer: CheckpointSigner,
+    keys: KeysInForce,
+    signers: Signers,
     verifier: Ed25519Verifier,
 }
 
 impl Key {
-    /// The signer, if it is the one of the key that the ledger names.
-    pub(super) fn of(vkey: &Arc<str>, signer: CheckpointSigner) -> Result<Self, String> {
-        let found = signer.verifier_key();
-        if found.to_string() != **vkey {
-            return Err(found.to_string());
+    /// The signers, if they are those of the keys that the ledger names; else the first that is not.
+    pub(super) fn of(keys: &KeysInForce, signers: Signers) -> Result<Self, String> {
+        let found = signers.vkeys();
+        if found.checkpoint != keys.checkpoint {
+            return Err(found.checkpoint.to_string());
         }
-        let verifier = Ed25519Verifier::new(found).map_err(|error| error.to_string())?;
+        if found.hybrid != keys.hybrid {
+            return Err(found.hybrid.unwrap_or_default().to_string());
+        }
+        let verifier = Ed25519Verifier::new(signers.checkpoint.verifier_key());
         Ok(Self {
-            vkey: Arc::clone(vkey),
-            signer,
-            verifier,
+            keys: found,
+            verifier: verifier.map_err(|error| error.to_string())?,
+            signers,
         })
     }
 }
 
-/// A key that was replaced.
+/// Keys that were replaced.
 pub(super) struct Leaving {
-    pub(super) vkey: Arc<str>,
-    /// When the provider is to retire it, and since when it is not asked to sign any more.
+    /// Those that are not retired yet.
+    pub(super) vkeys: Vec<Arc<str>>,
+    /// When they are to be retired, and since when they are not asked to sign any more.
     pub(super) until: Instant,
     pub(super) key: Option<Key>,
 }
@@ -129,10 +134,8 @@ pub(super) struct Publisher {
     pub(super) origin: Arc<str>,
     pub(super) checkpoints: Checkpoints,
     pub(super) keys: BookKeys,
-    /// The key of the last checkpoint, or of the one that is due.
+    /// The keys of the last checkpoint, or of the one that is due.
     pub(super) key: Option<Key>,
-    /// Cosigns beside it when the book is hybrid.
-    pub(super) hybrid: Option<MlDsa44Cosigner>,
     /// How long at least between two checkpoints under load.
     pub(super) every: Duration,
     /// How long a key that was rotated out signs beside the new one.
@@ -190,34 +193,42 @@ impl Publisher {
     fn retire(&mut self) {
         let now = Instant::now();
         let keys = &self.keys;
-        self.leaving
-            .retain(|leaving| leaving.until > now || keys.retire(&leaving.vkey).is_err());
+        self.leaving.retain_mut(|leaving| {
+            if leaving.until <= now {
+                leaving.vkeys.retain(|vkey| keys.retire(vkey).is_err());
+            }
+            !leaving.vkeys.is_empty()
+        });
     }
 
-    /// Notes that a key was replaced. The last signer of a rotated key goes on beside the new one.
+    /// Notes that keys were replaced. The last signers of rotated keys go on beside the new ones.
     fn replaced(&mut self, due: &Due) {
         let Some(before) = &due.before else { return };
-        if self.leaving.iter().any(|leaving| leaving.vkey == *before) {
+        let vkeys: Vec<Arc<str>> = [Some(&before.checkpoint), before.hybrid.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|vkey| due.keys.hybrid.as_ref() != Some(vkey))
+            .cloned()
+            .collect();
+        let known = |leaving: &Leaving| leaving.vkeys.iter().any(|vkey| vkeys.contains(vkey));
+        if self.leaving.iter().any(known) {
             return;
         }
         let now = Instant::now();
         self.leaving.push(Leaving {
-            vkey: Arc::clone(before),
+            vkeys,
             until: now.checked_add(self.overlap).unwrap_or(now),
-            key: self.key.take_if(|key| key.vkey == *before),
+            key: self.key.take_if(|key| key.keys == *before),
         });
     }
 
     fn sign(&mut self, due: &Due) -> Result<SignedCheckpoint, String> {
         self.replaced(due);
         let key = match self.key.take() {
-            Some(key) if key.vkey == due.vkey => key,
+            Some(key) if key.keys == due.keys => key,
             _ => {
-                let signer = self
-                    .keys
-                    .find(&due.vkey)
-                    .map_err(|error| error.to_string())?;
-                Key::of(&due.vkey, signer)?
+                let signers = self.keys.find_all(&due.keys);
+                Key::of(&due.keys, signers.map_err(|error| error.to_string())?)?
             }
         };
         let key = self.key.insert(key);
@@ -225,30 +236,44 @@ impl Publisher {
             origin: self.origin.to_string(),
             head: due.head,
         };
-        let signer: &dyn NoteSigner = &*key.signer;
+        let signer: &dyn NoteSigner = &*key.signers.checkpoint;
         let mut signed =
             SignedCheckpoint::sign(checkpoint, &[signer]).map_err(|error| error.to_string())?;
         let verified = signed.verify(&self.origin, &[&key.verifier]);
         verified.map_err(|error| error.to_string())?;
-        if let Some(hybrid) = &self.hybrid {
-            let time = clock_s(&*self.shared.clock);
-            let text = signed.note().text().to_owned();
-            let cosigned = cosign(hybrid, &text, time).map_err(|error| error.to_string())?;
-            let added = signed.note_mut().add_signature(cosigned);
-            added.map_err(|error| error.to_string())?;
+        let time = clock_s(&*self.shared.clock);
+        if let Some(hybrid) = &key.signers.hybrid {
+            add_cosignature(&mut signed, &**hybrid, time)?;
         }
+        let hybrid = &key.keys.hybrid;
         for leaving in self.leaving.iter().filter_map(|one| one.key.as_ref()) {
-            // A courtesy to readers who only know the old key: the checkpoint counts without it.
+            // A courtesy to readers who only know the old keys: the checkpoint counts without it.
             let _kept = add_signature(&mut signed, leaving);
+            if let Some(cosigner) = &leaving.signers.hybrid
+                && leaving.keys.hybrid != *hybrid
+            {
+                let _kept = add_cosignature(&mut signed, &**cosigner, time);
+            }
         }
         Ok(signed)
     }
 }
 
+fn add_cosignature(
+    signed: &mut SignedCheckpoint,
+    cosigner: &dyn Cosigner,
+    time: u64,
+) -> Result<(), String> {
+    let cosigned = cosign(cosigner, signed.note().text(), time);
+    let cosigned = cosigned.map_err(|error| error.to_string())?;
+    let added = signed.note_mut().add_signature(cosigned);
+    added.map_err(|error| error.to_string())
+}
+
 /// Adds the signature of a key that is leaving, if it is sound.
 fn add_signature(signed: &mut SignedCheckpoint, leaving: &Key) -> Result<(), NoteError> {
     let text = signed.note().text().to_owned();
-    let signer: &dyn NoteSigner = &*leaving.signer;
+    let signer: &dyn NoteSigner = &*leaving.signers.checkpoint;
     for signature in SignedNote::sign(&text, &[signer])?.signatures() {
         if leaving.verifier.verify(&text, &signature.signature) {
             signed.note_mut().add_signature(signature.clone())?;

@@ -12,6 +12,7 @@ use super::errand::Errand;
 use super::keys::BookKeyError;
 use super::open::Ledger;
 use super::outcome::SubmitError;
+use super::rotate::hybrid_change;
 
 /// A key could not be revoked or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -83,8 +84,8 @@ impl Ledger {
         self.look(|state| state.book().cloned())
     }
 
-    /// Makes the replacement of a stolen checkpoint key, and the text that root keys are to sign. The
-    /// stolen key stays in force until [`Ledger::revoke`].
+    /// Makes the replacement of a stolen checkpoint key, and of the ML-DSA-44 key of a hybrid book, which lay
+    /// beside it, and the text that root keys are to sign. The stolen key stays in force until [`Ledger::revoke`].
     ///
     /// # Errors
     /// The book has no root keys, or the new key could not be made.
@@ -97,14 +98,16 @@ impl Ledger {
         if book.root_keys.is_empty() {
             return Err(KeyChangeError::NoRoots);
         }
-        let new = self.keys.create()?;
+        let new = self.keys.create_all(book.hybrid_key().is_some())?;
+        let vkeys = new.vkeys();
         let text = RevocationText {
             origin: Arc::clone(&self.origin),
             revoked: revoked.into(),
             last_good,
-            new: new.verifier_key().to_string().into(),
+            new: vkeys.checkpoint,
+            hybrid: vkeys.hybrid,
         };
-        let signer: &dyn NoteSigner = &*new;
+        let signer: &dyn NoteSigner = &*new.checkpoint;
         let note = SignedNote::sign(&text.to_text(), &[signer])?.to_bytes();
         Ok(RevocationDraft { text, note })
     }
@@ -117,9 +120,13 @@ impl Ledger {
     /// Signatures are missing or do not hold, or the ledger has stopped; nothing was sealed then.
     pub fn revoke(&self, notes: &[Vec<u8>]) -> Result<(Seq, Vec<u8>), KeyChangeError> {
         let book = self.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
-        let revocation = RevocationText::signed(notes, &book)?;
+        let (text, mut revocation) = RevocationText::signed(notes, &book)?;
         // Whoever seals it must be able to sign what follows.
         self.keys.find(&revocation.new)?;
+        if let (Some(new), Some(old)) = (&text.hybrid, book.hybrid_key()) {
+            let (new, old) = (self.keys.find_hybrid(new)?, self.keys.find_hybrid(old)?);
+            revocation.hybrid = hybrid_change(Some(&old), Some(&new), &text.to_text())?;
+        }
         let note = join(notes, paygod_core::ceremony::REVOCATION_HEADER)?;
         let size = self.seal(SystemCommand::KeyRevoke(revocation))?;
         Ok((Seq(size.saturating_sub(1)), note.to_bytes()))

@@ -1,23 +1,23 @@
-//! Replacing the checkpoint key while the ledger works: no pause, no lost request.
+//! Replacing the keys of checkpoints while the ledger works: no pause, no lost request.
 //!
 //! A rotation signs the number of its own entry, and signing may take long, so the entry is sealed by
 //! appointment: at a number a little ahead, once the log gets there. While the log stands still the next
 //! number will do. A number that was passed meanwhile costs another attempt, and nobody else anything.
 //!
-//! From its entry on the new key signs; for a while the old one signs beside it, so that readers who only
-//! know the old key are not cut off at once; then the provider retires it.
+//! From its entry on the new keys sign, in a hybrid book both; for a while the old ones sign beside them, so that readers who only
+//! know the old keys are not cut off at once; then they are retired.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use paygod_core::entry::KeyRotation;
-use paygod_core::{State, SystemCommand};
-use paygod_tlog::{NoteSigner, SignerError};
+use paygod_core::entry::{HybridChange, KeyRotation};
+use paygod_core::{Book, KeysInForce, State, SystemCommand};
+use paygod_tlog::{NoteSigner, SignerError, VerifierKey};
 use paygod_types::Seq;
 
 use super::errand::{Appointment, Errand};
-use super::keys::{BookKeys, CheckpointSigner};
+use super::keys::{BookKeys, HybridSigner, Signers};
 use super::open::Ledger;
 use super::outcome::SubmitError;
 use super::revoke::KeyChangeError;
@@ -32,15 +32,15 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How far ahead an appointment is made at least, once the first number was passed.
 const ENTRIES_AHEAD_MIN: u64 = 256;
 
-/// A key that took over.
+/// Keys that took over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotated {
     /// The entry.
     pub seq: Seq,
-    /// The key in force before, as a vkey.
-    pub old: String,
-    /// The key in force from here on, as a vkey.
-    pub new: String,
+    /// The keys in force before.
+    pub old: KeysInForce,
+    /// The keys in force from here on.
+    pub new: KeysInForce,
 }
 
 /// Rotates; one at a time.
@@ -53,7 +53,7 @@ pub(super) struct Rotator {
 }
 
 impl Ledger {
-    /// Replaces the checkpoint key by a new one, made where the others are.
+    /// Replaces the checkpoint key by a new one, made where the others are; in a hybrid book the ML-DSA-44 key too.
     ///
     /// # Errors
     /// A key could not be made or did not sign, or the ledger has stopped: the old key stays in force.
@@ -65,29 +65,29 @@ impl Ledger {
 impl Rotator {
     pub(super) fn rotate(&self) -> Result<Rotated, KeyChangeError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = self.keys.create()?;
-        let vkey: Arc<str> = new.verifier_key().to_string().into();
-        let rotated = self.seal(&new, &vkey);
-        if rotated.is_err() && !self.is_in_force(&vkey) {
-            // Nobody will ever need it. Should this fail too, a key lies about that signs nothing.
-            let _left = self.keys.retire(&vkey);
+        let is_hybrid = self.now()?.1.hybrid.is_some();
+        let new = self.keys.create_all(is_hybrid)?;
+        let vkeys = new.vkeys();
+        let rotated = self.seal(&new, &vkeys);
+        if rotated.is_err() && !self.is_in_force(&vkeys) {
+            self.keys.forget(&vkeys);
         }
         rotated
     }
 
-    fn seal(&self, new: &CheckpointSigner, vkey: &Arc<str>) -> Result<Rotated, KeyChangeError> {
+    fn seal(&self, new: &Signers, vkeys: &KeysInForce) -> Result<Rotated, KeyChangeError> {
         let mut ahead = 0;
         for _ in 0..ATTEMPTS_MAX {
             let (next, old) = self.now()?;
             let seq = Seq(next.get().saturating_add(ahead));
-            let rotation = self.signed(seq, &old, new, vkey)?;
+            let rotation = self.signed(seq, &old, new, vkeys)?;
             match self.keep_appointment(seq, rotation)? {
                 Kept::Sealed(size) => {
                     self.shared.progress.wait_durable(size)?;
                     return Ok(Rotated {
                         seq,
-                        old: old.to_string(),
-                        new: vkey.to_string(),
+                        old,
+                        new: vkeys.clone(),
                     });
                 }
                 Kept::Passed => {
@@ -101,13 +101,13 @@ impl Rotator {
         Err(KeyChangeError::NoTurn)
     }
 
-    /// The number of the next entry, and the key in force.
-    fn now(&self) -> Result<(Seq, Arc<str>), KeyChangeError> {
+    /// The number of the next entry, and the keys in force.
+    fn now(&self) -> Result<(Seq, KeysInForce), KeyChangeError> {
         let seen = self.look(|state| {
-            let key = state.checkpoint_key().map(|key| Arc::clone(&key.vkey));
-            (state.next_seq(), key.unwrap_or_default())
+            let keys = state.book().and_then(Book::in_force);
+            keys.map(|keys| (state.next_seq(), keys))
         })?;
-        Ok(seen)
+        seen.ok_or_else(|| SubmitError::Closed.into())
     }
 
     /// The entry that brought in the key in force.
@@ -116,8 +116,8 @@ impl Rotator {
         Ok(since.unwrap_or(Seq(0)))
     }
 
-    fn is_in_force(&self, vkey: &Arc<str>) -> bool {
-        self.now().is_ok_and(|(_, key)| key == *vkey)
+    fn is_in_force(&self, vkeys: &KeysInForce) -> bool {
+        self.now().is_ok_and(|(_, keys)| keys == *vkeys)
     }
 
     fn look<T: Send + 'static>(
@@ -136,17 +136,19 @@ impl Rotator {
     fn signed(
         &self,
         seq: Seq,
-        old: &Arc<str>,
-        new: &CheckpointSigner,
-        vkey: &Arc<str>,
+        old: &KeysInForce,
+        new: &Signers,
+        vkeys: &KeysInForce,
     ) -> Result<KeyRotation, KeyChangeError> {
-        let message = KeyRotation::message(&self.origin, seq, old, vkey);
-        let before = self.keys.find(old)?;
+        let keys = [&*old.checkpoint, &*vkeys.checkpoint];
+        let message = KeyRotation::message(&self.origin, seq, keys, vkeys.hybrid.as_deref());
+        let before = self.keys.find_all(old)?;
         Ok(KeyRotation {
-            new: Arc::clone(vkey),
-            old: Arc::clone(old),
-            signature_new: sign(&**new, &message)?,
-            signature_old: sign(&*before, &message)?,
+            hybrid: hybrid_change(before.hybrid.as_ref(), new.hybrid.as_ref(), &message)?,
+            new: Arc::clone(&vkeys.checkpoint),
+            old: Arc::clone(&old.checkpoint),
+            signature_new: sign(&*new.checkpoint, &message)?,
+            signature_old: sign(&*before.checkpoint, &message)?,
         })
     }
 
@@ -189,10 +191,30 @@ enum Kept {
 }
 
 fn sign(signer: &dyn NoteSigner, message: &str) -> Result<[u8; 64], KeyChangeError> {
-    let signature = signer.sign(message)?;
-    let refuse = |_| SignerError {
-        name: signer.verifier_key().name().clone(),
-        reason: "the signature is not one of Ed25519".to_owned(),
+    sized(signer.sign(message)?, signer.verifier_key())
+}
+
+/// What the ML-DSA-44 keys of a hybrid book add to a change of keys.
+pub(super) fn hybrid_change(
+    old: Option<&HybridSigner>,
+    new: Option<&HybridSigner>,
+    message: &str,
+) -> Result<Option<Box<HybridChange>>, KeyChangeError> {
+    let (Some(old), Some(new)) = (old, new) else {
+        return Ok(None);
     };
-    Ok(signature.as_slice().try_into().map_err(refuse)?)
+    let message = message.as_bytes();
+    Ok(Some(Box::new(HybridChange {
+        new: new.verifier_key().to_string().into(),
+        signature_new: sized(new.sign_message(message)?, new.verifier_key())?,
+        signature_old: sized(old.sign_message(message)?, old.verifier_key())?,
+    })))
+}
+
+fn sized<const N: usize>(signature: Vec<u8>, key: &VerifierKey) -> Result<[u8; N], KeyChangeError> {
+    let refuse = |_| SignerError {
+        name: key.name().clone(),
+        reason: "the signature has another length than such a key's".to_owned(),
+    };
+    Ok(signature.try_into().map_err(refuse)?)
 }

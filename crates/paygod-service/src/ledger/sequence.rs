@@ -336,9 +336,9 @@ impl Sequencer {
             return Err(self.broken(&error));
         }
         self.work.changes.push(effects);
-        if let Some(vkey) = &effects.checkpoint_key {
+        if let Some(keys) = &effects.keys {
             let is_rotation = effects.action == Action::KeyRotate;
-            self.work.keys.push((Arc::clone(vkey), is_rotation));
+            self.work.keys.push((keys.clone(), is_rotation));
         }
         if let (Action::EvidenceErase, Some(target)) = (effects.action, &effects.refers_to) {
             self.work.erased.push(target.seq);

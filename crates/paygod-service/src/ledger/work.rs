@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use paygod_core::Effects;
+use paygod_core::{Effects, KeysInForce};
 use paygod_store::{Group, PlacedInputs, Touch};
 use paygod_types::Seq;
 
@@ -62,8 +62,8 @@ pub(super) struct Work {
     /// What the group's entries refer to: durable before the group is.
     pub(super) inputs: PlacedInputs,
     pub(super) changes: Changes,
-    /// Checkpoint keys that came into force, and whether by rotation: seldom any.
-    pub(super) keys: Vec<(Arc<str>, bool)>,
+    /// Keys that came into force, and whether by rotation: seldom any.
+    pub(super) keys: Vec<(KeysInForce, bool)>,
     /// Entries whose inputs are to be erased once the group is durable.
     pub(super) erased: Vec<Seq>,
     pub(super) replies: Vec<Reply>,

@@ -25,7 +25,11 @@ impl TestBook {
 
     /// Whose checkpoints carry an ML-DSA-44 cosignature.
     pub(crate) fn hybrid() -> Self {
-        Self::made(OpenOptions::default(), true)
+        Self::hybrid_with(OpenOptions::default())
+    }
+
+    pub(crate) fn hybrid_with(open: OpenOptions) -> Self {
+        Self::made(open, true)
     }
 
     fn made(open: OpenOptions, hybrid: bool) -> Self {

@@ -349,8 +349,9 @@ impl Book {
         let old: Arc<str> = old_key.verifier_key().to_string().into();
         let new: Arc<str> = new_key.verifier_key().to_string().into();
         let seq = Seq(self.next_seq());
-        let message = KeyRotation::message(ORIGIN, seq, &old, &new);
+        let message = KeyRotation::message(ORIGIN, seq, [&old, &new], None);
         let body = Body::KeyRotate(KeyRotation {
+            hybrid: None,
             signature_new: new_key.sign_bytes(message.as_bytes()),
             signature_old: old_key.sign_bytes(message.as_bytes()),
             new,
@@ -373,6 +374,7 @@ impl Book {
             revoked: signer(self.key).verifier_key().to_string().into(),
             last_good: Seq(last_good),
             new: signer(new).verifier_key().to_string().into(),
+            hybrid: None,
         }
     }
 
@@ -391,7 +393,8 @@ impl Book {
     /// An entry that revokes the key in force, by these root keys.
     pub fn revoke_entry(&self, last_good: u64, new: u8, roots: &[u8]) -> Entry {
         let note = self.revocation_note(last_good, new, roots);
-        let body = RevocationText::signed(&[note], self.state.book().unwrap()).unwrap();
+        let book = self.state.book().unwrap();
+        let (_, body) = RevocationText::signed(&[note], book).unwrap();
         let seq = self.next_seq();
         let id = RequestId::system(&format!("key_revoke:{seq}")).unwrap();
         self.entry(id, None, Body::KeyRevoke(body))

@@ -23,8 +23,12 @@ use std::time::Duration;
 
 faults_from!(ChainError, RpcError, ProviderError);
 
-/// How an address in a hardware module begins; anything else is a file.
-const MODULE: &str = "pkcs11:";
+/// How an address in a hardware module or a key service begins; anything else is a file.
+const ADDRESSES: [&str; 3] = ["pkcs11:", "awskms:", "transit+"];
+
+fn is_address(key: &str) -> bool {
+    ADDRESSES.iter().any(|scheme| key.starts_with(scheme))
+}
 
 /// How long one question to a node may take.
 const QUESTION: Duration = Duration::from_secs(30);
@@ -38,11 +42,13 @@ pub(crate) fn run(command: &AnchorKeyCommand, global: &Global, console: &mut Con
 }
 
 fn new(options: &AnchorKeyNew, console: &mut Console) -> Outcome {
-    let signer: Arc<dyn Signer> = if options.key.starts_with(MODULE) {
+    let signer: Arc<dyn Signer> = if is_address(&options.key) {
         let provider = paygod_keys::uri::open(&options.key)?;
         if provider.sole(Algorithm::Secp256k1).is_ok() {
-            let message = "there is a key of that label already";
-            return Err(Fault::new(code::ANCHOR_KEY, message).remedy("name another label"));
+            let message = "there is a key of that name already";
+            return Err(
+                Fault::new(code::ANCHOR_KEY, message).remedy("name another label or prefix")
+            );
         }
         provider.create(Algorithm::Secp256k1)?
     } else {
@@ -61,12 +67,12 @@ fn show(options: &AnchorKeyShow, global: &Global, console: &mut Console) -> Outc
 
 /// Opens the key that pays.
 fn open(key: &str, global: &Global) -> Result<Arc<dyn PayingKey>, Fault> {
-    let signer: Arc<dyn Signer> = if key.starts_with(MODULE) {
+    let signer: Arc<dyn Signer> = if is_address(key) {
         paygod_keys::uri::open(key)?.sole(Algorithm::Secp256k1)?
     } else if global.production {
         let message = "a key in a file is not for production";
         return Err(Fault::new(code::ANCHOR_KEY, message)
-            .remedy("name one in a hardware module: pkcs11:token=…;object=…"));
+            .remedy("name one in a hardware module or a key service: pkcs11:token=…;object=… or awskms:REGION/PREFIX"));
     } else {
         let path = Path::new(key);
         Arc::new(PayingKeyFile::open(path, &passphrase(path, false)?)?)

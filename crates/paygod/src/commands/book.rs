@@ -104,11 +104,12 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
                 .iter()
                 .map(|key| json!({"since": key.since.get(), "vkey": *key.vkey}))
                 .collect();
-            let hybrid = ledger.book_keys()?.and_then(|book| book.hybrid_key);
+            let book = ledger.book_keys()?;
+            let hybrid = book.as_ref().and_then(|book| book.hybrid_key());
             console.value(&json!({
                 "origin": status.origin,
                 "fingerprint": status.fingerprint,
-                "hybrid_key": hybrid.as_deref(),
+                "hybrid_key": hybrid,
                 "size": head.size,
                 "root": head.root.to_base64(),
                 "keys": keys,

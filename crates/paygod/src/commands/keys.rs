@@ -18,11 +18,11 @@ use paygod_core::ceremony::{
     CeremonyError, REVOCATION_HEADER, ROOTS_HEADER, RevocationText, RootKeyText, RootsText,
 };
 use paygod_core::key_policy::KeyPolicy;
-use paygod_core::{Book, Command};
+use paygod_core::{Book, Command, KeyPeriod};
 use paygod_keys::file::{self, KeyFileError};
 use paygod_service::ledger::{KeyChangeError, RotationPolicy};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
-use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignedNote, VerifierKey};
+use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignatureType, SignedNote, VerifierKey};
 use paygod_types::{Seq, code};
 use serde_json::json;
 use std::io::IsTerminal;
@@ -246,16 +246,22 @@ fn rotate(options: &KeysRotate, global: &Global, console: &mut Console) -> Outco
         console.value(&json!({
             "rotated": true,
             "seq": rotated.seq.get(),
-            "old": rotated.old,
-            "new": rotated.new,
+            "old": *rotated.old.checkpoint,
+            "new": *rotated.new.checkpoint,
+            "hybrid_old": rotated.old.hybrid.as_deref(),
+            "hybrid_new": rotated.new.hybrid.as_deref(),
         }))?;
         console.line(format_args!(
             "{} as entry {}",
             Tone::Good.paint("rotated"),
             rotated.seq
         ))?;
-        console.line(format_args!("  from  {}", rotated.old))?;
-        console.line(format_args!("  to    {}", rotated.new))?;
+        for (word, keys) in [("from", &rotated.old), ("to", &rotated.new)] {
+            console.line(format_args!("  {word:<4}  {}", keys.checkpoint))?;
+            if let Some(key) = keys.hybrid.as_deref() {
+                console.line(format_args!("        {}", shown(key)))?;
+            }
+        }
         Ok(Answer::Yes)
     })
 }
@@ -319,6 +325,7 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
             "fingerprint": status.fingerprint,
             "checkpoint_key": keys.checkpoint_key(),
             "since": since,
+            "hybrid_key": keys.hybrid_key(),
             "root_keys": keys.root_keys.iter().map(|key| &**key).collect::<Vec<_>>(),
             "root_threshold": keys.root_threshold,
             "revoked": keys.revoked.len(),
@@ -332,6 +339,9 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
         }))?;
         console.line(format_args!("{}", Tone::Strong.paint(&status.origin)))?;
         console.line(format_args!("  in force        {}", keys.checkpoint_key()))?;
+        if let Some(key) = keys.hybrid_key() {
+            console.line(format_args!("                  {}", shown(key)))?;
+        }
         console.line(format_args!("  since entry     {since}, {}", used.since))?;
         console.line(format_args!(
             "  has signed      {} checkpoints",
@@ -379,8 +389,9 @@ fn history(global: &Global, console: &mut Console) -> Outcome {
             ("what became of it", Align::Left),
         ]);
         let mut values = Vec::new();
-        for (place, key) in keys.checkpoint_keys.iter().enumerate() {
-            let next = keys.checkpoint_keys.get(place.saturating_add(1));
+        let periods = |keys| Vec::from_iter(followed(keys));
+        let all = [periods(&keys.checkpoint_keys), periods(&keys.hybrid_keys)];
+        for (key, next) in all.into_iter().flatten() {
             let revoked = keys.revoked.iter().find(|one| one.vkey == key.vkey);
             let (tone, became) = match (revoked, next) {
                 (Some(revoked), _) => (
@@ -395,7 +406,7 @@ fn history(global: &Global, console: &mut Console) -> Outcome {
             };
             table.row([
                 Cell::from(key.since.to_string()),
-                Cell::from(key.vkey.to_string()),
+                Cell::from(shown(&key.vkey)),
                 Cell::toned(became, tone),
             ]);
             values.push(json!({
@@ -410,6 +421,13 @@ fn history(global: &Global, console: &mut Console) -> Outcome {
         console.table(0, &table)?;
         Ok(Answer::Yes)
     })
+}
+
+/// Each key with the one that followed it.
+fn followed(keys: &[KeyPeriod]) -> impl Iterator<Item = (&KeyPeriod, Option<&KeyPeriod>)> {
+    keys.iter()
+        .enumerate()
+        .map(|(place, key)| (key, keys.get(place.saturating_add(1))))
 }
 
 /// What a book without root keys has to be told.
@@ -449,7 +467,21 @@ fn tell_revocation(text: &RevocationText, console: &mut Console) -> Result<(), F
     ))?;
     console.line(format_args!("  revoked         {}", text.revoked))?;
     console.line(format_args!("  last good       entry {}", text.last_good))?;
-    console.line(format_args!("  replaced by     {}", text.new))
+    console.line(format_args!("  replaced by     {}", text.new))?;
+    match &text.hybrid {
+        Some(key) => console.line(format_args!("                  {key}")),
+        None => Ok(()),
+    }
+}
+
+/// A key on one line: an ML-DSA-44 key, which would fill a screen, by its name and id.
+fn shown(vkey: &str) -> String {
+    match VerifierKey::parse(vkey) {
+        Ok(key) if key.kind() == SignatureType::CosignatureMlDsa44 => {
+            format!("{}+{} (ML-DSA-44)", key.name(), key.id())
+        }
+        _ => vkey.to_owned(),
+    }
 }
 
 fn roots_value(roots: &RootsText) -> serde_json::Value {
@@ -466,6 +498,7 @@ fn revocation_value(text: &RevocationText) -> serde_json::Value {
         "revoked": *text.revoked,
         "last_good": text.last_good.get(),
         "new": *text.new,
+        "hybrid": text.hybrid.as_deref(),
     })
 }
 

@@ -10,9 +10,9 @@ use crate::files;
 use crate::output::{Console, Tone};
 use paygod_anchor::witness::logs::{self, Log, LogsError};
 use paygod_anchor::witness::{Witness, WitnessError, WitnessKey as Key, http};
-use paygod_keys::Algorithm;
 use paygod_keys::file::{self, SeedKind};
 use paygod_keys::uri::URI_BYTES_MAX;
+use paygod_keys::{Algorithm, CosignerKey};
 use paygod_tlog::limits::{POLICY_BYTES_MAX, VERIFIER_KEY_BYTES_MAX};
 use paygod_tlog::{
     Cosigner as _, Ed25519Cosigner, KeyName, MlDsa44Cosigner, SignatureType, TlogPolicy,
@@ -164,7 +164,7 @@ fn make_elsewhere(dir: &Path, name: KeyName, uri: &str, global: &Global) -> Resu
     if !provider.is_for_production() {
         refuse_files(global)?;
     }
-    let key = paygod_keys::WitnessKey::new(name, provider.create(Algorithm::Ed25519)?)?;
+    let key = CosignerKey::new(name, provider.create(Algorithm::Ed25519)?)?;
     let place = format!("{uri}\n{}\n", key.verifier_key());
     files::write(&dir.join(PLACE), place.as_bytes())?;
     Ok(Box::new(key))
@@ -181,8 +181,8 @@ fn open_keys(dir: &Path, name: KeyName, global: &Global) -> Result<Vec<Key>, Fau
         if !provider.is_for_production() {
             refuse_files(global)?;
         }
-        let signer = provider.find(&paygod_keys::WitnessKey::public_key_of(vkey)?)?;
-        return Ok(vec![Box::new(paygod_keys::WitnessKey::new(name, signer)?)]);
+        let signer = provider.find(&CosignerKey::public_key_of(vkey)?)?;
+        return Ok(vec![Box::new(CosignerKey::new(name, signer)?)]);
     }
     refuse_files(global)?;
     let word = passphrase(&ed25519_path(dir), false)?;

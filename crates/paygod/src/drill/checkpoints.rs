@@ -6,7 +6,9 @@ use super::stage::{Stage, encode};
 use crate::fault::Fault;
 use crate::insider::{CHECKPOINT, rogue};
 use paygod_core::entry::Body;
-use paygod_tlog::{Checkpoint, Cosigner as _, Ed25519Signer, SignedCheckpoint, TreeHead};
+use paygod_tlog::{
+    Checkpoint, Ed25519Signer, NoteSignature, SignedCheckpoint, TreeHead, VerifierKey, cosign,
+};
 
 type Acted = Result<Finding, Halt>;
 
@@ -82,11 +84,18 @@ pub(super) const ATTACKS: &[Attack] = &[
         expected: Expected::Caught,
         act: |stage| {
             let checkpoints = stage.export().checkpoints();
-            let earlier = checkpoints
-                .first()
-                .ok_or(Halt::NotHere("no earlier checkpoint"))?;
+            let earlier = checkpoints.len().checked_sub(2);
+            let earlier = earlier.and_then(|place| checkpoints.get(place));
+            let earlier = earlier.ok_or(Halt::NotHere("no earlier checkpoint"))?;
             with_cosignature(stage, Some(earlier))
         },
+    },
+    Attack {
+        name: "ml-dsa-retired",
+        story: "cosigned the newest checkpoint with the ML-DSA-44 key that was rotated out",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: retired_cosigner,
     },
     Attack {
         name: "checkpoint-garbled",
@@ -173,18 +182,45 @@ fn signed_by(stage: &Stage<'_>, signer: &Ed25519Signer) -> Acted {
 
 /// The true tree under the key in force, with the ML-DSA-44 cosignature of another checkpoint or none.
 fn with_cosignature(stage: &Stage<'_>, of: Option<&SignedCheckpoint>) -> Acted {
-    let keys = &stage.scene.keys;
-    let hybrid = keys.hybrid.as_ref();
-    let hybrid = hybrid.ok_or(Halt::NotHere("no hybrid checkpoint"))?;
+    let [.., hybrid] = hybrid_keys(stage)[..] else {
+        return Err(Halt::NotHere("no hybrid checkpoint"));
+    };
+    let id = VerifierKey::parse(hybrid)?.id();
+    let lines = of.map_or(&[][..], |of| of.note().signatures());
+    cosigned(stage, lines.iter().filter(|line| line.id == id).cloned())
+}
+
+/// The log's ML-DSA-44 keys, oldest first.
+fn hybrid_keys<'s>(stage: &'s Stage<'_>) -> Vec<&'s str> {
+    let keys = stage.scene.entries.iter();
+    keys.filter_map(|entry| match &entry.body {
+        Body::Genesis(genesis) => genesis.hybrid_key.as_deref(),
+        Body::KeyRotate(rotation) => rotation.hybrid.as_ref().map(|change| &*change.new),
+        _ => None,
+    })
+    .collect()
+}
+
+fn retired_cosigner(stage: &Stage<'_>) -> Acted {
+    let [.., retired, _] = hybrid_keys(stage)[..] else {
+        return Err(Halt::NotHere("no rotation of an ML-DSA-44 key"));
+    };
+    let stolen = stage.scene.keys.hybrid_of(retired);
+    let stolen = stolen.ok_or(Halt::NotHere("no stolen ML-DSA-44 key"))?;
+    let text = stage.scene.newest.note().text();
+    let line = cosign(stolen, text, 0).map_err(Fault::from)?;
+    cosigned(stage, [line])
+}
+
+/// The true tree under the key in force, with these cosignatures.
+fn cosigned(stage: &Stage<'_>, lines: impl IntoIterator<Item = NoteSignature>) -> Acted {
     let head: TreeHead = *stage.scene.newest.head();
-    let signer = keys.at(&stage.scene.entries, head.size)?;
+    let signer = stage.scene.keys.at(&stage.scene.entries, head.size)?;
     let origin = stage.scene.origin.clone();
     let signed = SignedCheckpoint::sign(Checkpoint { origin, head }, &[signer]);
     let mut signed = signed.map_err(Fault::from)?;
-    let lines = of.map_or(&[][..], |of| of.note().signatures());
-    let id = hybrid.verifier_key().id();
-    for line in lines.iter().filter(|line| line.id == id) {
-        let added = signed.note_mut().add_signature(line.clone());
+    for line in lines {
+        let added = signed.note_mut().add_signature(line);
         added.map_err(Fault::from)?;
     }
     let mut export = stage.export();

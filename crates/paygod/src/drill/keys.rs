@@ -2,11 +2,11 @@
 
 use super::attack::{Attack, Expected, Finding, Halt, Kept};
 use super::stage::{Stage, encode, seq};
-use crate::insider::{rogue, vkey};
+use crate::insider::{cosigner, hybrid_change, rogue, vkey};
 use paygod_core::Entry;
-use paygod_core::entry::{Body, KeyRotation};
+use paygod_core::entry::{Body, HybridChange, KeyRotation};
 use paygod_tlog::Ed25519Signer;
-use paygod_types::{RequestId, Timestamp};
+use paygod_types::{Digest, RequestId, Timestamp};
 use std::sync::Arc;
 
 type Acted = Result<Finding, Halt>;
@@ -66,7 +66,100 @@ pub(super) const ATTACKS: &[Attack] = &[
         expected: Expected::Caught,
         act: rotation_removed,
     },
+    Attack {
+        name: "rotation-ml-dsa-forged",
+        story: "broke the Ed25519 key and rotated to an ML-DSA-44 key of their own",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let thief = cosigner(
+                &stage.scene.origin,
+                Digest::sha256(b"a thief's ML-DSA-44 key"),
+            )?;
+            hybrid_rotated(stage, |message| {
+                Ok(hybrid_change([&thief, &thief], message)?)
+            })
+        },
+    },
+    Attack {
+        name: "rotation-ml-dsa-replayed",
+        story: "put what the ML-DSA-44 keys had signed of the log's rotation into one of their own",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| hybrid_rotated(stage, |_| last_change(stage)),
+    },
+    Attack {
+        name: "rotation-ml-dsa-kept",
+        story: "rotated to the ML-DSA-44 key that was in force, and stolen, to keep it",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let vkey = last_change(stage)?.new;
+            let stolen = stage.scene.keys.hybrid_of(&vkey);
+            let stolen = stolen.ok_or(Halt::NotHere("no stolen ML-DSA-44 key"))?;
+            hybrid_rotated(stage, |message| {
+                Ok(hybrid_change([stolen, stolen], message)?)
+            })
+        },
+    },
+    Attack {
+        name: "rotation-ml-dsa-taken-off",
+        story: "took the new ML-DSA-44 key out of the rotation, to go on with the stolen one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let mut entries = stage.entries();
+            let at = rotation(stage)?;
+            if let Some(Entry {
+                body: Body::KeyRotate(rotation),
+                ..
+            }) = entries.get_mut(at)
+            {
+                rotation.hybrid.take().ok_or(Halt::NotHere(NO_CHANGE))?;
+            }
+            stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
+        },
+    },
 ];
+
+const NO_CHANGE: &str = "no rotation of an ML-DSA-44 key";
+
+/// What the ML-DSA-44 keys signed of the log's last rotation.
+fn last_change(stage: &Stage<'_>) -> Result<Box<HybridChange>, Halt> {
+    match stage.scene.entries.get(rotation(stage)?) {
+        Some(Entry {
+            body: Body::KeyRotate(rotation),
+            ..
+        }) => rotation.hybrid.clone().ok_or(Halt::NotHere(NO_CHANGE)),
+        _ => Err(Halt::NotHere(NO_CHANGE)),
+    }
+}
+
+/// Appends a rotation of both keys, whose Ed25519 part is sound: that key was stolen, or broken.
+fn hybrid_rotated(
+    stage: &Stage<'_>,
+    change: impl Fn(&str) -> Result<Box<HybridChange>, Halt>,
+) -> Acted {
+    let (old, thief) = (current(stage)?, rogue(&stage.scene.origin)?);
+    let stolen = stage.scene.keys.of(&old);
+    let stolen = stolen.ok_or(Halt::NotHere("no stolen key"))?;
+    let place = seq(stage.scene.entries.len());
+    let message = |hybrid: &str| {
+        let keys = [&*old, &*vkey(&thief)];
+        KeyRotation::message(&stage.scene.origin, place, keys, Some(hybrid))
+    };
+    // Which key it is for is known once it is made.
+    let named = change("")?.new;
+    let message = message(&named);
+    let rotation = KeyRotation {
+        hybrid: Some(change(&message)?),
+        new: vkey(&thief),
+        signature_new: thief.sign_bytes(message.as_bytes()),
+        signature_old: stolen.sign_bytes(message.as_bytes()),
+        old,
+    };
+    appended(stage, rotation, &thief)
+}
 
 /// The key in force at the end of the log.
 pub(super) fn current(stage: &Stage<'_>) -> Result<Arc<str>, Halt> {
@@ -92,15 +185,22 @@ fn rotated(
     by: &Ed25519Signer,
     new: &Ed25519Signer,
 ) -> Acted {
-    let mut entries = stage.entries();
-    let place = seq(entries.len());
-    let message = KeyRotation::message(origin, place, old, &vkey(new));
+    let place = seq(stage.scene.entries.len());
+    let message = KeyRotation::message(origin, place, [old, &vkey(new)], None);
     let rotation = KeyRotation {
+        hybrid: None,
         new: vkey(new),
         old: Arc::clone(old),
         signature_new: new.sign_bytes(message.as_bytes()),
         signature_old: by.sign_bytes(message.as_bytes()),
     };
+    appended(stage, rotation, new)
+}
+
+/// Appends a rotation, and the checkpoint of the thief's key, which it names.
+fn appended(stage: &Stage<'_>, rotation: KeyRotation, thief: &Ed25519Signer) -> Acted {
+    let mut entries = stage.entries();
+    let place = seq(entries.len());
     let last = entries.last().map_or(0, |entry| entry.time.as_nanos());
     entries.push(Entry {
         seq: place,
@@ -112,7 +212,7 @@ fn rotated(
     });
     let mut export = stage.export();
     let head = export.rebuild(&entries.iter().map(encode).collect::<Vec<_>>())?;
-    export.publish(&[stage.scene.keys.checkpoint(new, head)?]);
+    export.publish(&[stage.scene.keys.checkpoint(thief, head)?]);
     stage.audit(&export, Kept::Fingerprint)
 }
 

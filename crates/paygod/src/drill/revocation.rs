@@ -112,6 +112,7 @@ fn revocation(
         .collect();
     signatures.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(KeyRevocation {
+        hybrid: None,
         last_good: text.last_good,
         signature_new: thief.sign_bytes(message.as_bytes()),
         signatures,
@@ -127,6 +128,7 @@ fn text(stage: &Stage<'_>, origin: &str, new: &Ed25519Signer) -> Result<Revocati
         revoked: current(stage)?,
         last_good: Seq(size.saturating_sub(1)),
         new: vkey(new),
+        hybrid: None,
     })
 }
 
@@ -202,8 +204,10 @@ fn rotates(stage: &Stage<'_>) -> Acted {
     let mut entries = stage.entries();
     entries.truncate(stage.scene.kept_len());
     let place = seq(entries.len());
-    let message = KeyRotation::message(&stage.scene.origin, place, &old, &vkey(&thief));
+    let keys = [&*old, &*vkey(&thief)];
+    let message = KeyRotation::message(&stage.scene.origin, place, keys, None);
     let rotation = KeyRotation {
+        hybrid: None,
         new: vkey(&thief),
         signature_new: thief.sign_bytes(message.as_bytes()),
         signature_old: stolen.sign_bytes(message.as_bytes()),

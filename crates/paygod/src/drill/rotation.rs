@@ -1,10 +1,10 @@
-//! Rotating the checkpoint key of a closed book: an entry signed by both keys, then the new key file.
+//! Rotating the keys of a closed hybrid book: an entry signed by all four, then the new key files.
 //!
 //! The drill's own book has one rotation in its past. This is no way to rotate the key of a book that
-//! counts: the new key follows from the old one.
+//! counts: the new keys follow from the old one.
 
 use crate::fault::Fault;
-use crate::insider::{Keyring, signer, vkey};
+use crate::insider::{Keyring, cosigner, hybrid_change, signer, vkey};
 use paygod_core::engine;
 use paygod_core::entry::KeyRotation;
 use paygod_core::{Entry, State, SystemCommand};
@@ -12,6 +12,7 @@ use paygod_service::ledger::KeyFile;
 use paygod_store::{
     Book, Entry as Stored, FileKek, Fold, FoldFault, Group, Options, Record, Snapshot,
 };
+use paygod_tlog::Cosigner as _;
 use paygod_types::{Digest, Timestamp, code};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -31,27 +32,34 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
     let mut opened =
         Book::open(book, &options, &mut folded).map_err(|error| Fault::of(error.code(), &error))?;
     let state = &mut folded.0;
-    let (origin, old) = match (state.book(), state.checkpoint_key()) {
-        (Some(book), Some(key)) => (Arc::clone(&book.origin), Arc::clone(&key.vkey)),
-        _ => return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis")),
+    let in_force =
+        (state.book()).and_then(|book| Some((Arc::clone(&book.origin), book.in_force()?)));
+    let Some((origin, keys)) = in_force else {
+        return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
     };
+    let old = keys.checkpoint;
     let seed = Digest::sha256(format!("the key after {old}").as_bytes());
     let new = signer(&origin, seed)?;
-    let keys = Keyring::steal(book, &origin)?;
-    let Some(before) = keys.of(&old) else {
+    let next = cosigner(&origin, seed)?;
+    let stolen = Keyring::steal(book, &origin)?;
+    let hybrid = keys.hybrid.and_then(|vkey| stolen.hybrid_of(&vkey));
+    let (Some(before), Some(hybrid)) = (stolen.of(&old), hybrid) else {
         return Err(Fault::new(
             code::LEDGER_KEY_FILE,
-            "the checkpoint key is not in `keys/`",
+            "the keys in force are not in `keys/`",
         ));
     };
-    let message = KeyRotation::message(&origin, state.next_seq(), &old, &vkey(&new));
+    let seq = state.next_seq();
+    let named = next.verifier_key().to_string();
+    let message = KeyRotation::message(&origin, seq, [&old, &vkey(&new)], Some(&named));
     let rotation = KeyRotation {
+        hybrid: Some(hybrid_change([hybrid, &next], &message)?),
         new: vkey(&new),
         signature_new: new.sign_bytes(message.as_bytes()),
         signature_old: before.sign_bytes(message.as_bytes()),
         old,
     };
-    let mut group = Group::new(state.next_seq());
+    let mut group = Group::new(seq);
     let mut entry = Vec::new();
     engine::execute_system(state, SystemCommand::KeyRotate(rotation), now, &mut entry)
         .map_err(|error| Fault::of(error.code(), &error))?;
@@ -62,14 +70,20 @@ pub(super) fn rotate(book: &Path, now: Timestamp) -> Result<(), Fault> {
         .writer
         .commit(&group)
         .map_err(|error| Fault::of(error.code(), &error))?;
-    replace_key(book, seed).map_err(|error| Fault::of(code::LEDGER_KEY_FILE, &error))
+    [
+        (KeyFile::Checkpoint, "paygod-ed25519-seed-v1"),
+        (KeyFile::Hybrid, "paygod-ml-dsa-44-seed-v1"),
+    ]
+    .into_iter()
+    .try_for_each(|(file, kind)| replace_key(&file.path(book), kind, seed))
+    .map_err(|error| Fault::of(code::LEDGER_KEY_FILE, &error))
 }
 
-fn replace_key(book: &Path, seed: Digest) -> std::io::Result<()> {
-    let path = KeyFile::Checkpoint.path(book);
-    fs::rename(&path, path.with_file_name("retired-checkpoint.key"))?;
-    fs::write(&path, format!("paygod-ed25519-seed-v1 {seed}\n"))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+fn replace_key(path: &Path, kind: &str, seed: Digest) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().display();
+    fs::rename(path, path.with_file_name(format!("retired-{name}")))?;
+    fs::write(path, format!("{kind} {seed}\n"))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
 /// The state, from the entries alone.

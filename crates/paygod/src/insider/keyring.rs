@@ -5,10 +5,10 @@
 use super::failed;
 use crate::fault::{Fault, faults_from};
 use paygod_core::Entry;
-use paygod_core::entry::{Body, KeyRotation};
+use paygod_core::entry::{Body, HybridChange, KeyRotation};
 use paygod_tlog::{
-    Checkpoint, Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner, SignedCheckpoint, TreeHead,
-    cosign,
+    Checkpoint, Cosigner, Ed25519Signer, KeyName, MlDsa44Cosigner, NoteSigner, SignedCheckpoint,
+    TreeHead, cosign,
 };
 use paygod_types::{Digest, Seq, code};
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(crate) struct Keyring {
     origin: String,
     signers: Vec<Ed25519Signer>,
     /// Of a hybrid book.
-    pub(crate) hybrid: Option<MlDsa44Cosigner>,
+    hybrids: Vec<MlDsa44Cosigner>,
 }
 
 impl Keyring {
@@ -39,7 +39,7 @@ impl Keyring {
         let mut ring = Self {
             origin: origin.to_owned(),
             signers: Vec::new(),
-            hybrid: None,
+            hybrids: Vec::new(),
         };
         for file in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
             let path = file.map_err(|error| failed(&folder, &error))?.path();
@@ -53,7 +53,7 @@ impl Keyring {
             }
             let seed = text.trim_end().strip_prefix(HYBRID_KIND);
             if let Some(seed) = seed.and_then(|hex| hex.parse().ok()) {
-                ring.hybrid = Some(cosigner(origin, seed)?);
+                ring.hybrids.push(cosigner(origin, seed)?);
             }
         }
         Ok(ring)
@@ -70,6 +70,13 @@ impl Keyring {
         self.signers
             .iter()
             .find(|signer| signer.verifier_key().to_string() == vkey)
+    }
+
+    /// The cosigner behind an ML-DSA-44 key, if it was stolen.
+    pub(crate) fn hybrid_of(&self, vkey: &str) -> Option<&MlDsa44Cosigner> {
+        self.hybrids
+            .iter()
+            .find(|cosigner| cosigner.verifier_key().to_string() == vkey)
     }
 
     /// The signer of checkpoints of `size`, by what the entries say of keys.
@@ -98,7 +105,7 @@ impl Keyring {
         })
     }
 
-    /// Signs size and root as a checkpoint of the log.
+    /// Signs size and root as a checkpoint of the log, and cosigns it with whatever ML-DSA-44 keys there are.
     pub(crate) fn checkpoint(
         &self,
         signer: &dyn NoteSigner,
@@ -109,21 +116,48 @@ impl Keyring {
             head,
         };
         let mut signed = SignedCheckpoint::sign(checkpoint, &[signer])?;
-        if let Some(hybrid) = &self.hybrid {
+        for hybrid in &self.hybrids {
             let cosigned = cosign(hybrid, signed.note().text(), now())?;
             signed.note_mut().add_signature(cosigned)?;
         }
         Ok(signed.to_bytes())
     }
 
-    /// Signs a rotation anew for the place where it stands; as it was if a key is missing.
-    pub(crate) fn resign(&self, rotation: &mut KeyRotation, seq: Seq) {
-        let message = KeyRotation::message(&self.origin, seq, &rotation.old, &rotation.new);
+    /// Signs a rotation anew for the place where it stands, from the ML-DSA-44 key `hybrid` on; as it was if a
+    /// key is missing.
+    pub(crate) fn resign(&self, rotation: &mut KeyRotation, seq: Seq, hybrid: Option<&str>) {
+        let keys = [&*rotation.old, &*rotation.new];
+        let next = rotation.hybrid.as_ref().map(|change| &*change.new);
+        let message = KeyRotation::message(&self.origin, seq, keys, next);
         if let (Some(old), Some(new)) = (self.of(&rotation.old), self.of(&rotation.new)) {
             rotation.signature_old = old.sign_bytes(message.as_bytes());
             rotation.signature_new = new.sign_bytes(message.as_bytes());
         }
+        let pair = hybrid.and_then(|old| self.hybrid_of(old)).zip(next);
+        if let Some((old, next)) = pair
+            && let Some(new) = self.hybrid_of(next)
+            && let Ok(change) = hybrid_change([old, new], &message)
+        {
+            rotation.hybrid = Some(change);
+        }
     }
+}
+
+/// What the old and the new ML-DSA-44 key add to a rotation.
+pub(crate) fn hybrid_change(
+    [old, new]: [&dyn Cosigner; 2],
+    message: &str,
+) -> Result<Box<HybridChange>, Fault> {
+    let sign = |key: &dyn Cosigner| -> Result<_, Fault> {
+        let signature = key.sign_message(message.as_bytes())?;
+        let other = |_| Fault::new(code::TLOG_SIGNER, "no ML-DSA-44 signature");
+        signature.try_into().map_err(other)
+    };
+    Ok(Box::new(HybridChange {
+        new: new.verifier_key().to_string().into(),
+        signature_new: sign(new)?,
+        signature_old: sign(old)?,
+    }))
 }
 
 /// POSIX seconds.

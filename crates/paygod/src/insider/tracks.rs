@@ -9,6 +9,7 @@ use paygod_core::entry::{Body, EntryRef};
 use paygod_core::{Entry, State};
 use paygod_types::{Digest, RequestId, Seq};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Makes entries agree with each other again. Times are left as they are.
 pub(crate) fn cover(entries: &mut [Entry], keys: &Keyring) {
@@ -23,10 +24,17 @@ pub(crate) fn cover(entries: &mut [Entry], keys: &Keyring) {
         .map(|entry| (entry.id.clone(), entry.seq))
         .collect();
     let mut policies: HashMap<Digest, Digest> = HashMap::new();
+    let mut hybrid = None;
     for entry in entries.iter_mut() {
         let seq = entry.seq;
         match &mut entry.body {
-            Body::KeyRotate(rotation) => keys.resign(rotation, seq),
+            Body::Genesis(genesis) => hybrid.clone_from(&genesis.hybrid_key),
+            Body::KeyRotate(rotation) => {
+                keys.resign(rotation, seq, hybrid.as_deref());
+                if let Some(change) = &rotation.hybrid {
+                    hybrid = Some(Arc::clone(&change.new));
+                }
+            }
             Body::Snapshot(claim) => {
                 claim.of = moved.get(&claim.of).copied().unwrap_or(claim.of);
             }

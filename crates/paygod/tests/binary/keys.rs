@@ -111,9 +111,19 @@ fn with<'a>(arguments: &[&'a str], files: &'a [String]) -> Vec<&'a str> {
 
 #[test]
 fn a_stolen_key_is_revoked_by_two_of_three_holders_and_the_thief_is_refused() {
+    revoked(&["init", "--roots"], 1);
+}
+
+#[test]
+fn revoking_a_stolen_key_of_a_hybrid_book_replaces_its_ml_dsa_key_too() {
+    revoked(&["init", "--hybrid", "--roots"], 2);
+}
+
+/// Steals what signs a book, in which so many keys sign each checkpoint, and revokes it.
+fn revoked(init: &[&str], signing: usize) {
     let book = book();
     let (holders, signed) = ceremony(&book);
-    let made = book.value(&with(&["init", "--roots"], &signed));
+    let made = book.value(&with(init, &signed));
     assert_eq!(made["origin"], ORIGIN);
     assert_eq!(made["root_threshold"], 2);
     let fingerprint = made["fingerprint"]
@@ -157,9 +167,12 @@ fn a_stolen_key_is_revoked_by_two_of_three_holders_and_the_thief_is_refused() {
 
     let keys = book.json(0, &["keys", "history"]);
     let keys: &Vec<Value> = keys[0].as_array().expect("keys");
-    assert_eq!(keys.len(), 2);
+    assert_eq!(keys.len(), 2 * signing);
     assert_eq!(keys[0]["last_good"], 1);
     assert_eq!(keys[1]["until"], Value::Null);
+    for pair in keys.chunks(2) {
+        assert_eq!(pair[0]["until"], pair[1]["since"]);
+    }
     book.yes(&["account", "open", "other-eur", "--currency", "EUR"]);
     book.yes(&["keys", "status"]);
     book.yes(&["export", &book.path("export")]);
@@ -319,6 +332,31 @@ fn encrypted_files_sign_rotate_are_restored_and_are_refused_in_production() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let output = paygod(&["keys", "status", "--book", &restored]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_rotation_of_a_hybrid_book_replaces_both_keys_and_a_backup_has_them() {
+    let book = book();
+    let made = book.value(&["init", "--hybrid", "--origin", ORIGIN]);
+    let rotated = book.value(&["keys", "rotate"]);
+    assert_eq!(rotated["hybrid_old"], made["hybrid_key"]);
+    assert_ne!(rotated["hybrid_new"], made["hybrid_key"]);
+    let status = book.value(&["keys", "status"]);
+    assert_eq!(status["hybrid_key"], rotated["hybrid_new"]);
+    let shown = book.yes(&["keys", "history"]);
+    assert_eq!(shown.matches("(ML-DSA-44)").count(), 2, "{shown}");
+    assert_eq!(shown.matches("replaced by entry 1").count(), 2, "{shown}");
+    book.yes(&["verify", "--hybrid"]);
+    let (copy, restored) = (book.path("copy"), book.path("restored"));
+    book.yes(&["backup", &copy]);
+    for arguments in [
+        ["restore", &copy, "--book", &restored],
+        ["keys", "rotate", "--book", &restored],
+        ["verify", "--hybrid", "--book", &restored],
+    ] {
+        let output = paygod(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
 }
 
 #[test]
