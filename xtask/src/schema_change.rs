@@ -231,7 +231,7 @@ fn named(was: Option<&Value>, is: Option<&Value>, at: &str, found: &mut Vec<Chan
 }
 
 /// Branches are told apart by what they are, not by their place: one that stands unchanged is the same. Of what is
-/// left, branches at the same place are compared, and a further one is an addition.
+/// left, each is compared with one that takes all that it took, if there is one, and a further one is an addition.
 fn branches(was: Option<&Value>, is: Option<&Value>, at: &str, found: &mut Vec<Change>) {
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
     let (old, new) = (list(was), list(is));
@@ -244,14 +244,21 @@ fn branches(was: Option<&Value>, is: Option<&Value>, at: &str, found: &mut Vec<C
         return;
     }
     let gone: Vec<&Value> = old.iter().filter(|one| !new.contains(one)).collect();
-    let come: Vec<&Value> = new.iter().filter(|one| !old.contains(one)).collect();
+    let mut come: Vec<&Value> = new.iter().filter(|one| !old.contains(one)).collect();
+    let holds = |branch: &Value, now: &Value| {
+        let mut found = Vec::new();
+        compare(branch, now, at, &mut found);
+        !found.iter().any(|change| change.impact == Impact::Breaks)
+    };
     for (nth, branch) in gone.iter().enumerate() {
-        match come.get(nth) {
-            Some(now) => compare(branch, now, &format!("{at}/{nth}"), found),
-            None => note(found, Impact::Breaks, format!("{at}: a branch is gone")),
+        let heir = come.iter().position(|now| holds(branch, now)).unwrap_or(0);
+        if come.is_empty() {
+            note(found, Impact::Breaks, format!("{at}: a branch is gone"));
+        } else {
+            compare(branch, come.remove(heir), &format!("{at}/{nth}"), found);
         }
     }
-    if come.len() > gone.len() {
+    if !come.is_empty() {
         note(found, Impact::Adds, format!("{at}: a branch is new"));
     }
 }
@@ -365,6 +372,27 @@ mod tests {
                 "{pointer} {value}"
             );
         }
+    }
+
+    #[test]
+    fn a_branch_that_grew_is_known_wherever_it_stands_among_new_ones() {
+        let branch = |of: u8, more: bool| match more {
+            false => json!({"properties": {"a": {"const": of}}}),
+            true => json!({"properties": {"a": {"const": of}, "b": {"type": "string"}}}),
+        };
+        let before = json!({"oneOf": [branch(1, false), branch(2, false)]});
+        let impact = |branches: Vec<Value>| {
+            let changes = schema(&before, &json!({ "oneOf": branches }));
+            changes.into_iter().map(|change| change.impact).max()
+        };
+        assert_eq!(
+            impact(vec![branch(1, true), branch(3, false), branch(2, true)]),
+            Some(Impact::Adds)
+        );
+        assert_eq!(
+            impact(vec![branch(3, false), branch(1, true)]),
+            Some(Impact::Breaks)
+        );
     }
 
     #[test]

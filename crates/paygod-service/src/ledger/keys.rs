@@ -125,12 +125,12 @@ pub enum KeyFileError {
         /// The kind expected.
         expected: &'static str,
     },
-    /// No file holds the checkpoint key in force.
-    #[error("no key file in `{}` holds the checkpoint key that the ledger names, `{vkey}`; restore it, or name the provider that holds it", path.display())]
+    /// No file holds the key in force.
+    #[error("no key file in `{}` holds the key that the ledger names, `{vkey}`; restore it, or name the provider that holds it", path.display())]
     NotHere {
         /// The folder of key files.
         path: PathBuf,
-        /// The key in force.
+        /// The key in force, by name and id.
         vkey: String,
     },
     /// The operating system gave no randomness.
@@ -351,7 +351,9 @@ impl BookKeys {
 
     fn not_here(&self, vkey: &str) -> BookKeyError {
         let path = self.dir.join(FOLDER);
-        let vkey = vkey.to_owned();
+        // An ML-DSA-44 key would fill a screen.
+        let named = VerifierKey::parse(vkey).map(|key| format!("{}+{}", key.name(), key.id()));
+        let vkey = named.unwrap_or_default();
         KeyFileError::NotHere { path, vkey }.into()
     }
 

@@ -124,7 +124,7 @@ pub(crate) struct BitcoinNode {
     #[command(flatten)]
     pub(crate) login: BitcoinLogin,
 
-    /// The key that pays: a file of `anchor key new`, or pkcs11:token=…;object=…
+    /// The key that pays: a file of `anchor key new`, pkcs11:token=…;object=… or awskms:REGION/PREFIX
     #[arg(long, env = "PAYGOD_BITCOIN_KEY", value_name = "KEY")]
     pub(crate) bitcoin_key: Option<String>,
 
@@ -176,7 +176,7 @@ pub(crate) struct EthereumNode {
     #[arg(long, env = "PAYGOD_ETHEREUM_REGISTRY", value_name = "ADDRESS")]
     pub(crate) ethereum_registry: Option<String>,
 
-    /// The key that pays: a file of `anchor key new`, or pkcs11:token=…;object=…
+    /// The key that pays: a file of `anchor key new`, pkcs11:token=…;object=… or awskms:REGION/PREFIX
     #[arg(long, env = "PAYGOD_ETHEREUM_KEY", value_name = "KEY")]
     pub(crate) ethereum_key: Option<String>,
 
@@ -243,7 +243,7 @@ Examples:
   paygod anchor key new anchor.key
   paygod anchor key new 'pkcs11:token=paygod;object=anchor?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'")]
 pub(crate) struct AnchorKeyNew {
-    /// The file to make, or where in a hardware module
+    /// The file to make, or where in a hardware module or in AWS KMS
     #[arg(value_name = "KEY")]
     pub(crate) key: String,
 }

@@ -204,20 +204,27 @@ pub(crate) struct PackActivate {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The key is encrypted under a passphrase, which is asked for on the terminal or read from the file
-that PAYGOD_PASSPHRASE_FILE names. Beside it, `.pub` is written: hand that file out.
+that PAYGOD_PASSPHRASE_FILE names. Beside it, `.pub` is written: hand that file out. A key in a
+hardware module or a key service is made there, never leaves it, and is found by its `.pub`.
 
 The name stands in signatures and in books for ever: name an office, not a person.
 
 Examples:
-  paygod pack key --name packs.example.com --key packs.key")]
+  paygod pack key --name packs.example.com --key packs.key
+  paygod pack key --name packs.example.com --public packs.key.pub --key \
+      'pkcs11:token=paygod;object=packs?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'")]
 pub(crate) struct PackKey {
     /// The key's name: no spaces and no `+`
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
 
-    /// The key file to make
+    /// The key file to make, or where in a hardware module or a key service
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: String,
+
+    /// The `.pub` file to write for a key in a hardware module or a key service
     #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    pub(crate) public: Option<PathBuf>,
 }
 
 /// Sign a pack as its publisher
@@ -234,9 +241,13 @@ pub(crate) struct PackSign {
     #[arg(value_name = "PACK")]
     pub(crate) pack: PathBuf,
 
-    /// The publisher's key file; its `.pub` lies beside it
+    /// The publisher's key: a file, or where in a hardware module or a key service
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: String,
+
+    /// The `.pub` file of a key in a hardware module or a key service; of a key file it lies beside it
     #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    pub(crate) public: Option<PathBuf>,
 
     /// The signature to write; else `<name>-<version>.paygod-pack.sig` in the current folder
     #[arg(long, value_name = "FILE")]
@@ -299,9 +310,13 @@ pub(crate) struct PackReplay {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Sign the report with this key file, into the file of its name and `.sig`
+    /// Sign the report with this key, as `pack sign` does, into the file of its name and `.sig`
     #[arg(long, value_name = "FILE", requires = "out")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: Option<String>,
+
+    /// The `.pub` file of a key in a hardware module or a key service; of a key file it lies beside it
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) public: Option<PathBuf>,
 
     /// Compare with a report made before: of as much of the log as it speaks of
     #[arg(long, value_name = "FILE", conflicts_with = "out")]

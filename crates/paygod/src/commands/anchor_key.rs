@@ -4,7 +4,7 @@ use crate::cli::{
     AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow, AnchorRegistry, BitcoinLogin, BitcoinNode,
     EthereumNode, Global, HeadersFile,
 };
-use crate::commands::keys::passphrase;
+use crate::commands::keys::{is_address, passphrase};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::output::{Console, Tone};
 use paygod_anchor::bitcoin::{BitcoinChain, BitcoinTerms, Network};
@@ -22,13 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 faults_from!(ChainError, RpcError, ProviderError);
-
-/// How an address in a hardware module or a key service begins; anything else is a file.
-const ADDRESSES: [&str; 3] = ["pkcs11:", "awskms:", "transit+"];
-
-fn is_address(key: &str) -> bool {
-    ADDRESSES.iter().any(|scheme| key.starts_with(scheme))
-}
 
 /// How long one question to a node may take.
 const QUESTION: Duration = Duration::from_secs(30);

@@ -76,20 +76,44 @@ pub(crate) fn make(
 ) -> Result<PathBuf, Fault> {
     let name = KeyName::parse(name)?;
     let public = public_path(path);
+    check_new(&public)?;
+    let signer = file::create(path, name, &passphrase(path, true)?)?;
+    hand_out(&signer, &path.display().to_string(), &public, text, console)?;
+    Ok(public)
+}
+
+/// Refuses to write over what somebody was handed out.
+pub(crate) fn check_new(public: &Path) -> Result<(), Fault> {
     if public.exists() {
         let message = format!("`{}` is there already", public.display());
-        return Err(Fault::new(code::KEYS_FILE, message).remedy("name another key file"));
+        return Err(Fault::new(code::KEYS_FILE, message).remedy("name another file"));
     }
-    let signer = file::create(path, name, &passphrase(path, true)?)?;
+    Ok(())
+}
+
+/// Writes what the holder of a new key hands out, and tells of both.
+pub(crate) fn hand_out(
+    signer: &dyn NoteSigner,
+    place: &str,
+    public: &Path,
+    text: impl FnOnce(&str) -> String,
+    console: &mut Console,
+) -> Result<(), Fault> {
     let key = signer.verifier_key().to_string();
-    files::write(&public, &signed(&text(&key), &signer)?)?;
+    files::write(public, &signed(&text(&key), signer)?)?;
     console.value(&json!({
         "key": key,
-        "key_file": path.display().to_string(),
+        "key_file": place,
         "public_file": public.display().to_string(),
     }))?;
-    console.line(format_args!("{} {key}", Tone::Good.paint("made")))?;
-    Ok(public)
+    console.line(format_args!("{} {key}", Tone::Good.paint("made")))
+}
+
+/// Whether a key is named by its address in a hardware module or a key service; anything else is a file.
+pub(crate) fn is_address(key: &str) -> bool {
+    ["pkcs11:", "awskms:", "transit+"]
+        .iter()
+        .any(|scheme| key.starts_with(scheme))
 }
 
 /// Opens the key file whose public part is `vkey`.
@@ -511,8 +535,7 @@ fn document(bytes: &[u8]) -> Result<String, Fault> {
         .map_err(|_| Fault::new(code::KEYS_DOCUMENT, "the document is not text"))
 }
 
-pub(crate) fn signed(text: &str, signer: &Ed25519Signer) -> Result<Vec<u8>, Fault> {
-    let signer: &dyn NoteSigner = signer;
+pub(crate) fn signed(text: &str, signer: &dyn NoteSigner) -> Result<Vec<u8>, Fault> {
     Ok(SignedNote::sign(text, &[signer])?.to_bytes())
 }
 

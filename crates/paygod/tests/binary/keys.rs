@@ -1,6 +1,6 @@
 //! Root keys, from the ceremony to the day the checkpoint key is stolen, each step on its own machine.
 
-use crate::support::{Book, paygod, shown, text};
+use crate::support::{Book, paygod, repository, shown, text};
 use crate::witness::Serving;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -483,6 +483,26 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
         "{files:?}"
     );
 
+    // A publisher's key of packs, found by what was handed out.
+    let packs =
+        format!("pkcs11:token=paygod;object=packs?module-path={SOFTHSM}&pin-source=file:{pin}");
+    let public = book.path("packs.pub");
+    let signature = book.path("limits.sig");
+    let pack = repository().join("packs/core/payment-limits");
+    let pack = pack.to_str().expect("text");
+    let new = ["pack", "key", "--name", "packs.test", "--key", &packs];
+    let said = run(&new, 2);
+    assert!(said.contains("--public"), "{said}");
+    for _other in 0..2 {
+        std::fs::remove_file(&public).ok();
+        run(&[&new[..], &["--public", &public]].concat(), 0);
+    }
+    run(&[&new[..], &["--public", &public]].concat(), 2);
+    let sign = ["pack", "sign", pack, "--key", &packs, "--out", &signature];
+    run(&[&sign[..], &["--public", &public]].concat(), 0);
+    let verify = ["pack", "verify", pack, "--publisher", &public];
+    run(&[&verify[..], &["--signature", &signature]].concat(), 0);
+
     // The token is taken out: the book still takes requests, and says that checkpoints wait.
     std::fs::rename(&tokens, book.folder.path().join("taken-out")).expect("renamed");
     std::fs::create_dir(&tokens).expect("made");
@@ -735,4 +755,15 @@ fn ministack_book_signs_rotates_and_verifies_by_credentials_of_the_environment()
         assert_eq!(code, Some(0), "{arguments:?}\n{said}");
         assert!(!said.contains("a-secret"), "{said}");
     }
+
+    // A key that pays for anchors, made once and found by its prefix.
+    let new = ["anchor", "key", "new", &uri];
+    let (code, made) = run(&new, Some("a-secret-of-a-test"));
+    assert_eq!(code, Some(0), "{made}");
+    let (code, shown) = run(&["anchor", "key", "show", &uri], Some("a-secret-of-a-test"));
+    assert_eq!(code, Some(0), "{shown}");
+    let address = shown.lines().find(|line| line.contains("ethereum"));
+    assert!(made.contains(address.expect("an address")), "{made}");
+    let (code, again) = run(&new, Some("a-secret-of-a-test"));
+    assert_eq!(code, Some(3), "{again}");
 }

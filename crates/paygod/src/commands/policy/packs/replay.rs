@@ -46,7 +46,8 @@ pub(super) fn run(options: &PackReplay, global: &Global, console: &mut Console) 
             files::write(out, &report)?;
             if let Some(key) = &options.key {
                 let text = report_text(&replayed.origin, replayed.head.size, &report);
-                sign::sign(&text, key, &sign::signature_path(out))?;
+                let public = options.public.as_deref();
+                sign::sign(&text, key, public, &sign::signature_path(out))?;
             }
         }
         let matches = expected.as_ref().map(|expected| expected.bytes == report);

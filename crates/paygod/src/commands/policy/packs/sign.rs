@@ -8,7 +8,10 @@ use crate::files;
 use crate::output::{Console, Tone};
 use paygod_core::ceremony::PublisherKeyText;
 use paygod_core::publisher::{PublisherError, open_signature, pack_text};
+use paygod_keys::{Algorithm, NoteKey};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
+use paygod_tlog::{KeyName, NoteSigner, VerifierKey};
+use paygod_types::code;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +21,37 @@ faults_from!(PublisherError);
 /// Makes a publisher's key.
 pub(super) fn key(options: &PackKey, console: &mut Console) -> Outcome {
     let text = |key: &str| PublisherKeyText { key: key.into() }.to_text();
-    let public = keys::make(&options.name, &options.key, text, console)?;
+    let PackKey { name, key, public } = options;
+    if keys::is_address(key) {
+        let public = public_file(key, public.as_deref())?;
+        keys::check_new(&public)?;
+        let signer = paygod_keys::uri::open(key)?.create(Algorithm::Ed25519)?;
+        let signer = NoteKey::new(KeyName::parse(name)?, signer)?;
+        keys::hand_out(&signer, key, &public, text, console)?;
+        console.note(format_args!(
+            "Hand `{}` out, and keep a copy: the key is found by it.",
+            public.display()
+        ))?;
+        return Ok(Answer::Yes);
+    }
+    let public = keys::make(name, Path::new(key), text, console)?;
     console.note(format_args!(
-        "Hand `{}` out. Keep `{}` and its passphrase apart from each other.",
+        "Hand `{}` out. Keep `{key}` and its passphrase apart from each other.",
         public.display(),
-        options.key.display()
     ))?;
     Ok(Answer::Yes)
+}
+
+/// Where a publisher's `.pub` is: beside the key file, or where it is said to be.
+fn public_file(key: &str, public: Option<&Path>) -> Result<PathBuf, Fault> {
+    match public {
+        Some(public) => Ok(public.to_path_buf()),
+        None if keys::is_address(key) => {
+            let message = "a key that is in no file has its public part where `--public` says";
+            Err(Fault::new(code::CLI_ARGUMENT, message).remedy("name the `.pub` file: --public"))
+        }
+        None => Ok(keys::public_path(Path::new(key))),
+    }
 }
 
 /// Signs a pack.
@@ -35,7 +62,8 @@ pub(super) fn run(options: &PackSign, console: &mut Console) -> Outcome {
         let archive = format!("{}-{}.paygod-pack", named.name, named.version);
         signature_path(Path::new(&archive))
     });
-    let key = sign(&pack_text(named), &options.key, &path)?;
+    let public = options.public.as_deref();
+    let key = sign(&pack_text(named), &options.key, public, &path)?;
     let mut value = named_value(named);
     if let Some(object) = value.as_object_mut() {
         object.insert("signed_by".into(), (*key).into());
@@ -79,11 +107,22 @@ pub(super) fn verify(options: &PackVerify, console: &mut Console) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// Signs a text with the publisher's key of a key file, into `out`; the vkey.
-pub(super) fn sign(text: &str, key: &Path, out: &Path) -> Result<Arc<str>, Fault> {
-    let vkey = publisher(&keys::public_path(key))?;
-    let signer = keys::open(key, &vkey)?;
-    files::write(out, &keys::signed(text, &signer)?)?;
+/// Signs a text with a publisher's key, into `out`; the vkey.
+pub(super) fn sign(
+    text: &str,
+    key: &str,
+    public: Option<&Path>,
+    out: &Path,
+) -> Result<Arc<str>, Fault> {
+    let vkey = publisher(&public_file(key, public)?)?;
+    let signer: Box<dyn NoteSigner> = if keys::is_address(key) {
+        let found = paygod_keys::uri::open(key)?.find(&NoteKey::public_key_of(&vkey)?)?;
+        let name = VerifierKey::parse(&vkey)?.name().clone();
+        Box::new(NoteKey::new(name, found)?)
+    } else {
+        Box::new(keys::open(Path::new(key), &vkey)?)
+    };
+    files::write(out, &keys::signed(text, &*signer)?)?;
     Ok(vkey)
 }
 
