@@ -135,13 +135,17 @@ fn public_of(key: &SigningKey) -> PublicKey {
 }
 
 impl Provider for Folder {
+    fn makes(&self, algorithm: Algorithm) -> bool {
+        algorithm == Algorithm::Ed25519
+    }
+
     fn find(&self, public: &PublicKey) -> Result<Arc<dyn Signer>, ProviderError> {
         let found = self.open(public).map_err(|error| self.error(&error))?;
         Ok(Arc::new(found))
     }
 
     fn create(&self, algorithm: Algorithm) -> Result<Arc<dyn Signer>, ProviderError> {
-        if algorithm != Algorithm::Ed25519 {
+        if !self.makes(algorithm) {
             return Err(ProviderError {
                 provider: format!("the folder `{}`", self.config.folder.display()),
                 reason: "it keeps Ed25519 keys and no others".to_owned(),

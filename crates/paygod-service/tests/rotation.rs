@@ -45,7 +45,7 @@ struct SlowKey {
 
 #[derive(Debug)]
 enum Secret {
-    Ed25519(Ed25519Signer),
+    Ed25519(Box<Ed25519Signer>),
     MlDsa44(MlDsa44Cosigner),
 }
 
@@ -54,7 +54,7 @@ impl Secret {
         let name = KeyName::parse("memory").unwrap();
         match algorithm {
             Algorithm::MlDsa44 => Self::MlDsa44(MlDsa44Cosigner::new(name, seed).unwrap()),
-            _ => Self::Ed25519(Ed25519Signer::new(name, seed)),
+            _ => Self::Ed25519(Box::new(Ed25519Signer::new(name, seed))),
         }
     }
 
