@@ -484,8 +484,7 @@ fn softhsm_book_signs_rotates_and_verifies_with_no_key_on_disk() {
     );
 
     // A publisher's key of packs, found by what was handed out.
-    let packs =
-        format!("pkcs11:token=paygod;object=packs?module-path={SOFTHSM}&pin-source=file:{pin}");
+    let packs = uri.replace("object=checkpoint", "object=packs");
     let public = book.path("packs.pub");
     let signature = book.path("limits.sig");
     let pack = repository().join("packs/core/payment-limits");
