@@ -13,6 +13,7 @@ use paygod_service::ledger::{
     ActivationOrder, BookOptions, Clock, Created, Ledger, OpenOptions, PolicyError, Submission,
 };
 use paygod_tlog::Ed25519Signer;
+use paygod_types::limits::PENDING_TIMEOUT_S_MAX;
 use paygod_types::{ActorId, Digest, Name, Timestamp, code};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -377,7 +378,9 @@ fn pending(mut request: Value) -> Value {
         .pointer_mut("/transfer/transfers/0")
         .and_then(Value::as_object_mut)
     {
-        transfer.insert("pending".to_owned(), json!({"timeout_s": 259_200}));
+        // Attacks open the book by today's clock, and nothing may expire meanwhile.
+        let pending = json!({ "timeout_s": PENDING_TIMEOUT_S_MAX });
+        transfer.insert("pending".to_owned(), pending);
     }
     request
 }
