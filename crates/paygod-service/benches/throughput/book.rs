@@ -12,17 +12,23 @@ const PACKS: [&str; 3] = ["payment-limits", "sanctions-screening", "duplicate-pa
 
 /// Makes a book and everything that payments need.
 pub(crate) fn create(path: &Path, options: &Options) -> Ledger {
-    Ledger::create(
-        path,
-        &BookOptions {
-            origin: "ledger.example.com/bench".to_owned(),
-            roots: None,
-            keys: None,
-            hybrid: false,
-        },
-    )
-    .expect("a new book");
-    let ledger = open(path);
+    create_with(path, options, OpenOptions::default)
+}
+
+/// As [`create`], opened so.
+pub(crate) fn create_with(
+    path: &Path,
+    options: &Options,
+    opening: impl Fn() -> OpenOptions,
+) -> Ledger {
+    let book = BookOptions {
+        origin: "ledger.example.com/bench".to_owned(),
+        roots: None,
+        keys: None,
+        hybrid: false,
+    };
+    Ledger::create_with(path, &book, opening()).expect("a new book");
+    let ledger = Ledger::open(path, opening()).expect("the book opens");
     let list = ledger.import_list(&ofac()).expect("the list is stored");
     let packs = PACKS
         .map(|name| repository().join("packs/core").join(name))

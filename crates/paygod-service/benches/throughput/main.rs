@@ -29,6 +29,7 @@ mod memory;
 mod options;
 mod postgres;
 mod report;
+mod slow;
 mod workload;
 
 /// As in the binary.
@@ -36,8 +37,11 @@ mod workload;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use options::Options;
+use paygod_service::ledger::OpenOptions;
 use report::Report;
+use slow::SlowMemoryKey;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn main() {
@@ -62,8 +66,14 @@ fn main() {
     if options.wants("history") {
         history(dir.path(), &options, &mut report);
     }
+    if options.wants("signing") {
+        signing(dir.path(), &options, &mut report);
+    }
     report.print();
 }
+
+/// How long a slow provider takes for a signature.
+const SIGNATURE: Duration = Duration::from_millis(50);
 
 /// The limit, then typed requests and JSON, each the median of so many runs on fresh books.
 fn throughput(dir: &Path, options: &Options, report: &mut Report) {
@@ -131,6 +141,24 @@ fn history(dir: &Path, options: &Options, report: &mut Report) {
         ledger = book::open(&path);
     }
     ledger.close().expect("the ledger closes");
+}
+
+/// The same run with a key at once and with one that takes its time, in turns: the difference is what signing costs.
+fn signing(dir: &Path, options: &Options, report: &mut Report) {
+    for run in 0..options.runs {
+        for latency in [Duration::ZERO, SIGNATURE] {
+            let path = dir.join("signing");
+            let ledger = book::create_with(&path, options, || OpenOptions {
+                provider: Some(Arc::new(SlowMemoryKey::new(latency))),
+                ..OpenOptions::default()
+            });
+            let series = format!("signing{run}-{}", latency.as_millis());
+            let done = load::saturate(&ledger, options, false, options.transfers, &series);
+            ledger.close().expect("the ledger closes");
+            report.signing(latency, &done);
+            std::fs::remove_dir_all(&path).expect("the book is removed");
+        }
+    }
 }
 
 /// So many in this time, a second.

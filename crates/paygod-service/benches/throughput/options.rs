@@ -12,7 +12,7 @@ cargo bench -p paygod-service -- [options]
   --probe N          transfers of that run                    (500000)
   --half-load N      requests a second of the latency run     (75000)
   --latency-s N      seconds of the latency run               (10)
-  --only A,B         of: throughput, latency, history, postgres
+  --only A,B         of: throughput, latency, history, signing, postgres
   --from A,B         of: typed, json
   --dir DIR          where the books are                      (the system's temporary folder)
   --json             print JSON

@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::postgres::Rival;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 /// Everything measured, in the order of measuring.
 pub(crate) struct Report {
@@ -70,6 +71,20 @@ impl Report {
             "rss_mb": done.resident.now_kib / 1024, "rss_peak_mb": done.resident.peak_kib / 1024,
             "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns.values().sum::<u64>(),
             "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
+        }));
+    }
+
+    pub(crate) fn signing(&mut self, latency: Duration, done: &Done) {
+        let publishing = done
+            .processor_ns
+            .get("paygod-publish")
+            .copied()
+            .unwrap_or(0);
+        let all: u64 = done.processor_ns.values().sum();
+        self.row(json!({
+            "measure": "signing", "signature_ms": latency.as_millis(), "transfers": done.transfers,
+            "transfers_per_s": done.per_s.round(), "publishing_ns": publishing, "processor_ns_all": all,
+            "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
         }));
     }
 
