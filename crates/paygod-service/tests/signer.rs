@@ -26,6 +26,38 @@ const SOUND: u8 = 0;
 const SILENT: u8 = 1;
 const LYING: u8 = 2;
 
+/// A year ahead at one look, and right again at the next.
+struct Jumping(AtomicU64);
+
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        let look = self.0.fetch_add(1, Ordering::SeqCst);
+        let year = if look % 2 == 1 { 31_536_000 } else { 0 };
+        Timestamp::from_nanos((4_000_000_000 + look + year) * 1_000_000_000)
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_a_year_ahead_and_back_stops_nothing() {
+    let book = TestBook::new();
+    let options = OpenOptions {
+        clock: Arc::new(Jumping(AtomicU64::new(0))),
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    for n in 0..20 {
+        let opened = ledger.submit(vec![open_account(&format!("acct-{n}"), "EUR")]);
+        assert!(opened.iter().all(Result::is_ok));
+    }
+    ledger.wait_signed().unwrap();
+    let times: Vec<_> = (0..21)
+        .map(|seq| ledger.entry(Seq(seq)).unwrap().entry.time)
+        .collect();
+    assert!(times.is_sorted_by(|earlier, later| earlier < later));
+    book.verify_whole(&ledger);
+    ledger.close().unwrap();
+}
+
 /// The book's own key behind a provider that can be told to fail.
 struct Moody {
     key: Ed25519Signer,

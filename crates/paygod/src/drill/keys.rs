@@ -1,11 +1,12 @@
 //! Attacks on the history of the log's keys.
 
-use super::attack::{Attack, Expected, Finding, Halt, Kept};
+use super::attack::{Attack, Catch, Expected, Finding, Halt, Kept};
 use super::stage::{Stage, encode, seq};
 use crate::insider::{cosigner, hybrid_change, rogue, vkey};
 use paygod_core::Entry;
 use paygod_core::entry::{Body, HybridChange, KeyRotation};
-use paygod_tlog::Ed25519Signer;
+use paygod_keys::{NoteKey, ProviderError, PublicKey, Signer};
+use paygod_tlog::{Checkpoint, Ed25519Signer, NoteSigner as _, SignedCheckpoint};
 use paygod_types::{Digest, RequestId, Timestamp};
 use std::sync::Arc;
 
@@ -120,7 +121,59 @@ pub(super) const ATTACKS: &[Attack] = &[
             stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
         },
     },
+    Attack {
+        name: "module-signs-something-else",
+        story: "got into the hardware module, and had it sign something else than each checkpoint",
+        kept: Kept::Book,
+        expected: Expected::Caught,
+        act: module_lies,
+    },
 ];
+
+/// A hardware module that signs what a thief wants.
+#[derive(Debug)]
+struct LyingModule {
+    key: Ed25519Signer,
+    public: PublicKey,
+}
+
+impl Signer for LyingModule {
+    fn key_id(&self) -> &str {
+        "module"
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
+        let other = [message, b"and something else"].concat();
+        Ok(self.key.sign_bytes(&other).to_vec())
+    }
+}
+
+/// The signature is the key's own, and of another text: the ledger looks at each before it publishes.
+fn module_lies(stage: &Stage<'_>) -> Acted {
+    let key = rogue(&stage.scene.origin)?;
+    let module = LyingModule {
+        public: NoteKey::public_key_of(&vkey(&key))?,
+        key,
+    };
+    let name = module.key.verifier_key().name().clone();
+    let key = NoteKey::new(name, Arc::new(module))?;
+    let checkpoint = Checkpoint {
+        origin: stage.scene.origin.clone(),
+        head: *stage.scene.newest.head(),
+    };
+    Ok(match SignedCheckpoint::sign(checkpoint, &[&key]) {
+        Ok(_) => Finding::Unnoticed(None),
+        Err(error) => Finding::Caught(Catch {
+            check: error.code().as_str(),
+            place: "a checkpoint to be published".to_owned(),
+            detail: error.to_string(),
+        }),
+    })
+}
 
 const NO_CHANGE: &str = "no rotation of an ML-DSA-44 key";
 
