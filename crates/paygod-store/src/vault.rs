@@ -521,7 +521,12 @@ impl Files {
                 full.release();
             }
             tail.number = number;
-        } else if let Some(file) = self.file(number)? {
+        } else {
+            // A file that somebody has taken away is a fault, and not a reason to write nothing.
+            let file = match self.file(number)? {
+                Some(file) => file,
+                None => self.dir.open(&file_name(number), Access::Write)?,
+            };
             file.append_at(records, start)?;
             file.sync()?;
         }
