@@ -31,7 +31,6 @@ use crate::error::{CheckpointError, Corruption, DerivedError, OpenError, ReadErr
 use crate::history::{BalanceHistory, HistoryWriter, TABLE_TOUCHES};
 use crate::index::{Finder, IndexWriter, KeyMaker, MEMTABLE_KEYS};
 use crate::kek::{FileKek, Kek, NoKek};
-use crate::prefill::next_file;
 use crate::reader::Reader;
 use crate::recover::recover;
 use crate::segment::BookId;
@@ -211,8 +210,7 @@ impl Book {
             Some(active) => active,
             None => {
                 let segments = dir.dir("segments");
-                let file = next_file(&segments, &mut None)?;
-                let first = writer::begin(&segments, identity.book, 0, &file, &[])?;
+                let first = writer::begin(&segments, &mut None, identity.book, 0, &[])?;
                 found.segments.add(Arc::clone(&first));
                 first
             }

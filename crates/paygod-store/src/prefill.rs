@@ -66,15 +66,29 @@ impl Drop for Prefilling {
     }
 }
 
-/// The file that comes next, under [`NEXT_NAME`], which is durable: the prefilled one, or else an empty one.
-pub(crate) fn next_file(
+/// Makes the file that comes next, the prefilled one or else an empty one, the file `name`: its head in its first
+/// page, its first records from `start` on, one flush. Its bytes are durable then, its name is not: until it is,
+/// recovery knows it by its head.
+pub(crate) fn begin(
     dir: &Dir,
     prefilling: &mut Option<Prefilling>,
-) -> Result<OpenFile, IoFault> {
-    match prefilling.take().and_then(Prefilling::finish) {
-        Some(file) => Ok(file),
-        None => dir.create_named(NEXT_NAME, Access::CreateAnew),
+    name: &str,
+    head: &[u8],
+    start: u64,
+    records: &[u8],
+) -> Result<(), IoFault> {
+    let file = match prefilling.take().and_then(Prefilling::finish) {
+        Some(file) => file,
+        None => dir.create_named(NEXT_NAME, Access::CreateAnew)?,
+    };
+    let mut page = [0_u8; PAGE_BYTES];
+    if let Some(slot) = page.get_mut(..head.len()) {
+        slot.copy_from_slice(head);
     }
+    file.write_at(&page, 0)?;
+    file.append_at(records, start)?;
+    file.sync()?;
+    dir.rename(NEXT_NAME, name)
 }
 
 /// What cannot be filled is removed: on a full disk, room taken ahead of need would be missed by what

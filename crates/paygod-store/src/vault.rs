@@ -25,10 +25,10 @@ use paygod_types::limits::REQUEST_BYTES_MAX;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
+use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{IoFault, VaultError};
 use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
-use crate::prefill::{NEXT_NAME, Prefilling, next_file};
+use crate::prefill::{self, NEXT_NAME, Prefilling};
 use crate::recover::last_nonzero;
 use crate::width::{to_u64, to_usize};
 
@@ -507,15 +507,15 @@ impl Files {
     ) -> Result<(), IoFault> {
         let begun = tail.end == 0 || number > tail.number;
         if begun {
-            let file = next_file(&self.dir, &mut tail.prefilling)?;
-            let mut page = [0_u8; PAGE_BYTES];
-            if let Some((head, _)) = page.split_first_chunk_mut() {
-                *head = head_of(number);
-            }
-            file.write_at(&page, 0)?;
-            file.append_at(records, start)?;
-            file.sync()?;
-            self.dir.rename(NEXT_NAME, &file_name(number))?;
+            let (name, head) = (file_name(number), head_of(number));
+            prefill::begin(
+                &self.dir,
+                &mut tail.prefilling,
+                &name,
+                &head,
+                start,
+                records,
+            )?;
             // Inputs are seldom read again: they are not to push entries and index out of the cache.
             if let Some(full) = self.file(tail.number)? {
                 full.release();

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use paygod_types::Seq;
 
-use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
+use crate::disk::{Access, Dir};
 use crate::error::{CommitError, IoFault};
 use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::marks;
-use crate::prefill::{NEXT_NAME, Prefilling, next_file};
+use crate::prefill::{self, Prefilling};
 use crate::reader::{Marks, Segment, Segments};
 use crate::segment::{self, BookId, HEADER_BYTES, Header};
 use crate::width::to_u64;
@@ -133,8 +133,8 @@ impl Writer {
 
     /// Begins the next segment with a group and seals the one before.
     fn roll(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
-        let file = next_file(&self.dir, &mut self.prefilling)?;
-        let segment = begin(&self.dir, self.segments.book, self.next, &file, bytes)?;
+        let (book, next) = (self.segments.book, self.next);
+        let segment = begin(&self.dir, &mut self.prefilling, book, next, bytes)?;
         // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
         // only save space and time, so they need no flush.
         self.active.file.set_len(self.end)?;
@@ -157,24 +157,17 @@ impl Writer {
     }
 }
 
-/// Makes the segment that begins with `first_seq` from the file that comes next, with a first group. Its bytes are
-/// durable, its name is not: until it is, recovery knows it by its header.
+/// Begins the segment of `first_seq` with a first group: [`prefill::begin`].
 pub(crate) fn begin(
     dir: &Dir,
+    prefilling: &mut Option<Prefilling>,
     book: BookId,
     first_seq: u64,
-    file: &OpenFile,
     group: &[u8],
 ) -> Result<Arc<Segment>, IoFault> {
-    let mut page = [0_u8; PAGE_BYTES];
-    if let Some((head, _)) = page.split_first_chunk_mut() {
-        *head = Header { book, first_seq }.encode();
-    }
-    file.write_at(&page, 0)?;
-    file.append_at(group, HEADER_BYTES)?;
-    file.sync()?;
     let name = segment::file_name(first_seq);
-    dir.rename(NEXT_NAME, &name)?;
+    let head = Header { book, first_seq }.encode();
+    prefill::begin(dir, prefilling, &name, &head, HEADER_BYTES, group)?;
     Ok(Arc::new(Segment {
         first_seq,
         file: dir.open(&name, Access::Write)?,

@@ -12,6 +12,7 @@ mod direct;
 mod node;
 mod proof;
 mod registry;
+mod rlp;
 mod transaction;
 
 pub use blocks::{BLOCKS_MAX, Blocks, BlocksError};
@@ -21,3 +22,4 @@ pub(crate) use proof::AccountProof;
 pub use proof::{PROOF_BYTES_MAX, RegistryProof, RegistryProofError};
 pub use registry::CREATION;
 pub(crate) use registry::{code_hash, slots};
+pub(crate) use rlp::list;

@@ -1,13 +1,14 @@
 //! What is asked of the operator's own Ethereum node.
 
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
-use alloy_rlp::{Encodable as _, Header as List};
+use alloy_rlp::Encodable as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::blocks::depth_min;
 use super::proof::{AccountProof, RegistryProof};
 use super::registry::slots;
+use super::rlp::list;
 use super::transaction::Signed;
 use crate::chain::{BlockSource, ChainError};
 use crate::rpc::{Rpc, RpcError};
@@ -263,11 +264,6 @@ fn header(block: &Map<String, Value>) -> Option<Vec<u8>> {
         }
     }
     let mut out = Vec::new();
-    List {
-        list: true,
-        payload_length: fields.len(),
-    }
-    .encode(&mut out);
-    out.extend_from_slice(&fields);
+    list(&fields, &mut out);
     Some(out)
 }

@@ -1,10 +1,11 @@
 //! A transaction with the fees of EIP-1559, signed by a key that pays.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rlp::{BufMut as _, Encodable as _, Header};
+use alloy_rlp::{BufMut as _, Encodable as _};
 use bitcoin::secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use bitcoin::secp256k1::{Message, Secp256k1};
 
+use super::rlp::list;
 use crate::chain::ChainError;
 use crate::paying::{self, PayingKey};
 
@@ -57,12 +58,7 @@ impl Draft {
             s.encode(&mut fields);
         }
         let mut out = vec![TYPE];
-        Header {
-            list: true,
-            payload_length: fields.len(),
-        }
-        .encode(&mut out);
-        out.extend_from_slice(&fields);
+        list(&fields, &mut out);
         out
     }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_rlp::{Encodable as _, Header as List};
+use alloy_rlp::Encodable as _;
 use alloy_trie::proof::{ProofNodes, ProofRetainer};
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount};
 
 use crate::chain::Statement;
-use crate::ethereum::{AccountProof, RegistryProof, code_hash, slots};
+use crate::ethereum::{AccountProof, RegistryProof, code_hash, list, slots};
 
 /// The number of a chain that is not the one that counts.
 const CHAIN_ID: u64 = 31_337;
@@ -128,11 +128,6 @@ fn header(state: &B256, number: u64, time_s: u32) -> Vec<u8> {
         }
     }
     let mut out = Vec::new();
-    List {
-        list: true,
-        payload_length: fields.len(),
-    }
-    .encode(&mut out);
-    out.extend_from_slice(&fields);
+    list(&fields, &mut out);
     out
 }

@@ -316,11 +316,16 @@ fn hybrid(change: Option<&HybridChange>, out: &mut Out<'_>) {
     let Some(change) = change else { return };
     out.lit("\"hybrid\":{\"new\":");
     out.text(&change.new);
-    out.lit(",\"signature_new\":");
-    out.word(&STANDARD.encode(change.signature_new));
-    out.lit(",\"signature_old\":");
-    out.word(&STANDARD.encode(change.signature_old));
+    signatures(&change.signature_new, &change.signature_old, out);
     out.lit("},");
+}
+
+/// By the new key and by the old one: the last members of what changes a key.
+fn signatures(new: &[u8], old: &[u8], out: &mut Out<'_>) {
+    out.lit(",\"signature_new\":");
+    out.word(&STANDARD.encode(new));
+    out.lit(",\"signature_old\":");
+    out.word(&STANDARD.encode(old));
 }
 
 fn key_rotate(rotation: &KeyRotation, out: &mut Out<'_>) {
@@ -330,10 +335,7 @@ fn key_rotate(rotation: &KeyRotation, out: &mut Out<'_>) {
     out.text(&rotation.new);
     out.lit(",\"old\":");
     out.text(&rotation.old);
-    out.lit(",\"signature_new\":");
-    out.word(&STANDARD.encode(rotation.signature_new));
-    out.lit(",\"signature_old\":");
-    out.word(&STANDARD.encode(rotation.signature_old));
+    signatures(&rotation.signature_new, &rotation.signature_old, out);
     out.lit("}");
 }
 

@@ -47,6 +47,9 @@ impl Signers {
     }
 }
 
+/// What a key file holds.
+type Seed = Zeroizing<[u8; 32]>;
+
 /// The folder of key files within a book's.
 const FOLDER: &str = "keys";
 
@@ -151,7 +154,7 @@ impl KeyFileError {
 }
 
 /// Draws a new key.
-pub(super) fn draw() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+pub(super) fn draw() -> Result<Seed, KeyFileError> {
     let mut key = Zeroizing::new([0_u8; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(|_| KeyFileError::Randomness)?;
     Ok(key)
@@ -167,7 +170,7 @@ fn write_at(path: PathBuf, file: KeyFile, key: &[u8; 32]) -> Result<(), KeyFileE
 }
 
 /// Draws a new key and writes its file, as [`write_new`] does.
-pub(super) fn create(book: &Path, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+pub(super) fn create(book: &Path, file: KeyFile) -> Result<Seed, KeyFileError> {
     let key = draw()?;
     write_new(book, file, &key)?;
     Ok(key)
@@ -195,11 +198,11 @@ fn write_line(path: &Path, line: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a key file.
-pub(super) fn read(book: &Path, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+pub(super) fn read(book: &Path, file: KeyFile) -> Result<Seed, KeyFileError> {
     read_at(file.path(book), file)
 }
 
-fn read_at(path: PathBuf, file: KeyFile) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+fn read_at(path: PathBuf, file: KeyFile) -> Result<Seed, KeyFileError> {
     let (text, mode) = match read_text(&path) {
         Ok(found) => found,
         Err(source) => return Err(KeyFileError::Io { path, source }),
@@ -339,14 +342,27 @@ impl BookKeys {
             let signer = provider.find(&NoteKey::public_key_of(vkey)?)?;
             return Ok(Arc::new(NoteKey::new(self.name.clone(), signer)?));
         }
-        for path in files(&self.dir, KeyFile::Checkpoint)? {
-            let seed = read_at(path, KeyFile::Checkpoint)?;
-            let signer = Ed25519Signer::new(self.name.clone(), &seed);
-            if signer.verifier_key().to_string() == vkey {
-                return Ok(Arc::new(signer));
+        match self.held(KeyFile::Checkpoint, vkey)? {
+            Some((_, seed)) => Ok(Arc::new(Ed25519Signer::new(self.name.clone(), &seed))),
+            None => Err(self.not_here(vkey)),
+        }
+    }
+
+    /// The file of a key, and its seed, if there is one.
+    fn held(&self, file: KeyFile, vkey: &str) -> Result<Option<(PathBuf, Seed)>, BookKeyError> {
+        for path in files(&self.dir, file)? {
+            let seed = read_at(path.clone(), file)?;
+            let found = match file {
+                KeyFile::Hybrid => self.cosigner(&seed)?.verifier_key().to_string(),
+                _ => Ed25519Signer::new(self.name.clone(), &seed)
+                    .verifier_key()
+                    .to_string(),
+            };
+            if found == vkey {
+                return Ok(Some((path, seed)));
             }
         }
-        Err(self.not_here(vkey))
+        Ok(None)
     }
 
     fn not_here(&self, vkey: &str) -> BookKeyError {
@@ -364,19 +380,10 @@ impl BookKeys {
             Algorithm::MlDsa44 => KeyFile::Hybrid,
             _ => KeyFile::Checkpoint,
         };
-        for path in files(&self.dir, file)? {
-            let seed = read_at(path.clone(), file)?;
-            let found = match file {
-                KeyFile::Hybrid => self.cosigner(&seed)?.verifier_key().to_string(),
-                _ => Ed25519Signer::new(self.name.clone(), &seed)
-                    .verifier_key()
-                    .to_string(),
-            };
-            if found == vkey {
-                // What a file system keeps of it is another matter: keys that count are not in files.
-                fs::remove_file(&path).map_err(|source| KeyFileError::Io { path, source })?;
-                return Ok(());
-            }
+        if let Some((path, _)) = self.held(file, vkey)? {
+            // What a file system keeps of it is another matter: keys that count are not in files.
+            fs::remove_file(&path).map_err(|source| KeyFileError::Io { path, source })?;
+            return Ok(());
         }
         match self.provider_of(public.algorithm) {
             Some(provider) => Ok(provider.retire(&public)?),
@@ -409,11 +416,8 @@ impl BookKeys {
 
     /// The key that cosigns the checkpoints of a hybrid book. It may be older than the provider's knowing such keys.
     pub(super) fn find_hybrid(&self, vkey: &str) -> Result<HybridSigner, BookKeyError> {
-        for path in files(&self.dir, KeyFile::Hybrid)? {
-            let signer = self.cosigner(&*read_at(path, KeyFile::Hybrid)?)?;
-            if signer.verifier_key().to_string() == vkey {
-                return Ok(Arc::new(signer));
-            }
+        if let Some((_, seed)) = self.held(KeyFile::Hybrid, vkey)? {
+            return Ok(Arc::new(self.cosigner(&seed)?));
         }
         let Some(provider) = self.provider_of(Algorithm::MlDsa44) else {
             return Err(self.not_here(vkey));

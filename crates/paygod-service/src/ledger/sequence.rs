@@ -144,8 +144,8 @@ impl Sequencer {
 
     /// The commit stage waits, and so may the requests in line: for a group that is worth a flush.
     fn is_due(&self) -> bool {
-        let worth = self.work.requests >= WORTH_A_FLUSH || !self.shared.intake.has_waiting();
-        worth && self.shared.handoff.is_idle()
+        self.shared.handoff.is_idle()
+            && (self.work.requests >= WORTH_A_FLUSH || !self.shared.intake.has_waiting())
     }
 
     fn hand_over(&mut self) {

@@ -10,9 +10,9 @@ use crate::files;
 use crate::output::{Console, Tone};
 use paygod_anchor::witness::logs::{self, Log, LogsError};
 use paygod_anchor::witness::{Witness, WitnessError, WitnessKey as Key, http};
-use paygod_keys::file::{self, SeedKind};
+use paygod_keys::file::{self, KeyFileError, SeedKind};
 use paygod_keys::uri::URI_BYTES_MAX;
-use paygod_keys::{Algorithm, CosignerKey};
+use paygod_keys::{Algorithm, CosignerKey, Provider};
 use paygod_tlog::limits::{POLICY_BYTES_MAX, VERIFIER_KEY_BYTES_MAX};
 use paygod_tlog::{
     Cosigner as _, Ed25519Cosigner, KeyName, MlDsa44Cosigner, SignatureType, TlogPolicy,
@@ -23,6 +23,7 @@ use serde_json::json;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 faults_from!(
     LogsError,
@@ -151,19 +152,34 @@ fn init(options: &WitnessInit, global: &Global, console: &mut Console) -> Outcom
 fn make_files(dir: &Path, name: KeyName, global: &Global) -> Result<Vec<Key>, Fault> {
     refuse_files(global)?;
     let word = passphrase(&ed25519_path(dir), true)?;
-    let seed = file::create_seed(&ed25519_path(dir), SeedKind::Ed25519, &word)?;
-    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
-    let seed = file::create_seed(&ml_dsa_path(dir), SeedKind::MlDsa44, &word)?;
-    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
+    in_files(dir, name, |path, kind| file::create_seed(path, kind, &word))
+}
+
+/// The two keys of a witness from the seeds in its files.
+fn in_files(
+    dir: &Path,
+    name: KeyName,
+    seed: impl Fn(&Path, SeedKind) -> Result<Zeroizing<[u8; 32]>, KeyFileError>,
+) -> Result<Vec<Key>, Fault> {
+    let ed25519 = seed(&ed25519_path(dir), SeedKind::Ed25519)?;
+    let ed25519 = Ed25519Cosigner::new(name.clone(), &ed25519)?;
+    let ml_dsa = seed(&ml_dsa_path(dir), SeedKind::MlDsa44)?;
+    let ml_dsa = MlDsa44Cosigner::new(name, &ml_dsa)?;
     Ok(vec![Box::new(ml_dsa), Box::new(ed25519)])
 }
 
-/// Makes the key of a witness in a provider, and writes down where it is.
-fn make_elsewhere(dir: &Path, name: KeyName, uri: &str, global: &Global) -> Result<Key, Fault> {
+/// The provider at an address; in production not one that keeps its keys in files.
+fn provider_at(uri: &str, global: &Global) -> Result<Arc<dyn Provider>, Fault> {
     let provider = paygod_keys::uri::open(uri)?;
     if !provider.is_for_production() {
         refuse_files(global)?;
     }
+    Ok(provider)
+}
+
+/// Makes the key of a witness in a provider, and writes down where it is.
+fn make_elsewhere(dir: &Path, name: KeyName, uri: &str, global: &Global) -> Result<Key, Fault> {
+    let provider = provider_at(uri, global)?;
     let key = CosignerKey::new(name, provider.create(Algorithm::Ed25519)?)?;
     let place = format!("{uri}\n{}\n", key.verifier_key());
     files::write(&dir.join(PLACE), place.as_bytes())?;
@@ -177,20 +193,12 @@ fn open_keys(dir: &Path, name: KeyName, global: &Global) -> Result<Vec<Key>, Fau
         let place = files::read(&path, PLACE_BYTES_MAX)?;
         let place = String::from_utf8_lossy(&place);
         let (uri, vkey) = place.trim_end().split_once('\n').unwrap_or((&place, ""));
-        let provider = paygod_keys::uri::open(uri)?;
-        if !provider.is_for_production() {
-            refuse_files(global)?;
-        }
-        let signer = provider.find(&CosignerKey::public_key_of(vkey)?)?;
+        let signer = provider_at(uri, global)?.find(&CosignerKey::public_key_of(vkey)?)?;
         return Ok(vec![Box::new(CosignerKey::new(name, signer)?)]);
     }
     refuse_files(global)?;
     let word = passphrase(&ed25519_path(dir), false)?;
-    let seed = file::open_seed(&ed25519_path(dir), SeedKind::Ed25519, &word)?;
-    let ed25519 = Ed25519Cosigner::new(name.clone(), &seed)?;
-    let seed = file::open_seed(&ml_dsa_path(dir), SeedKind::MlDsa44, &word)?;
-    let ml_dsa = MlDsa44Cosigner::new(name, &seed)?;
-    Ok(vec![Box::new(ml_dsa), Box::new(ed25519)])
+    in_files(dir, name, |path, kind| file::open_seed(path, kind, &word))
 }
 
 /// In production no key is in a file.
