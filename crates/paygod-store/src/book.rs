@@ -210,7 +210,7 @@ impl Book {
             Some(active) => active,
             None => {
                 let segments = dir.dir("segments");
-                let first = writer::begin(&segments, &mut None, identity.book, 0, &[])?;
+                let (first, _) = writer::begin(&segments, &mut None, identity.book, 0, &[])?;
                 found.segments.add(Arc::clone(&first));
                 first
             }
@@ -242,7 +242,7 @@ impl Book {
             active,
             options.segment_bytes,
             options.background,
-        );
+        )?;
         let opening = Opening {
             size,
             from_snapshot,

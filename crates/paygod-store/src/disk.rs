@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Advice, OFlags, fadvise};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{Action, IoFault};
 use crate::width::to_u64;
@@ -32,6 +32,14 @@ pub enum Access {
     /// As [`Access::CreateAnew`], past the system's cache if it can be: every write is of whole pages, from memory
     /// that begins at a page.
     CreatePastCache,
+    /// As [`Access::Write`], and written as [`Access::CreatePastCache`] is.
+    WritePastCache,
+}
+
+impl Access {
+    pub(crate) const fn is_past_cache(self) -> bool {
+        matches!(self, Self::CreatePastCache | Self::WritePastCache)
+    }
 }
 
 /// A file that many threads may read and write at offsets of their own.
@@ -53,10 +61,6 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// What the operating system reports; then nothing may be assumed of what was written.
     fn sync(&self) -> io::Result<()>;
-
-    /// Says that what is durable of the file will not be read soon, so that it need not stay in the system's cache. A
-    /// hint: nothing depends on it.
-    fn release(&self);
 
     /// Cuts or lengthens (with zeros) the file.
     ///
@@ -141,6 +145,16 @@ struct RealLock(
 
 impl DirLock for RealLock {}
 
+impl RealFile {
+    /// Writes through the system's cache from now on, for a disk whose pages are longer than ours; `false` if that is
+    /// what was done all along.
+    fn through_cache(&self) -> io::Result<bool> {
+        let flags = fcntl_getfl(&self.0)?;
+        fcntl_setfl(&self.0, flags.difference(OFlags::DIRECT))?;
+        Ok(flags.contains(OFlags::DIRECT))
+    }
+}
+
 impl DiskFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0_usize;
@@ -157,16 +171,16 @@ impl DiskFile for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        match self.0.write_all_at(bytes, offset) {
+            Err(fault) if fault.kind() == io::ErrorKind::InvalidInput && self.through_cache()? => {
+                self.0.write_all_at(bytes, offset)
+            }
+            written => written,
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
-    }
-
-    fn release(&self) {
-        // A system that does not know the hint loses nothing.
-        let _unknown = fadvise(&self.0, 0, None, Advice::DontNeed);
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -184,7 +198,7 @@ impl Disk for RealDisk {
         options.read(true);
         match access {
             Access::Read => {}
-            Access::Write => {
+            Access::Write | Access::WritePastCache => {
                 options.write(true);
             }
             Access::OpenOrCreate => {
@@ -196,10 +210,10 @@ impl Disk for RealDisk {
         }
         // Inputs, keys and balances are nobody else's business on a shared machine.
         options.mode(0o600);
-        if access == Access::CreatePastCache {
+        if access.is_past_cache() {
             let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
-            let past_cache = options.clone().custom_flags(direct).open(path);
-            if let Ok(file) = past_cache {
+            // A file system that knows no such thing refuses it.
+            if let Ok(file) = options.clone().custom_flags(direct).open(path) {
                 return Ok(Arc::new(RealFile(file)));
             }
         }
@@ -426,6 +440,11 @@ impl OpenFile {
         &self.path
     }
 
+    /// Says which name the file has now, for faults to come.
+    pub(crate) fn rename(&mut self, dir: &Dir, name: &str) {
+        self.path = Arc::from(dir.file_path(name));
+    }
+
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, IoFault> {
         self.file
             .read_at(buf, offset)
@@ -452,25 +471,10 @@ impl OpenFile {
             .map_err(|source| fault(Action::Write, &self.path, source))
     }
 
-    /// Writes behind everything that was written so far. A last page that is new is written whole, with zeros: the
-    /// system need not read it first.
-    pub(crate) fn append_at(&self, bytes: &[u8], offset: u64) -> Result<(), IoFault> {
-        let end = offset.saturating_add(to_u64(bytes.len()));
-        let last_page = end - end % to_u64(PAGE_BYTES);
-        if last_page >= offset && last_page < end {
-            self.write_at(&[0; PAGE_BYTES], last_page)?;
-        }
-        self.write_at(bytes, offset)
-    }
-
     pub(crate) fn sync(&self) -> Result<(), IoFault> {
         self.file
             .sync()
             .map_err(|source| fault(Action::Flush, &self.path, source))
-    }
-
-    pub(crate) fn release(&self) {
-        self.file.release();
     }
 
     pub(crate) fn set_len(&self, len: u64) -> Result<(), IoFault> {
@@ -491,5 +495,22 @@ fn fault(action: Action, path: &Path, source: io::Error) -> IoFault {
         action,
         path: path.to_path_buf(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_past_the_cache_is_written_through_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = RealDisk.open(&path, Access::CreatePastCache).unwrap();
+        // Neither a whole page nor at one: as whole pages of ours are to a disk with longer ones.
+        file.write_at(b"unaligned", 5).unwrap();
+        file.write_at(b"U", 5).unwrap();
+        file.sync().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"\0\0\0\0\0Unaligned");
     }
 }

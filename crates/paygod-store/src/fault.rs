@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{Access, DirLock, Disk, DiskFile};
+use crate::disk::{Access, DirLock, Disk, DiskFile, PAGE_BYTES};
 use crate::width::{to_u64, to_usize};
 
 /// What a sector of a torn write is, in bytes.
@@ -274,7 +274,7 @@ fn survive(contents: &Contents, chance: &mut Chance) -> Contents {
 struct FaultFile {
     disk: FaultDisk,
     id: FileId,
-    writable: bool,
+    access: Access,
 }
 
 impl FaultFile {
@@ -288,11 +288,18 @@ impl FaultFile {
     }
 
     fn writable(&self) -> io::Result<()> {
-        if self.writable {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::PermissionDenied.into())
+        match self.access {
+            Access::Read => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => Ok(()),
         }
+    }
+
+    fn takes(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let pages = to_u64(bytes.len()) | offset;
+        if self.access.is_past_cache() && !pages.is_multiple_of(to_u64(PAGE_BYTES)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.writable()
     }
 }
 
@@ -309,7 +316,7 @@ impl DiskFile for FaultFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.writable()?;
+        self.takes(bytes, offset)?;
         let outcome = self.disk.state().operate();
         let written = match &outcome {
             Ok(()) => bytes,
@@ -346,8 +353,6 @@ impl DiskFile for FaultFile {
         outcome.map_err(|(_, error)| error)
     }
 
-    fn release(&self) {}
-
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.writable()?;
         self.disk.state().simple()?;
@@ -376,12 +381,11 @@ impl Drop for FaultLock {
 impl Disk for FaultDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
-        let writable = access != Access::Read;
         let file = |id| {
             Arc::new(FaultFile {
                 disk: self.clone(),
                 id,
-                writable,
+                access,
             })
         };
         match state.names.get(path).copied() {
@@ -395,7 +399,11 @@ impl Disk for FaultDisk {
                 }
                 Ok(file(id))
             }
-            None if matches!(access, Access::Read | Access::Write) => {
+            None if matches!(
+                access,
+                Access::Read | Access::Write | Access::WritePastCache
+            ) =>
+            {
                 Err(io::ErrorKind::NotFound.into())
             }
             None => {

@@ -8,6 +8,7 @@
 //!
 //! It does not know what an entry means, and it reads no clock.
 
+mod append;
 mod background;
 mod backup;
 mod blob;

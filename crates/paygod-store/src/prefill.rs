@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
+use crate::append::{Appender, Pages};
+use crate::disk::{Access, Dir, OpenFile};
 use crate::error::IoFault;
 use crate::width::{to_u64, to_usize};
 
@@ -66,29 +67,26 @@ impl Drop for Prefilling {
     }
 }
 
-/// Makes the file that comes next, the prefilled one or else an empty one, the file `name`: its head in its first
-/// page, its first records from `start` on, one flush. Its bytes are durable then, its name is not: until it is,
-/// recovery knows it by its head.
+/// Makes the file that comes next, the prefilled one or else an empty one, the file `name`: its head, its first records
+/// behind it, one flush. Its bytes are durable then, its name is not: until it is, recovery knows it by its head.
 pub(crate) fn begin(
     dir: &Dir,
     prefilling: &mut Option<Prefilling>,
     name: &str,
     head: &[u8],
-    start: u64,
     records: &[u8],
-) -> Result<(), IoFault> {
-    let file = match prefilling.take().and_then(Prefilling::finish) {
+) -> Result<Appender, IoFault> {
+    let past_cache = match prefilling.take().and_then(Prefilling::finish) {
         Some(file) => file,
-        None => dir.create_named(NEXT_NAME, Access::CreateAnew)?,
+        None => dir.create_named(NEXT_NAME, Access::CreatePastCache)?,
     };
-    let mut page = [0_u8; PAGE_BYTES];
-    if let Some(slot) = page.get_mut(..head.len()) {
-        slot.copy_from_slice(head);
-    }
-    file.write_at(&page, 0)?;
-    file.append_at(records, start)?;
+    let mut file = Appender::new(past_cache, dir.open(NEXT_NAME, Access::Write)?);
+    file.append(head, 0)?;
+    file.append(records, to_u64(head.len()))?;
     file.sync()?;
-    dir.rename(NEXT_NAME, name)
+    dir.rename(NEXT_NAME, name)?;
+    file.rename(dir, name);
+    Ok(file)
 }
 
 /// What cannot be filled is removed: on a full disk, room taken ahead of need would be missed by what
@@ -105,21 +103,17 @@ fn prefill(dir: &Dir, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> 
 fn fill(dir: &Dir, len: u64, stop: &AtomicBool) -> Result<OpenFile, IoFault> {
     let file = dir.create_named(NEXT_NAME, Access::CreatePastCache)?;
     file.set_len(len)?;
-    // Of these, the ones that begin at a page.
-    let room = vec![0_u8; PREFILL_BYTES.saturating_add(PAGE_BYTES)];
-    let zeros = room.get(room.as_ptr().align_offset(PAGE_BYTES)..);
-    let zeros = zeros.and_then(|zeros| zeros.get(..PREFILL_BYTES));
+    let mut zeros = Pages::zeros(PREFILL_BYTES);
     let mut offset = 0_u64;
     while offset < len && !stop.load(Ordering::Relaxed) {
         let count = len.saturating_sub(offset).min(to_u64(PREFILL_BYTES));
-        let piece = zeros.and_then(|zeros| zeros.get(..to_usize(count)));
+        let piece = zeros.bytes().get(..to_usize(count));
         file.write_at(piece.unwrap_or_default(), offset)?;
         offset = offset.saturating_add(count);
         std::thread::park_timeout(PREFILL_PAUSE);
     }
     file.sync()?;
-    // Past the cache only whole pages can be written.
-    dir.open(NEXT_NAME, Access::Write)
+    Ok(file)
 }
 
 #[cfg(test)]

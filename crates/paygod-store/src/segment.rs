@@ -1,7 +1,7 @@
 //! The format of a segment: a header, then records, each one entry with its checksum.
 //!
-//! INVARIANT(append-only): a record, once acknowledged, is never written again. What follows the last
-//! record of a segment is zeros or the end of the file.
+//! INVARIANT(append-only): a record, once acknowledged, never changes; with the page that it ends in it is
+//! written again, as the same bytes. What follows the last record of a segment is zeros or the end of the file.
 //!
 //! A record says its own `seq` and its place within its group. A group is flushed before the next is
 //! written, so a whole record of a *later* group proves that everything before that group was

@@ -25,8 +25,9 @@ use paygod_types::limits::REQUEST_BYTES_MAX;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::append::Appender;
 use crate::disk::{Access, Dir, OpenFile};
-use crate::error::{IoFault, VaultError};
+use crate::error::{Action, IoFault, VaultError};
 use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
 use crate::prefill::{self, NEXT_NAME, Prefilling};
 use crate::recover::last_nonzero;
@@ -184,6 +185,8 @@ pub(crate) struct Files {
 pub(crate) struct Tail {
     pub(crate) number: u64,
     pub(crate) end: u64,
+    /// The last file, once something was written to it.
+    file: Option<Appender>,
     prefilling: Option<Prefilling>,
     batch: Vec<u8>,
 }
@@ -215,6 +218,7 @@ impl Vault {
         let mut tail = Tail {
             number: 0,
             end: 0,
+            file: None,
             prefilling: None,
             batch: Vec::new(),
         };
@@ -364,13 +368,17 @@ impl Vault {
         if head.wrapped == [0; WRAPPED_KEY_BYTES] {
             return Ok(());
         }
-        let _tail = self
+        let mut tail = self
             .files
             .tail
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if self.files.poisoned.load(Ordering::Acquire) {
             return Err(VaultError::Poisoned);
+        }
+        // Its page must not be written again as it was.
+        if let Some(last) = &mut tail.file {
+            last.forget();
         }
         let (_, offset) = reference.place();
         file.write_at(&[0; WRAPPED_KEY_BYTES], offset.saturating_add(KEY_AT))
@@ -505,29 +513,24 @@ impl Files {
         start: u64,
         records: &[u8],
     ) -> Result<(), IoFault> {
+        if !self.write {
+            return Err(IoFault {
+                action: Action::Write,
+                path: self.dir.file_path(&file_name(number)),
+                source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
+            });
+        }
         let begun = tail.end == 0 || number > tail.number;
         if begun {
             let (name, head) = (file_name(number), head_of(number));
-            prefill::begin(
-                &self.dir,
-                &mut tail.prefilling,
-                &name,
-                &head,
-                start,
-                records,
-            )?;
-            // Inputs are seldom read again: they are not to push entries and index out of the cache.
-            if let Some(full) = self.file(tail.number)? {
-                full.release();
-            }
-            tail.number = number;
+            let file = prefill::begin(&self.dir, &mut tail.prefilling, &name, &head, records)?;
+            (tail.number, tail.file) = (number, Some(file));
         } else {
-            // A file that somebody has taken away is a fault, and not a reason to write nothing.
-            let file = match self.file(number)? {
+            let file = match &mut tail.file {
                 Some(file) => file,
-                None => self.dir.open(&file_name(number), Access::Write)?,
+                None => tail.file.insert(self.appender(number)?),
             };
-            file.append_at(records, start)?;
+            file.append(records, start)?;
             file.sync()?;
         }
         tail.end = start.saturating_add(to_u64(records.len()));
@@ -536,6 +539,12 @@ impl Files {
             tail.prefilling = Prefilling::start(self.dir.clone(), FILE_BYTES);
         }
         Ok(())
+    }
+
+    /// A file that somebody has taken away is a fault, and not a reason to write nothing.
+    fn appender(&self, number: u64) -> Result<Appender, IoFault> {
+        let name = file_name(number);
+        Appender::open(&self.dir, &name, self.dir.open(&name, Access::Write)?)
     }
 
     pub(crate) fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {

@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use paygod_types::Seq;
 
-use crate::disk::{Access, Dir};
+use crate::append::Appender;
+use crate::disk::Dir;
 use crate::error::{CommitError, IoFault};
 use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::marks;
 use crate::prefill::{self, Prefilling};
 use crate::reader::{Marks, Segment, Segments};
 use crate::segment::{self, BookId, HEADER_BYTES, Header};
-use crate::width::to_u64;
+use crate::width::{to_u64, to_usize};
 
 /// Length of a full segment, in bytes.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -37,6 +38,7 @@ pub struct Writer {
     dir: Dir,
     segments: Arc<Segments>,
     active: Arc<Segment>,
+    file: Appender,
     next: u64,
     end: u64,
     segment_bytes: u64,
@@ -51,13 +53,16 @@ impl Writer {
         active: Arc<Segment>,
         segment_bytes: u64,
         prefill: bool,
-    ) -> Self {
+    ) -> Result<Self, IoFault> {
+        let name = segment::file_name(active.first_seq);
+        let file = Appender::open(&dir, &name, active.file.clone())?;
         let (count, end) = active.with_marks(|marks| (marks.count, marks.end));
         let next = active.first_seq.saturating_add(count);
         let mut writer = Self {
             dir,
             segments,
             active,
+            file,
             next,
             end,
             segment_bytes,
@@ -65,7 +70,7 @@ impl Writer {
             prefilling: None,
         };
         writer.start_prefill();
-        writer
+        Ok(writer)
     }
 
     /// The seq that the next committed entry gets.
@@ -112,8 +117,8 @@ impl Writer {
         if self.end.saturating_add(to_u64(bytes.len())) > self.segment_bytes {
             return self.roll(bytes);
         }
-        self.active.file.append_at(bytes, self.end)?;
-        self.active.file.sync()
+        self.file.append(bytes, self.end)?;
+        self.file.sync()
     }
 
     /// Tells the readers of a group that is durable.
@@ -134,7 +139,7 @@ impl Writer {
     /// Begins the next segment with a group and seals the one before.
     fn roll(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
         let (book, next) = (self.segments.book, self.next);
-        let segment = begin(&self.dir, &mut self.prefilling, book, next, bytes)?;
+        let (segment, file) = begin(&self.dir, &mut self.prefilling, book, next, bytes)?;
         // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
         // only save space and time, so they need no flush.
         self.active.file.set_len(self.end)?;
@@ -142,7 +147,7 @@ impl Writer {
             marks::write(&self.dir, &self.segments.book, self.active.first_seq, marks)
         })?;
         self.segments.add(Arc::clone(&segment));
-        self.active = segment;
+        (self.active, self.file) = (segment, file);
         self.end = HEADER_BYTES;
         Ok(())
     }
@@ -164,13 +169,17 @@ pub(crate) fn begin(
     book: BookId,
     first_seq: u64,
     group: &[u8],
-) -> Result<Arc<Segment>, IoFault> {
+) -> Result<(Arc<Segment>, Appender), IoFault> {
+    let mut head = [0_u8; to_usize(HEADER_BYTES)];
+    if let Some(slot) = head.first_chunk_mut() {
+        *slot = Header { book, first_seq }.encode();
+    }
     let name = segment::file_name(first_seq);
-    let head = Header { book, first_seq }.encode();
-    prefill::begin(dir, prefilling, &name, &head, HEADER_BYTES, group)?;
-    Ok(Arc::new(Segment {
+    let file = prefill::begin(dir, prefilling, &name, &head, group)?;
+    let segment = Segment {
         first_seq,
-        file: dir.open(&name, Access::Write)?,
+        file: file.file().clone(),
         marks: std::sync::RwLock::new(Marks::empty()),
-    }))
+    };
+    Ok((Arc::new(segment), file))
 }

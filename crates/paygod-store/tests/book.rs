@@ -419,6 +419,12 @@ fn an_erased_input_is_gone_and_the_others_are_not() {
     let fault = vault.load(first).unwrap_err();
     assert_eq!(fault.code(), code::VAULT_ERASED);
     assert!(vault.load(second).is_ok());
+    // What is written next shares a page with what was erased.
+    running.commit(1, true).unwrap();
+    let vault = &running.book.vault;
+    let fault = vault.load(first).unwrap_err();
+    assert_eq!(fault.code(), code::VAULT_ERASED);
+    assert!(vault.load(second).is_ok());
 }
 
 #[test]
