@@ -182,9 +182,7 @@ impl<R, E> Intake<R, E> {
                 if !inner.waiting.is_empty() {
                     self.work.notify_one();
                 }
-                let place = Place(inner.next);
-                inner.next = inner.next.saturating_add(1);
-                return Some((place, job));
+                return Some((inner.give_place(), job));
             }
             if inner.state == Gate::Closing && inner.putting == 0 {
                 return None;
@@ -196,6 +194,16 @@ impl<R, E> Intake<R, E> {
             inner = again;
             inner.nudged |= timeout.timed_out();
         }
+    }
+
+    /// Requests that a worker can prepare while it waits for the turn of a place; they are put into `parts`. `None` if
+    /// that turn has come, or if no requests wait.
+    pub(super) fn take_ahead(&self, waits_for: Place, parts: &mut Vec<Part<R>>) -> Option<Place> {
+        let mut inner = self.lock();
+        if inner.state == Gate::Poisoned || inner.turn == waits_for.0 {
+            return None;
+        }
+        inner.requests(parts).then(|| inner.give_place())
     }
 
     /// Whether requests wait for a worker.
@@ -282,6 +290,14 @@ impl<R, E> Inner<R, E> {
         if let Some(errand) = self.errands.pop_front() {
             return Some(Job::Errand(errand));
         }
+        if self.requests(parts) {
+            return Some(Job::Requests);
+        }
+        std::mem::take(&mut self.nudged).then_some(Job::Idle)
+    }
+
+    /// Takes a chunk of what waits; `false` if nothing does.
+    fn requests(&mut self, parts: &mut Vec<Part<R>>) -> bool {
         let mut taken = 0_usize;
         while let Some(part) = self.waiting.pop_front() {
             taken = taken.saturating_add(part.requests.len());
@@ -291,9 +307,12 @@ impl<R, E> Inner<R, E> {
             }
             parts.push(part);
         }
-        if !parts.is_empty() {
-            return Some(Job::Requests);
-        }
-        std::mem::take(&mut self.nudged).then_some(Job::Idle)
+        !parts.is_empty()
+    }
+
+    const fn give_place(&mut self) -> Place {
+        let place = Place(self.next);
+        self.next = self.next.saturating_add(1);
+        place
     }
 }

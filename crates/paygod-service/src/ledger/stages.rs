@@ -55,8 +55,8 @@ impl Stages {
 /// overdue.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger
-/// closes or is poisoned.
+/// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger closes or is
+/// poisoned. While it waits for its turn it prepares what it will sequence in the one after.
 pub(super) fn worker(
     shared: &Shared,
     turns: &Turns,
@@ -64,30 +64,45 @@ pub(super) fn worker(
     blobs: &Blobs,
     finder: &Finder,
 ) {
-    let (mut parts, mut chunk) = (Vec::new(), Chunk::default());
-    while let Some((place, job)) = shared.intake.take(&mut parts, PATIENCE) {
-        let task = match job {
-            Job::Requests => {
-                let ruleset = shared.ruleset();
-                let tools = Tools {
-                    ruleset: &ruleset,
-                    window_key: &shared.window_key,
-                    vault,
-                    blobs,
-                    finder,
-                };
-                prepare::prepare(&mut parts, &tools, &mut chunk);
-                Task::Chunk(&mut chunk)
-            }
-            Job::Errand(errand) => Task::Errand(errand),
-            Job::Idle => Task::Idle,
+    let prepare = |parts: &mut Vec<_>, chunk: &mut Chunk| {
+        let ruleset = shared.ruleset();
+        let tools = Tools {
+            ruleset: &ruleset,
+            window_key: &shared.window_key,
+            vault,
+            blobs,
+            finder,
         };
+        prepare::prepare(parts, &tools, chunk);
+    };
+    let take_turn = |place, task: Task<'_>| {
         if shared.intake.wait_turn(place) {
             turns.take(task);
             shared.intake.end_turn(place);
         } else if let Task::Chunk(chunk) = task {
             chunk.answer_poisoned();
         }
+    };
+    let (mut parts, mut chunk, mut next) = (Vec::new(), Chunk::default(), Chunk::default());
+    while let Some((mut place, job)) = shared.intake.take(&mut parts, PATIENCE) {
+        match job {
+            Job::Requests => prepare(&mut parts, &mut chunk),
+            Job::Errand(errand) => {
+                take_turn(place, Task::Errand(errand));
+                continue;
+            }
+            Job::Idle => {
+                take_turn(place, Task::Idle);
+                continue;
+            }
+        }
+        while let Some(later) = shared.intake.take_ahead(place, &mut parts) {
+            prepare(&mut parts, &mut next);
+            take_turn(place, Task::Chunk(&mut chunk));
+            std::mem::swap(&mut chunk, &mut next);
+            place = later;
+        }
+        take_turn(place, Task::Chunk(&mut chunk));
     }
     turns.leave();
 }
