@@ -6,7 +6,7 @@
 //!
 //! An account is named inside by its index in the order of opening. What a transfer reads and writes stands
 //! in one slot of two cache lines: with accounts paid at random, memory is what a transfer waits for. A
-//! snapshot copies the slots in one stroke; the rest stands in shared chunks, which it does not copy.
+//! snapshot shares all of it, and what changes afterwards is copied first, a piece at a time.
 
 use core::hash::BuildHasher;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use hashbrown::HashTable;
 use paygod_types::{AccountId, Amount, Currency, Seq};
 
 use crate::command::Alias;
+use crate::slots::{Slot, Slots};
 
 /// An account's place in the order of opening, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,7 +147,7 @@ const KEY_BYTES: usize = 23;
 
 /// An account's id as far as it fits a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
+pub(crate) struct Key {
     length: u8,
     start: [u8; KEY_BYTES],
 }
@@ -170,26 +171,17 @@ impl Key {
     }
 }
 
-/// What a transfer reads and writes of an account.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    key: Key,
-    pub(crate) currency: Currency,
-    pub(crate) flags: AccountFlags,
-    /// The least amount there is, if there is no floor.
-    pub(crate) floor: Amount,
-    /// The greatest amount there is, if there is no ceiling.
-    pub(crate) ceiling: Amount,
-    pub(crate) balances: Balances,
-}
-
-const _: () = assert!(size_of::<Slot>() == 128, "two cache lines");
-
 /// All accounts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
+    names: Arc<Names>,
+    slots: Slots,
+}
+
+/// What changes only when an account is opened.
+#[derive(Clone, Debug, Default)]
+struct Names {
     chunks: Vec<Arc<Vec<AccountInfo>>>,
-    slots: Vec<Slot>,
     by_id: HashTable<AccountIx>,
     by_alias: HashTable<(Alias, AccountIx)>,
     hasher: FixedState,
@@ -202,11 +194,13 @@ impl Accounts {
 
     pub(crate) fn find(&self, id: &str) -> Option<AccountIx> {
         let key = Key::new(id);
+        let names = &*self.names;
         let is_it = |ix: &AccountIx| {
             self.slot(*ix).is_some_and(|slot| slot.key == key)
-                && (key.is_whole() || id_of(&self.chunks, *ix) == id)
+                && (key.is_whole() || id_of(&names.chunks, *ix) == id)
         };
-        self.by_id.find(self.hasher.hash_one(id), is_it).copied()
+        let hash = names.hasher.hash_one(id);
+        names.by_id.find(hash, is_it).copied()
     }
 
     /// Looks up many ids, so that the memory their slots stand in is on its way to the processor's cache
@@ -217,10 +211,11 @@ impl Accounts {
         ids: impl Iterator<Item = &'i AccountId>,
         places: &mut Vec<AccountIx>,
     ) -> usize {
+        let names = &*self.names;
         places.clear();
         places.extend(ids.filter_map(|id| {
-            let hash = self.hasher.hash_one(id.as_str());
-            self.by_id.find(hash, |_| true).copied()
+            let hash = names.hasher.hash_one(id.as_str());
+            names.by_id.find(hash, |_| true).copied()
         }));
         let slots = places.iter().filter_map(|ix| self.slot(*ix));
         slots
@@ -230,23 +225,23 @@ impl Accounts {
 
     #[inline]
     pub(crate) fn slot(&self, ix: AccountIx) -> Option<&Slot> {
-        self.slots.get(ix.index())
+        self.slots.get(ix)
     }
 
     pub(crate) fn find_alias(&self, alias: Alias) -> Option<AccountIx> {
-        let hash = self.hasher.hash_one(alias.0);
-        self.by_alias
+        let names = &*self.names;
+        let hash = names.hasher.hash_one(alias.0);
+        names
+            .by_alias
             .find(hash, |(other, _)| *other == alias)
             .map(|(_, ix)| *ix)
     }
 
     pub(crate) fn info(&self, ix: AccountIx) -> Option<&AccountInfo> {
-        let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).ok()?;
-        let within = usize::try_from(ix.0 & CHUNK_MASK).ok()?;
-        self.chunks.get(chunk)?.get(within)
+        info_of(&self.names.chunks, ix)
     }
 
-    pub(crate) fn balances(&self) -> impl ExactSizeIterator<Item = &Balances> {
+    pub(crate) fn balances(&self) -> impl Iterator<Item = &Balances> {
         self.slots.iter().map(|slot| &slot.balances)
     }
 
@@ -271,13 +266,13 @@ impl Accounts {
     }
 
     pub(crate) fn set_balances(&mut self, ix: AccountIx, balances: Balances) {
-        if let Some(slot) = self.slots.get_mut(ix.index()) {
+        if let Some(slot) = self.slots.get_mut(ix) {
             slot.balances = balances;
         }
     }
 
     pub(crate) fn set_flags(&mut self, ix: AccountIx, flags: AccountFlags) {
-        if let Some(slot) = self.slots.get_mut(ix.index()) {
+        if let Some(slot) = self.slots.get_mut(ix) {
             slot.flags = flags;
         }
     }
@@ -285,14 +280,6 @@ impl Accounts {
     /// Appends an account. The caller has checked that id and aliases are new and that there is room.
     pub(crate) fn push(&mut self, info: AccountInfo) -> Option<AccountIx> {
         let ix = AccountIx(u32::try_from(self.slots.len()).ok()?);
-        let hasher = self.hasher.clone();
-        for alias in &info.aliases {
-            self.by_alias
-                .insert_unique(hasher.hash_one(alias.0), (*alias, ix), |(other, _)| {
-                    hasher.hash_one(other.0)
-                });
-        }
-        let hash = hasher.hash_one(info.id.as_str());
         self.slots.push(Slot {
             key: Key::new(info.id.as_str()),
             currency: info.currency,
@@ -301,27 +288,38 @@ impl Accounts {
             ceiling: info.max_balance.unwrap_or(Amount::MAX),
             balances: Balances::default(),
         });
-        if self
-            .chunks
-            .last()
-            .is_none_or(|chunk| chunk.len() >= CHUNK_ACCOUNTS)
-        {
-            self.chunks.push(Arc::new(Vec::new()));
-        }
-        // A clone for a snapshot shares the last chunk: then, and only then, this copies it.
-        Arc::make_mut(self.chunks.last_mut()?).push(info);
-        let chunks = &self.chunks;
-        self.by_id
-            .insert_unique(hash, ix, |other| hasher.hash_one(id_of(chunks, *other)));
+        Arc::make_mut(&mut self.names).push(info, ix);
         Some(ix)
     }
 }
 
+impl Names {
+    fn push(&mut self, info: AccountInfo, ix: AccountIx) {
+        let Self {
+            chunks,
+            by_id,
+            by_alias,
+            hasher,
+        } = self;
+        for alias in &info.aliases {
+            let hash = hasher.hash_one(alias.0);
+            by_alias.insert_unique(hash, (*alias, ix), |(other, _)| hasher.hash_one(other.0));
+        }
+        let hash = hasher.hash_one(info.id.as_str());
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK_ACCOUNTS => Arc::make_mut(chunk).push(info),
+            _ => chunks.push(Arc::new(vec![info])),
+        }
+        by_id.insert_unique(hash, ix, |other| hasher.hash_one(id_of(chunks, *other)));
+    }
+}
+
+fn info_of(chunks: &[Arc<Vec<AccountInfo>>], ix: AccountIx) -> Option<&AccountInfo> {
+    let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).ok()?;
+    let within = usize::try_from(ix.0 & CHUNK_MASK).ok()?;
+    chunks.get(chunk)?.get(within)
+}
+
 fn id_of(chunks: &[Arc<Vec<AccountInfo>>], ix: AccountIx) -> &str {
-    let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).unwrap_or(usize::MAX);
-    let within = usize::try_from(ix.0 & CHUNK_MASK).unwrap_or(usize::MAX);
-    chunks
-        .get(chunk)
-        .and_then(|chunk| chunk.get(within))
-        .map_or("", |info| info.id.as_str())
+    info_of(chunks, ix).map_or("", |info| info.id.as_str())
 }

@@ -40,6 +40,7 @@ pub mod prepare;
 pub mod publisher;
 mod request_error;
 mod request_json;
+mod slots;
 pub mod snapshot;
 mod state;
 mod step_over;

@@ -18,7 +18,7 @@ use crate::movement::Scratch;
 use crate::pack_trust::PackBook;
 use crate::pendings::{Pending, Pendings};
 
-/// The state of a book after some entry. Cloning one is cheap enough to snapshot from.
+/// The state of a book after some entry. A clone shares the accounts with it until they change.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) size: u64,
@@ -219,7 +219,7 @@ impl State {
     }
 
     /// The balances of every account, in the order of opening.
-    pub fn balances(&self) -> impl ExactSizeIterator<Item = &Balances> {
+    pub fn balances(&self) -> impl Iterator<Item = &Balances> {
         self.accounts.balances()
     }
 

@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use paygod_types::Code;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
 use crate::error::DerivedError;
 
@@ -167,7 +169,18 @@ impl<W: Work> Drop for Worker<W> {
     }
 }
 
+/// The last of all, as the system counts it: next to nothing of a processor that others want too, all of one that
+/// nobody wants. What waits for such a thread leaves it the processor.
+const NICENESS: i32 = 19;
+
+/// Lets this thread do its work when those that answer requests have none. Without it one of them waits for the end of
+/// a time slice whenever a table is sorted or a state is written down. A system that refuses loses only time.
+pub fn give_way() {
+    let _refused = setpriority_process(Some(gettid()), NICENESS);
+}
+
 fn run(work: &impl Work) {
+    give_way();
     while work.signal().wait_for_work() {
         if !do_all(work) {
             return;

@@ -172,7 +172,9 @@ impl DiskFile for RealFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self.0.write_all_at(bytes, offset) {
-            Err(fault) if fault.kind() == io::ErrorKind::InvalidInput && self.through_cache()? => {
+            Err(fault)
+                if fault.kind() == io::ErrorKind::InvalidInput && self.through_cache()? =>
+            {
                 self.0.write_all_at(bytes, offset)
             }
             written => written,

@@ -39,6 +39,7 @@ mod width;
 mod witnessed;
 mod writer;
 
+pub use background::give_way;
 pub use backup::{BackupReport, BookFiles, Progress, restore};
 pub use blob::{BLOB_BYTES_MAX, Blobs};
 pub use book::{Book, BookLock, Opening, Options, ReadBook, expect_book};

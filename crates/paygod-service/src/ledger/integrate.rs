@@ -10,7 +10,9 @@ use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
 
 use paygod_core::{Balances, KeysInForce, Touched};
-use paygod_store::{BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles};
+use paygod_store::{
+    BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles, give_way,
+};
 use paygod_tlog::{Hash, leaf_hash};
 use paygod_types::Amount;
 
@@ -91,7 +93,10 @@ impl Integrator {
         let (snapshotter, shared) = (self.snapshotter.clone(), Arc::clone(&self.shared));
         let builder = Builder::new().name("paygod-snapshot".to_owned());
         builder
-            .spawn(move || job.write(&frontier, &snapshotter, &shared))
+            .spawn(move || {
+                give_way();
+                job.write(&frontier, &snapshotter, &shared);
+            })
             .ok()
     }
 }

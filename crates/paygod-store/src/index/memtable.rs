@@ -47,12 +47,13 @@ pub(crate) struct Memtable {
 pub(crate) struct Full;
 
 impl Memtable {
-    pub(crate) fn new(first_seq: u64, keys: usize) -> Self {
+    /// An empty table.
+    pub(crate) fn new(keys: usize) -> Self {
         let keys = keys.clamp(2, MEMTABLE_KEYS).next_power_of_two();
         let slots = keys.saturating_mul(2);
         let behind = SLOTS_BEHIND_MIN.max(slots / 64);
         Self {
-            first_seq,
+            first_seq: 0,
             slot_bits: slots.trailing_zeros(),
             slots: std::iter::repeat_with(Slot::default)
                 .take(slots.saturating_add(behind))
@@ -61,8 +62,24 @@ impl Memtable {
                 .take(keys)
                 .collect(),
             len: AtomicU32::new(0),
-            end_seq: AtomicU64::new(first_seq),
+            end_seq: AtomicU64::new(0),
         }
+    }
+
+    /// The table, empty, in the same memory. What is left in the log is led to by nothing.
+    pub(crate) fn emptied(mut self) -> Self {
+        for slot in &mut self.slots {
+            *slot.head.get_mut() = 0;
+        }
+        *self.len.get_mut() = 0;
+        self
+    }
+
+    /// The table, empty as it is, for the entries from this one on.
+    pub(crate) fn beginning_at(mut self, seq: u64) -> Self {
+        self.first_seq = seq;
+        *self.end_seq.get_mut() = seq;
+        self
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ mod filter;
 mod memtable;
 mod run;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use paygod_types::{Seq, code};
 
@@ -58,6 +58,9 @@ struct Shared {
     keys: KeyMaker,
     filter: Filter,
     view: RwLock<Arc<View>>,
+    /// An empty table for when the active one is full: its memory takes longer to get than a turn may last.
+    spare: Mutex<Option<Memtable>>,
+    table_keys: usize,
     segments: Arc<Segments>,
     signal: Signal,
 }
@@ -112,7 +115,28 @@ impl Shared {
         });
         self.signal.progress();
         self.filter.prepare();
+        if let Some(table) = Arc::into_inner(table) {
+            self.keep_spare(|| table.emptied());
+        }
         Ok(true)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Memtable>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep_spare(&self, table: impl FnOnce() -> Memtable) {
+        if self.spare().is_none() {
+            let table = table();
+            *self.spare() = Some(table);
+        }
+    }
+
+    /// A table for the entries from `first_seq` on with room for so many keys.
+    fn table(&self, first_seq: u64, keys: usize) -> Arc<Memtable> {
+        let spare = self.spare().take().filter(|spare| spare.room() >= keys);
+        let table = spare.unwrap_or_else(|| Memtable::new(self.table_keys.max(keys)));
+        Arc::new(table.beginning_at(first_seq))
     }
 
     fn merge_one(&self) -> Result<bool, DerivedError> {
@@ -162,7 +186,11 @@ impl Shared {
 
 impl Work for Shared {
     fn work(&self) -> Result<bool, DerivedError> {
-        Ok(self.seal_oldest()? || self.merge_one()?)
+        if self.seal_oldest()? {
+            return Ok(true);
+        }
+        self.keep_spare(|| Memtable::new(self.table_keys));
+        self.merge_one()
     }
 
     fn signal(&self) -> &Signal {
@@ -176,7 +204,6 @@ impl Work for Shared {
 pub struct IndexWriter {
     shared: Arc<Shared>,
     active: Arc<Memtable>,
-    table_keys: usize,
     next: u64,
     worker: Option<Worker<Shared>>,
 }
@@ -205,7 +232,8 @@ impl IndexWriter {
             Run::open(&dir, name, &options.book, |hash| filter.insert(hash))
         })?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
-        let active = Arc::new(Memtable::new(next, options.table_keys));
+        let active = Memtable::new(options.table_keys).beginning_at(next);
+        let active = Arc::new(active);
         let view = View {
             active: Arc::clone(&active),
             frozen: Vec::new(),
@@ -217,6 +245,8 @@ impl IndexWriter {
             keys: options.keys,
             filter,
             view: RwLock::new(Arc::new(view)),
+            spare: Mutex::new(None),
+            table_keys: options.table_keys,
             segments: Arc::clone(&options.segments),
             signal: Signal::default(),
         });
@@ -226,7 +256,6 @@ impl IndexWriter {
         Ok(Self {
             shared,
             active,
-            table_keys: options.table_keys,
             next,
             worker,
         })
@@ -279,7 +308,7 @@ impl IndexWriter {
     /// Begins a new table with the entry `end`; the full one becomes a run in the background.
     fn freeze(&mut self, end: u64, keys: usize) -> Result<(), DerivedError> {
         self.active.freeze(end);
-        let active = Arc::new(Memtable::new(end, self.table_keys.max(keys)));
+        let active = self.shared.table(end, keys);
         self.shared.change_view(|view| {
             let full = std::mem::replace(&mut view.active, Arc::clone(&active));
             if full.first_seq < end {

@@ -1,0 +1,84 @@
+//! What transfers read and write of accounts, in pieces that a copy of the state shares until they change.
+//!
+//! A snapshot is taken between two requests, and those behind it wait. It copies pointers; whoever changes a slot of a
+//! shared piece copies that piece, once.
+
+use std::sync::Arc;
+
+use paygod_types::{Amount, Currency};
+
+use crate::accounts::{AccountFlags, AccountIx, Balances, Key};
+
+/// What a transfer reads and writes of an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) key: Key,
+    pub(crate) currency: Currency,
+    pub(crate) flags: AccountFlags,
+    /// The least amount there is, if there is no floor.
+    pub(crate) floor: Amount,
+    /// The greatest amount there is, if there is no ceiling.
+    pub(crate) ceiling: Amount,
+    pub(crate) balances: Balances,
+}
+
+const _: () = assert!(size_of::<Slot>() == 128, "two cache lines");
+
+/// With the counters that come before it in memory, a piece fills a page.
+const PIECE_SLOTS: usize = 31;
+
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Piece([Slot; PIECE_SLOTS]);
+
+const _: () = assert!(size_of::<Piece>() == 31 * 128);
+
+/// All slots, in the order of their accounts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots {
+    /// The last may have room, filled with copies of its first.
+    pieces: Vec<Arc<Piece>>,
+    len: usize,
+}
+
+impl Slots {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, ix: AccountIx) -> Option<&Slot> {
+        let at = ix.index();
+        let piece = self.pieces.get(at / PIECE_SLOTS)?;
+        piece.0.get(at % PIECE_SLOTS).filter(|_| at < self.len)
+    }
+
+    pub(crate) fn get_mut(&mut self, ix: AccountIx) -> Option<&mut Slot> {
+        let at = ix.index();
+        if at >= self.len {
+            return None;
+        }
+        let piece = self.pieces.get_mut(at / PIECE_SLOTS)?;
+        Arc::make_mut(piece).0.get_mut(at % PIECE_SLOTS)
+    }
+
+    pub(crate) fn push(&mut self, slot: Slot) {
+        let ix = self.len;
+        if ix.is_multiple_of(PIECE_SLOTS) {
+            self.pieces.push(Arc::new(Piece([slot; PIECE_SLOTS])));
+            self.len = ix.saturating_add(1);
+            return;
+        }
+        self.len = ix.saturating_add(1);
+        if let Some(room) = self.pieces.last_mut()
+            && let Some(room) = Arc::make_mut(room).0.get_mut(ix % PIECE_SLOTS)
+        {
+            *room = slot;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        let slots = self.pieces.iter().flat_map(|piece| &piece.0);
+        slots.take(self.len)
+    }
+}
