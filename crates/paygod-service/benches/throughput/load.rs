@@ -33,6 +33,13 @@ pub(crate) struct Done {
     pub(crate) processor_ns: BTreeMap<String, u64>,
 }
 
+impl Done {
+    /// What all threads together spent on a transfer.
+    pub(crate) fn processor_ns_all(&self) -> u64 {
+        self.processor_ns.values().sum()
+    }
+}
+
 /// Submits as fast as the ledger takes it.
 pub(crate) fn saturate(
     ledger: &Ledger,
@@ -205,6 +212,7 @@ pub(crate) struct Reopened {
     pub(crate) opened_kib: u64,
     pub(crate) served_peak_kib: u64,
     pub(crate) served_per_s: f64,
+    pub(crate) processor_ns: f64,
 }
 
 /// Opens and serves a book in a process of its own, so that its memory is its own.
@@ -225,7 +233,14 @@ pub(crate) fn reopen(path: &Path, options: &Options) -> Reopened {
         .split_whitespace()
         .filter_map(|word| word.parse().ok())
         .collect();
-    let [open_ms, opened_kib, served_peak_kib, served_per_s] = numbers[..] else {
+    let [
+        open_ms,
+        opened_kib,
+        served_peak_kib,
+        served_per_s,
+        processor_ns,
+    ] = numbers[..]
+    else {
         panic!(
             "the child said `{text}` and `{}`",
             String::from_utf8_lossy(&output.stderr)
@@ -236,6 +251,7 @@ pub(crate) fn reopen(path: &Path, options: &Options) -> Reopened {
         opened_kib: opened_kib as u64,
         served_peak_kib: served_peak_kib as u64,
         served_per_s,
+        processor_ns,
     }
 }
 
@@ -248,10 +264,11 @@ pub(crate) fn serve(path: &Path, options: &Options) {
     let series = format!("child{}", ledger.size());
     let done = saturate(&ledger, options, false, options.probe, &series);
     println!(
-        "{open_ms} {} {} {}",
+        "{open_ms} {} {} {} {}",
         opened.peak_kib,
         resident().peak_kib,
-        done.per_s
+        done.per_s,
+        done.processor_ns_all()
     );
     ledger.close().expect("the ledger closes");
 }

@@ -30,6 +30,7 @@ mod options;
 mod postgres;
 mod report;
 mod slow;
+mod stalls;
 mod workload;
 
 /// As in the binary.
@@ -106,8 +107,9 @@ fn throughput(dir: &Path, options: &Options, report: &mut Report) {
     }
 }
 
-/// Requests at a steady half of the bar, whether or not the ledger keeps up.
+/// Requests at a steady half of the bar, whether or not the ledger keeps up; before it, what the machine itself loses.
 fn latency(dir: &Path, options: &Options, report: &mut Report) {
+    let machine = stalls::measure();
     let path = dir.join("latency");
     let ledger = book::create(&path, options);
     let done = load::open_loop(
@@ -117,7 +119,7 @@ fn latency(dir: &Path, options: &Options, report: &mut Report) {
         Duration::from_secs(options.latency_s),
     );
     ledger.close().expect("the ledger closes");
-    report.latency(&done);
+    report.latency(&done, machine);
     std::fs::remove_dir_all(&path).expect("the book is removed");
 }
 

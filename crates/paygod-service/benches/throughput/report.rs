@@ -5,6 +5,7 @@ use crate::load::{Done, Reopened};
 use crate::memory::disk_bytes;
 use crate::options::Options;
 use crate::postgres::Rival;
+use crate::stalls::Stalls;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -69,7 +70,7 @@ impl Report {
             "submission_ms_p50": millis(done, 0.5), "submission_ms_p99": millis(done, 0.99),
             "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
             "rss_mb": done.resident.now_kib / 1024, "rss_peak_mb": done.resident.peak_kib / 1024,
-            "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns.values().sum::<u64>(),
+            "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns_all(),
             "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
         }));
     }
@@ -80,20 +81,22 @@ impl Report {
             .get("paygod-publish")
             .copied()
             .unwrap_or(0);
-        let all: u64 = done.processor_ns.values().sum();
         self.row(json!({
             "measure": "signing", "signature_ms": latency.as_millis(), "transfers": done.transfers,
-            "transfers_per_s": done.per_s.round(), "publishing_ns": publishing, "processor_ns_all": all,
+            "transfers_per_s": done.per_s.round(), "publishing_ns": publishing,
+            "processor_ns_all": done.processor_ns_all(),
             "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
         }));
     }
 
-    pub(crate) fn latency(&mut self, done: &Done) {
+    pub(crate) fn latency(&mut self, done: &Done, machine: Stalls) {
         self.row(json!({
             "measure": "latency", "transfers_per_s": done.per_s.round(), "transfers": done.transfers,
             "ms_p50": millis(done, 0.5), "ms_p99": millis(done, 0.99), "ms_p999": millis(done, 0.999),
             "ms_max": millis(done, 1.0), "entries_per_group": done.entries_per_group.round(),
             "checkpoint_lag_ms_worst": done.checkpoint_lag_ms, "not_allowed": done.refused,
+            "machine_gap_ms_max": machine.longest.as_micros() as f64 / 1000.0,
+            "machine_lost_per_mille": machine.per_mille.round(),
         }));
     }
 
@@ -107,6 +110,7 @@ impl Report {
             "measure": "history", "entries": size, "transfers_per_s": probe.per_s.round(),
             "while_growing_per_s": grown.per_s.round(), "grown_s": grown.elapsed.as_secs(),
             "submission_ms_p99": millis(probe, 0.99), "rss_mb": probe.resident.now_kib / 1024,
+            "processor_ns": probe.processor_ns, "processor_ns_all": probe.processor_ns_all(),
             "checkpoint_lag_ms_worst": grown.checkpoint_lag_ms.max(probe.checkpoint_lag_ms),
             "book_mb": total >> 20,
         }));
@@ -117,7 +121,7 @@ impl Report {
             "measure": "reopened", "entries": size, "open_ms": reopened.open_ms,
             "rss_after_open_mb": reopened.opened_kib / 1024,
             "rss_peak_serving_mb": reopened.served_peak_kib / 1024,
-            "served_per_s": reopened.served_per_s.round(),
+            "served_per_s": reopened.served_per_s.round(), "processor_ns_all": reopened.processor_ns,
         }));
     }
 
