@@ -139,6 +139,15 @@ impl Filter {
         })
     }
 
+    /// Reads from every line that [`Filter::may_contain`] will look at.
+    pub(crate) fn touch(&self, hash: u64) -> u64 {
+        let layers = self.layers.iter().map_while(OnceLock::get);
+        let blocks = layers.filter_map(|layer| layer.block(hash));
+        blocks
+            .filter_map(|block| block.0.first())
+            .fold(0, |all, word| all ^ word.load(Ordering::Relaxed))
+    }
+
     /// Inserts a key. Only ever called by one thread at a time.
     pub(crate) fn insert(&self, hash: u64) {
         let current = self.current.load(Ordering::Relaxed);

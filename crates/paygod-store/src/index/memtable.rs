@@ -127,6 +127,12 @@ impl Memtable {
         Ok(())
     }
 
+    /// Reads from the line in which the chain of a key most probably begins.
+    pub(crate) fn touch(&self, hash: u64) -> u64 {
+        let slot = self.probe(hash).next();
+        slot.map_or(0, |slot| slot.head.load(Ordering::Relaxed))
+    }
+
     /// Where the chain of a key begins; zero when the table has not the key.
     pub(crate) fn head(&self, hash: u64) -> u64 {
         for slot in self.probe(hash) {

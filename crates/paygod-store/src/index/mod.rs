@@ -389,15 +389,15 @@ impl Finder {
         self.shared.filter.may_contain(key)
     }
 
-    /// Looks where keys will be looked for and added, all at once, so that this memory is on its way to the
-    /// processor's cache; the count that it gives means nothing else.
+    /// Reads where keys will be looked for and added, and decides nothing by it: so the reads wait for none of each
+    /// other, and the memory is on its way to the processor's cache for all of them. What it gives depends on every read.
     #[must_use]
-    pub fn warm(&self, keys: &[u64]) -> usize {
+    pub fn warm(&self, keys: &[u64]) -> u64 {
         let active = Arc::clone(&self.shared.view().active);
-        let looked = keys
+        let reads = keys
             .iter()
-            .map(|key| self.may_contain(*key) | (active.head(*key) != 0));
-        looked.filter(|found| *found).count()
+            .map(|key| self.shared.filter.touch(*key) ^ active.touch(*key));
+        reads.fold(0, |all, read| all ^ read)
     }
 
     /// The entries from `since` on that may hold a key, newest first, each once. The caller confirms
