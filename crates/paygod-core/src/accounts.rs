@@ -153,7 +153,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let mut start = [0; KEY_BYTES];
         let held = id.len().min(KEY_BYTES);
         if let (Some(to), Some(from)) = (start.get_mut(..held), id.as_bytes().get(..held)) {

@@ -82,3 +82,45 @@ impl Slots {
         slots.take(self.len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posted(slots: &Slots) -> Vec<i128> {
+        let balances = slots.iter().map(|slot| slot.balances.debits_posted);
+        balances.map(Amount::minor).collect()
+    }
+
+    #[test]
+    fn a_copy_stays_what_it_was() {
+        let mut slots = Slots::default();
+        let mut wanted = Vec::new();
+        for number in 0..100 {
+            let debits_posted = Amount::from_minor(number);
+            slots.push(Slot {
+                key: Key::new("a"),
+                currency: "EUR".parse().unwrap(),
+                flags: AccountFlags::default(),
+                floor: Amount::MIN,
+                ceiling: Amount::MAX,
+                balances: Balances {
+                    debits_posted,
+                    ..Balances::default()
+                },
+            });
+            wanted.push(number);
+            // A copy at every length: the last piece is shared when the next slot comes.
+            let copy = slots.clone();
+            let last = AccountIx(u32::try_from(number).unwrap());
+            let changed = Amount::from_minor(number + 1_000);
+            slots.get_mut(last).unwrap().balances.debits_posted = changed;
+            assert_eq!(posted(&copy), wanted);
+            wanted[usize::try_from(number).unwrap()] += 1_000;
+            assert_eq!(posted(&slots), wanted);
+            assert!(slots.get(AccountIx(last.0 + 1)).is_none());
+            assert!(slots.get_mut(AccountIx(last.0 + 1)).is_none());
+        }
+        assert_eq!(slots.len(), 100);
+    }
+}

@@ -197,10 +197,11 @@ impl<R, E> Intake<R, E> {
     }
 
     /// Requests that a worker can prepare while it waits for the turn of a place; they are put into `parts`. `None` if
-    /// that turn has come, or if no requests wait.
+    /// that turn has come, if no requests wait, or if an errand does: [`Intake::take`] gives that first.
     pub(super) fn take_ahead(&self, waits_for: Place, parts: &mut Vec<Part<R>>) -> Option<Place> {
         let mut inner = self.lock();
-        if inner.state == Gate::Poisoned || inner.turn == waits_for.0 {
+        let is_free = inner.state != Gate::Poisoned && inner.errands.is_empty();
+        if !is_free || inner.turn == waits_for.0 {
             return None;
         }
         inner.requests(parts).then(|| inner.give_place())
@@ -314,5 +315,36 @@ impl<R, E> Inner<R, E> {
         let place = Place(self.next);
         self.next = self.next.saturating_add(1);
         place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_goes_ahead_only_while_the_turn_is_anothers_and_no_errand_waits() {
+        let intake: Intake<u32, &str> = Intake::new();
+        let (_ticket, answers) = Answers::awaited(4 * CHUNK_REQUESTS_MAX);
+        for _ in 0..4 {
+            intake.put(vec![0; CHUNK_REQUESTS_MAX], &answers).unwrap();
+        }
+        let mut parts = Vec::new();
+        let (first, _) = intake.take(&mut parts, Duration::ZERO).unwrap();
+        parts.clear();
+        let (second, _) = intake.take(&mut parts, Duration::ZERO).unwrap();
+        parts.clear();
+        assert_eq!(intake.take_ahead(first, &mut parts), None);
+        assert_eq!(intake.take_ahead(second, &mut parts), Some(Place(2)));
+        parts.clear();
+        intake.send("look").unwrap();
+        assert_eq!(intake.take_ahead(second, &mut parts), None);
+        let (place, job) = intake.take(&mut parts, Duration::ZERO).unwrap();
+        assert!(place == Place(3) && matches!(job, Job::Errand("look")));
+        assert_eq!(intake.take_ahead(second, &mut parts), Some(Place(4)));
+        parts.clear();
+        intake.end_turn(first);
+        assert_eq!(intake.take_ahead(second, &mut parts), None);
+        assert_eq!(intake.take_ahead(place, &mut parts), None);
     }
 }
