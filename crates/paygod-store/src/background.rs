@@ -169,9 +169,10 @@ impl<W: Work> Drop for Worker<W> {
     }
 }
 
-/// The last of all, as the system counts it: next to nothing of a processor that others want too, all of one that
-/// nobody wants. What waits for such a thread leaves it the processor.
-const NICENESS: i32 = 19;
+/// How far behind others the system puts a thread that [`give_way`]s, from 0 to 19: a tenth of a processor that others
+/// want too, all of one that nobody wants. No further, since what is full waits for such a thread, and strangers may
+/// keep the processor from it.
+const NICENESS: i32 = 10;
 
 /// Lets this thread do its work when those that answer requests have none. Without it one of them waits for the end of
 /// a time slice whenever a table is sorted or a state is written down. A system that refuses loses only time.

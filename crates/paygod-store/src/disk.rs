@@ -139,11 +139,16 @@ pub struct RealDisk;
 struct RealFile(File);
 
 #[derive(Debug)]
-struct RealLock(
-    #[expect(dead_code, reason = "held for its lock, which closing the file drops")] File,
-);
+struct RealLock(File);
 
 impl DirLock for RealLock {}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is being started has a copy of it for a moment.
+        let _closed_anyway = self.0.unlock();
+    }
+}
 
 impl RealFile {
     /// Writes through the system's cache from now on, for a disk whose pages are longer than ours; `false` if that is

@@ -286,7 +286,7 @@ impl Vault {
         encrypt(&key.key, &key.wrapped, input)
     }
 
-    /// Stores inputs with one write and one flush; when it returns they are durable. The references
+    /// Stores inputs with one flush; when it returns they are durable. The references
     /// are in the order of the inputs.
     ///
     /// # Errors
@@ -362,12 +362,9 @@ impl Vault {
     /// The disk refused; then the vault is poisoned until the book is
     /// reopened, and the erasing must be repeated.
     pub fn erase(&self, reference: VaultRef) -> Result<(), VaultError> {
-        let Some((file, head)) = self.head(reference)? else {
+        let Some((file, _)) = self.head(reference)? else {
             return Ok(());
         };
-        if head.wrapped == [0; WRAPPED_KEY_BYTES] {
-            return Ok(());
-        }
         let mut tail = self
             .files
             .tail
@@ -381,6 +378,7 @@ impl Vault {
             last.forget();
         }
         let (_, offset) = reference.place();
+        // Written and flushed even where zeros are seen: after a failed flush the disk may still hold the key.
         file.write_at(&[0; WRAPPED_KEY_BYTES], offset.saturating_add(KEY_AT))
             .and_then(|()| file.sync())
             .inspect_err(|_| self.files.poisoned.store(true, Ordering::Release))?;

@@ -1,6 +1,6 @@
 //! The one writer of a book's segments.
 //!
-//! [`Writer::commit`] shows the whole order: one write, one flush, then the group is durable and may
+//! [`Writer::commit`] shows the whole order: bytes, one flush, then the group is durable and may
 //! be answered. Nothing derived (index, tree, history) is touched here.
 //!
 //! INVARIANT(poisoned): after a failed or unknown write or flush, the writer does nothing more. What
@@ -79,7 +79,7 @@ impl Writer {
         Seq(self.next)
     }
 
-    /// Makes a group durable with one write and one flush. When this returns, its entries may be
+    /// Makes a group durable with one flush. When this returns, its entries may be
     /// answered and are readable.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use common::{Count, ERASED, Fallible, Running, entry, input, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
-use paygod_store::{Book, DataKey, EntryBuf, Group, VaultError};
+use paygod_store::{Book, DataKey, EntryBuf, Group, Options, VaultError};
 use paygod_types::Seq;
 
 /// What the world was told.
@@ -27,9 +27,50 @@ struct Told {
     erased: bool,
 }
 
+/// How a book is written: groups of a few records within a page, or of many over several.
+#[derive(Clone, Copy)]
+struct Shape {
+    segment_bytes: u64,
+    times: u64,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape {
+        segment_bytes: 4096 + 3000,
+        times: 1,
+    },
+    Shape {
+        segment_bytes: 6 * 4096 + 700,
+        times: 12,
+    },
+];
+
+impl Shape {
+    fn options(self, disk: &FaultDisk) -> Options {
+        let short = options(Arc::new(disk.clone()));
+        let times = usize::try_from(self.times).unwrap();
+        Options {
+            segment_bytes: self.segment_bytes,
+            index_table_keys: short.index_table_keys * times,
+            history_table_touches: short.history_table_touches * times,
+            ..short
+        }
+    }
+
+    /// The operations that fail in turn: all of a short life, every fifth of a longer one, which takes its time.
+    fn failing(self) -> impl Iterator<Item = u64> {
+        (1..=operations(self)).step_by(if self.times == 1 { 1 } else { 5 })
+    }
+
+    /// The entry whose input is erased: the first that is given one after the reopening.
+    const fn erased(self) -> u64 {
+        ERASED * self.times
+    }
+}
+
 /// A life with several segments, inputs, checkpoints, a snapshot and a clean reopening in the middle.
-fn live(disk: &FaultDisk, told: &mut Told) -> Fallible<()> {
-    let options = options(Arc::new(disk.clone()));
+fn live(disk: &FaultDisk, shape: Shape, told: &mut Told) -> Fallible<()> {
+    let options = shape.options(disk);
     let mut running = Running::create(&path(), &options)?;
     told.created = true;
     for step in 0..14_u64 {
@@ -37,7 +78,7 @@ fn live(disk: &FaultDisk, told: &mut Told) -> Fallible<()> {
             drop(running);
             running = Running::open(&path(), &options)?;
         }
-        let count = step % 4 + 1;
+        let count = (step % 4 + 1) * shape.times;
         told.submitted += count;
         running.commit(count, step % 3 == 0)?;
         told.acknowledged += count;
@@ -50,7 +91,7 @@ fn live(disk: &FaultDisk, told: &mut Told) -> Fallible<()> {
         }
         if step == 10 {
             let (seq, reference) = running.inputs[0];
-            assert_eq!(seq, ERASED);
+            assert_eq!(seq, shape.erased());
             running.book.vault.erase(reference)?;
             told.erased = true;
         }
@@ -58,15 +99,15 @@ fn live(disk: &FaultDisk, told: &mut Told) -> Fallible<()> {
     Ok(())
 }
 
-fn operations() -> u64 {
+fn operations(shape: Shape) -> u64 {
     let disk = FaultDisk::new();
-    live(&disk, &mut Told::default()).unwrap();
+    live(&disk, shape, &mut Told::default()).unwrap();
     println!("{} operations", disk.operations());
     disk.operations()
 }
 
-fn check_after(disk: &FaultDisk, told: &Told, what: &str) {
-    let options = options(Arc::new(disk.clone()));
+fn check_after(disk: &FaultDisk, shape: Shape, told: &Told, what: &str) {
+    let options = shape.options(disk);
     let mut running = match Running::open(&path(), &options) {
         Ok(running) => running,
         Err(fault) if !told.created => {
@@ -91,7 +132,7 @@ fn check_after(disk: &FaultDisk, told: &Told, what: &str) {
         let reference = running
             .book
             .reader
-            .entry(Seq(ERASED), &mut buf)
+            .entry(Seq(shape.erased()), &mut buf)
             .unwrap()
             .input
             .unwrap();
@@ -122,35 +163,38 @@ fn check_after(disk: &FaultDisk, told: &Told, what: &str) {
 
 #[test]
 fn power_loss_at_any_operation_loses_nothing_acknowledged() {
-    for at in 1..=operations() {
-        let disk = FaultDisk::new();
-        disk.plan(at, Fault::PowerLoss);
-        let mut told = Told::default();
-        live(&disk, &mut told).unwrap_err();
-        for seed in 0..3 {
-            check_after(
-                &disk.crash(seed * 1000 + at),
-                &told,
-                &format!("at {at}, seed {seed}"),
-            );
+    for shape in SHAPES {
+        for at in shape.failing() {
+            let disk = FaultDisk::new();
+            disk.plan(at, Fault::PowerLoss);
+            let mut told = Told::default();
+            live(&disk, shape, &mut told).unwrap_err();
+            for seed in 0..3 {
+                let what = format!("at {at}, seed {seed}, groups times {}", shape.times);
+                check_after(&disk.crash(seed * 1000 + at), shape, &told, &what);
+            }
         }
     }
 }
 
 #[test]
 fn a_failed_operation_stops_the_writer_and_a_reopening_heals_it() {
-    for fault in [Fault::DiskFull, Fault::InputOutput] {
-        for at in 1..=operations() {
+    let faults = [Fault::DiskFull, Fault::InputOutput];
+    for (shape, fault) in SHAPES
+        .into_iter()
+        .flat_map(|shape| faults.map(|fault| (shape, fault)))
+    {
+        for at in shape.failing() {
             let disk = FaultDisk::new();
             disk.plan(at, fault);
             let mut told = Told::default();
-            let stopped = live(&disk, &mut told).is_err();
+            let stopped = live(&disk, shape, &mut told).is_err();
             disk.heal();
             let what = format!("{fault:?} at {at}, stopped {stopped}");
             // First without a crash, as a process that opens the book again; then with one.
             let crashed = disk.crash(at);
-            check_after(&disk, &told, &what);
-            check_after(&crashed, &told, &format!("{what}, crashed"));
+            check_after(&disk, shape, &told, &what);
+            check_after(&crashed, shape, &told, &format!("{what}, crashed"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Stage 3: the inputs and then the entries of a group, one write and one flush each, then the answers.
+//! Stage 3: the inputs and then the entries of a group, one flush each, then the answers.
 //!
 //! INVARIANT(durable-first): [`Committer::run`] is the only place that answers with an outcome, and it
 //! does so after the flush. INVARIANT(poisoned): after a failure nothing more is committed.

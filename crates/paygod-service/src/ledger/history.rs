@@ -106,6 +106,21 @@ pub(super) fn keys_to_look_for<P>(maker: KeyMaker, prepared: &Prepared<P>, keys:
     keys.extend(windows.map(|window| maker.token(&window.token.0)));
 }
 
+/// Most entries read ahead for a key, the newest: older ones were read for the request before, as a rule.
+const AHEAD_MAX: usize = 32;
+
+/// Reads what a turn will read of durable entries, so that the system has them in its cache: they were written past it.
+/// What cannot be read the turn will meet again.
+pub(super) fn read_ahead(finder: &Finder, reader: &Reader, keys: &[u64], buf: &mut EntryBuf) {
+    let durable = reader.size();
+    let hits = keys
+        .iter()
+        .flat_map(|key| finder.hits(*key, Seq(0)).take(AHEAD_MAX));
+    for seq in hits.flatten().filter(|seq| seq.get() < durable) {
+        let _read = reader.entry(seq, buf);
+    }
+}
+
 /// The index keys of an entry: its request id, each window it counts in, and the policy it activates.
 pub(super) fn keys_of(maker: KeyMaker, effects: &Effects, keys: &mut Vec<u64>) {
     keys.clear();

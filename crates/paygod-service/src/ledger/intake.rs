@@ -26,6 +26,16 @@ pub const CHUNK_REQUESTS_MAX: usize = 128;
 pub(super) struct Part<R> {
     pub(super) requests: Vec<R>,
     pub(super) answers: Arc<Answers>,
+    /// Which request of the submission the first is.
+    pub(super) from: usize,
+}
+
+impl<R> Part<R> {
+    /// INVARIANT(poisoned): none of them has an outcome.
+    pub(super) fn answer_poisoned(&self) {
+        let poisoned = self.requests.iter().map(|_| Err(SubmitError::Poisoned));
+        self.answers.give(self.from, poisoned);
+    }
 }
 
 /// A place in the order of turns.
@@ -123,7 +133,12 @@ impl<R, E> Intake<R, E> {
             self.wake_all();
         }
         drop(inner);
-        answers.give(requests.map(|_| Err(SubmitError::Poisoned)));
+        let rest = Part {
+            from: answers.expected().saturating_sub(requests.len()),
+            requests: requests.collect(),
+            answers: Arc::clone(answers),
+        };
+        rest.answer_poisoned();
         Ok(())
     }
 
@@ -156,10 +171,12 @@ impl<R, E> Intake<R, E> {
         inner.in_flight += room;
         while room > 0 {
             let take = room.min(CHUNK_REQUESTS_MAX);
+            let from = answers.expected().saturating_sub(requests.len());
             let requests = requests.by_ref().take(take).collect();
             inner.waiting.push_back(Part {
                 requests,
                 answers: Arc::clone(answers),
+                from,
             });
             room -= take;
         }

@@ -6,7 +6,7 @@
 //!
 //! 1. `prepare`: canonical bytes, packs' first step, encryption; several workers side by side.
 //! 2. `sequence`: idempotency, decision, entry; the workers in turns, each what it prepared.
-//! 3. `commit`, a thread: one write, one flush, then the answers.
+//! 3. `commit`, a thread: one flush, then the answers.
 //! 4. `integrate`, a thread: tree, balance history.
 //! 5. `publish`, a thread: the signed checkpoint.
 //!

@@ -333,10 +333,10 @@ impl Ledger {
         for number in 0..workers {
             let (own, turns) = (Arc::clone(&shared), Arc::clone(&turns));
             let (vault, blobs) = (self.vault.clone(), self.blobs.clone());
-            let finder = self.finder.clone();
+            let (finder, reader) = (self.finder.clone(), self.reader.clone());
             let name = format!("work-{number}");
             self.stages.start(&name, &shared, move || {
-                stages::worker(&own, &turns, &vault, &blobs, &finder)
+                stages::worker(&own, &turns, &vault, &blobs, &finder, &reader)
             })?;
         }
         self.stages

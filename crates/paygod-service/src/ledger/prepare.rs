@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey, Workspace};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, Finder, SealedInput, Vault, VaultError};
+use paygod_store::{Blobs, EntryBuf, Finder, Reader, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
-use super::history::keys_to_look_for;
+use super::history::{keys_to_look_for, read_ahead};
 use super::intake::Part;
 use super::outcome::{Submission, SubmitError};
 use super::rulesets;
@@ -46,15 +46,25 @@ pub(super) struct Input {
     pub(super) key: CommitmentKey,
 }
 
-/// Prepared requests of one place in the order. A worker has one and fills it again and again.
+/// Prepared requests of one place in the order. A worker has two, the one whose turn it waits for and the one after, and
+/// fills them again and again.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) items: Vec<Item>,
-    /// Whose they are: so many requests each, in order.
-    pub(super) callers: Vec<(Arc<Answers>, usize)>,
+    /// Whose they are, in order.
+    pub(super) callers: Vec<Caller>,
     space: Workspace<Ruleset>,
     /// Kept from chunk to chunk to spare allocations.
     keys: Vec<u64>,
+    entry: EntryBuf,
+}
+
+/// Whose requests of a chunk are.
+pub(super) struct Caller {
+    pub(super) answers: Arc<Answers>,
+    /// Which request of the submission the first is.
+    pub(super) from: usize,
+    pub(super) count: usize,
 }
 
 impl Chunk {
@@ -66,8 +76,9 @@ impl Chunk {
     /// INVARIANT(poisoned): none of them has an outcome.
     pub(super) fn answer_poisoned(&mut self) {
         self.items.clear();
-        for (answers, count) in self.callers.drain(..) {
-            answers.give((0..count).map(|_| Err(SubmitError::Poisoned)));
+        for caller in self.callers.drain(..) {
+            let poisoned = (0..caller.count).map(|_| Err(SubmitError::Poisoned));
+            caller.answers.give(caller.from, poisoned);
         }
     }
 }
@@ -79,6 +90,7 @@ pub(super) struct Tools<'a> {
     pub(super) vault: &'a Vault,
     pub(super) blobs: &'a Blobs,
     pub(super) finder: &'a Finder,
+    pub(super) reader: &'a Reader,
 }
 
 /// Prepares a chunk, empty by now, under the policy in force when it begins.
@@ -88,10 +100,15 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         callers,
         space,
         keys,
+        entry,
     } = chunk;
     let mut preparer = Preparer::new(tools.ruleset, tools.window_key, space);
     for part in parts.drain(..) {
-        callers.push((part.answers, part.requests.len()));
+        callers.push(Caller {
+            answers: part.answers,
+            from: part.from,
+            count: part.requests.len(),
+        });
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
     }
@@ -107,6 +124,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         keys_to_look_for(tools.finder.keys(), prepared, keys);
     }
     std::hint::black_box(tools.finder.warm(keys));
+    read_ahead(tools.finder, tools.reader, keys, entry);
 }
 
 fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {

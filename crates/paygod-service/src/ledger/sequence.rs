@@ -22,7 +22,7 @@ use paygod_types::limits::GROUP_REQUESTS_MAX;
 use super::errand::{Appointment, Errand};
 use super::history::{Past, Sealed};
 use super::outcome::{Answer, Outcome, SubmitError};
-use super::prepare::{Chunk, Input, Item, Ready};
+use super::prepare::{Caller, Chunk, Input, Item, Ready};
 use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
@@ -178,16 +178,24 @@ impl Sequencer {
         let mut items = std::mem::take(&mut chunk.items);
         let mut callers = std::mem::take(&mut chunk.callers);
         let mut rest = items.drain(..);
-        for (answers, count) in callers.drain(..) {
+        for caller in callers.drain(..) {
+            let Caller {
+                answers,
+                mut from,
+                count,
+            } = caller;
             let mut given = Vec::with_capacity(count);
             for item in rest.by_ref().take(count) {
                 if self.is_full() {
                     // What was answered so far belongs to the group that is handed over.
                     let part = std::mem::take(&mut given);
+                    let next = from.saturating_add(part.len());
                     self.reply(Reply {
                         answers: Arc::clone(&answers),
+                        from,
                         given: part,
                     });
+                    from = next;
                     self.hand_over();
                 }
                 if self.appointment.is_some() {
@@ -203,7 +211,11 @@ impl Sequencer {
                 };
                 given.push(answer);
             }
-            self.reply(Reply { answers, given });
+            self.reply(Reply {
+                answers,
+                from,
+                given,
+            });
         }
         drop(rest);
         (chunk.items, chunk.callers) = (items, callers);

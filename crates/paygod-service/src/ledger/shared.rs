@@ -202,8 +202,7 @@ impl Shared {
         self.progress.poison();
         self.handoff.close();
         for part in self.intake.poison() {
-            part.answers
-                .give(part.requests.iter().map(|_| Err(SubmitError::Poisoned)));
+            part.answer_poisoned();
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use paygod_store::{Blobs, Finder, Vault};
+use paygod_store::{Blobs, Finder, Reader, Vault};
 
 use super::intake::Job;
 use super::prepare::{self, Chunk, Tools};
@@ -63,6 +63,7 @@ pub(super) fn worker(
     vault: &Vault,
     blobs: &Blobs,
     finder: &Finder,
+    reader: &Reader,
 ) {
     let prepare = |parts: &mut Vec<_>, chunk: &mut Chunk| {
         let ruleset = shared.ruleset();
@@ -72,6 +73,7 @@ pub(super) fn worker(
             vault,
             blobs,
             finder,
+            reader,
         };
         prepare::prepare(parts, &tools, chunk);
     };

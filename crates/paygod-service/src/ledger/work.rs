@@ -20,6 +20,8 @@ const SPARE_BYTES_MAX: usize = 4 << 20;
 /// Answers that are due once the group is durable.
 pub(super) struct Reply {
     pub(super) answers: Arc<Answers>,
+    /// Which request of the submission the first answer is to.
+    pub(super) from: usize,
     pub(super) given: Vec<Answer>,
 }
 
@@ -87,16 +89,15 @@ impl Work {
     /// Hands the answers over; the group is durable.
     pub(super) fn answer(&mut self) {
         for reply in self.replies.drain(..) {
-            reply.answers.give(reply.given.into_iter());
+            reply.answers.give(reply.from, reply.given.into_iter());
         }
     }
 
     /// INVARIANT(poisoned): nobody learns an outcome that may not be durable.
     pub(super) fn answer_poisoned(&mut self) {
         for reply in self.replies.drain(..) {
-            reply
-                .answers
-                .give(reply.given.iter().map(|_| Err(SubmitError::Poisoned)));
+            let poisoned = reply.given.iter().map(|_| Err(SubmitError::Poisoned));
+            reply.answers.give(reply.from, poisoned);
         }
     }
 }

@@ -35,7 +35,7 @@ pub const KEYS_PER_ENTRY_MAX: usize = 4096;
 
 const _: () = assert!(KEYS_PER_ENTRY_MAX < MEMTABLE_KEYS);
 
-/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB.
+/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB, and 5 for one kept ready.
 const FROZEN_MAX: usize = 8;
 
 /// After how many merged keys a merge looks whether a table waits.
@@ -204,6 +204,7 @@ impl Work for Shared {
 pub struct IndexWriter {
     shared: Arc<Shared>,
     active: Arc<Memtable>,
+    is_half_full: bool,
     next: u64,
     worker: Option<Worker<Shared>>,
 }
@@ -256,6 +257,7 @@ impl IndexWriter {
         Ok(Self {
             shared,
             active,
+            is_half_full: false,
             next,
             worker,
         })
@@ -297,7 +299,18 @@ impl IndexWriter {
                     cause: format!("the keys of entry {} do not fit in a table", seq.get()),
                 })?;
         }
+        if !self.is_half_full && self.active.room() < self.active.len() {
+            self.is_half_full = true;
+            self.ask();
+        }
         Ok(())
+    }
+
+    /// Has the tables before made runs, those that are durable by now, and an empty one ready.
+    fn ask(&self) {
+        if let Some(worker) = &self.worker {
+            worker.ask();
+        }
     }
 
     fn insert_all(&self, seq: Seq, keys: &[u64]) -> Result<(), Full> {
@@ -316,10 +329,11 @@ impl IndexWriter {
             }
         });
         self.active = active;
-        let Some(worker) = &self.worker else {
+        self.is_half_full = false;
+        if self.worker.is_none() {
             return Ok(());
-        };
-        worker.ask();
+        }
+        self.ask();
         let shared = &self.shared;
         // Tables whose entries are not durable yet are bounded by what is on its way to the disk.
         shared

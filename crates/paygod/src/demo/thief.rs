@@ -173,7 +173,7 @@ fn audit(places: &Places, made: &Created, files: &[PathBuf]) -> Result<Report, F
 
 fn lesson(story: &mut Story<'_>) -> Result<(), Fault> {
     story.say_in(Tone::Strong, "What an auditor must have kept: one checkpoint from before the theft is enough to know that history was changed; the checkpoints on either side of an entry, its receipt, or an earlier export say which entry.")?;
-    story.say("Whoever kept nothing but the fingerprint cannot tell: with the key, a thief can rewrite a whole history. Against that, checkpoints must be kept where the thief cannot reach: with outside witnesses, and anchored to Bitcoin and Ethereum. That is being built, and is not in this version.")
+    story.say("Whoever kept nothing but the fingerprint cannot tell: with the key, a thief can rewrite a whole history. Against that, checkpoints must be kept where the thief cannot reach: with outside witnesses, or anchored in Bitcoin or Ethereum. `paygod witness` and `paygod anchor` do that.")
 }
 
 /// Everyone who kept something from before names the edited entry, and nobody else can.
