@@ -1,7 +1,8 @@
 //! Stage 1, without state: canonical bytes, typed fields, the packs' first step, window tokens, and
 //! for details of people encryption and the commitment. Several workers do it at once.
 //!
-//! It does not look at the state or at history: a prepared request may still be refused.
+//! It decides nothing by state or history, and only has read ahead what the turn will read of it: a prepared request may
+//! still be refused.
 
 use std::sync::Arc;
 
