@@ -87,6 +87,26 @@ fn allowed_money_moves_and_is_read_back_now_and_as_it_was() {
 }
 
 #[test]
+fn a_submission_that_is_refused_calls_nobody_back() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let submit = |count: usize| {
+        let requests = (0..count).map(|at| open_account(&format!("a-{at}"), "EUR"));
+        let sender = sender.clone();
+        ledger.try_submit(requests.collect(), move |answers| {
+            sender.send(answers.len()).unwrap();
+        })
+    };
+    let refused = submit(20_000).unwrap_err();
+    assert!(matches!(refused, SubmitError::Busy { in_flight: 0 }));
+    submit(2).unwrap();
+    assert_eq!(receiver.recv().unwrap(), 2);
+    ledger.close().unwrap();
+    assert!(receiver.try_recv().is_err());
+}
+
+#[test]
 fn the_same_request_gives_the_first_outcome_again_across_restarts() {
     let book = TestBook::new();
     let ledger = book.open();

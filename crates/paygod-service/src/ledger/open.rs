@@ -389,7 +389,8 @@ impl Ledger {
     ) -> Result<(), SubmitError> {
         self.shared.refuse_unsigned()?;
         let answers = Answers::called(requests.len(), Box::new(answered));
-        self.shared.intake.try_put(requests, &answers)
+        let put = self.shared.intake.try_put(requests, &answers);
+        put.inspect_err(|_| answers.refuse())
     }
 
     /// Why the ledger stopped, if it did. Opening the book again heals it.

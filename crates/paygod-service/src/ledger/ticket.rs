@@ -107,6 +107,11 @@ impl Answers {
         self.expected
     }
 
+    /// Nothing was submitted: nobody is called.
+    pub(super) fn refuse(&self) {
+        lock(&self.state).callback = None;
+    }
+
     /// Hands over the answers to the requests from this one on. When a ledger stops, the later of a submission may be
     /// answered before the earlier.
     pub(super) fn give(&self, from: usize, answers: impl Iterator<Item = Answer>) {
