@@ -24,7 +24,7 @@ pub(crate) struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 128, "two cache lines");
 
-/// With the counters that come before it in memory, a piece fills a page.
+/// With the counters that come before it in memory, a piece just fits a page.
 const PIECE_SLOTS: usize = 31;
 
 #[derive(Clone, Debug)]
@@ -63,18 +63,16 @@ impl Slots {
     }
 
     pub(crate) fn push(&mut self, slot: Slot) {
-        let ix = self.len;
-        if ix.is_multiple_of(PIECE_SLOTS) {
-            self.pieces.push(Arc::new(Piece([slot; PIECE_SLOTS])));
-            self.len = ix.saturating_add(1);
-            return;
+        let at = self.len % PIECE_SLOTS;
+        match self.pieces.last_mut() {
+            Some(piece) if at > 0 => {
+                if let Some(room) = Arc::make_mut(piece).0.get_mut(at) {
+                    *room = slot;
+                }
+            }
+            _ => self.pieces.push(Arc::new(Piece([slot; PIECE_SLOTS]))),
         }
-        self.len = ix.saturating_add(1);
-        if let Some(room) = self.pieces.last_mut()
-            && let Some(room) = Arc::make_mut(room).0.get_mut(ix % PIECE_SLOTS)
-        {
-            *room = slot;
-        }
+        self.len = self.len.saturating_add(1);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {

@@ -8,11 +8,11 @@
 //! submission and answer. Past that a submission waits, or is told that the ledger is busy.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::outcome::SubmitError;
-use super::ticket::Answers;
+use super::ticket::Share;
 
 /// Requests between submission and answer. At 150,000 a second a tenth of a second of work; at two
 /// kilobytes each, 32 MB.
@@ -25,17 +25,7 @@ pub const CHUNK_REQUESTS_MAX: usize = 128;
 /// Requests of one submission, still together.
 pub(super) struct Part<R> {
     pub(super) requests: Vec<R>,
-    pub(super) answers: Arc<Answers>,
-    /// Which request of the submission the first is.
-    pub(super) from: usize,
-}
-
-impl<R> Part<R> {
-    /// INVARIANT(poisoned): none of them has an outcome.
-    pub(super) fn answer_poisoned(&self) {
-        let poisoned = self.requests.iter().map(|_| Err(SubmitError::Poisoned));
-        self.answers.give(self.from, poisoned);
-    }
+    pub(super) share: Share,
 }
 
 /// A place in the order of turns.
@@ -110,7 +100,7 @@ impl<R, E> Intake<R, E> {
 
     /// Puts requests in, waiting for room. A submission larger than the room goes in piece by piece;
     /// once its first piece is in, only a poisoned ledger keeps the rest out, and then answers it.
-    pub(super) fn put(&self, requests: Vec<R>, answers: &Arc<Answers>) -> Result<(), SubmitError> {
+    pub(super) fn put(&self, requests: Vec<R>, mut share: Share) -> Result<(), SubmitError> {
         let mut requests = requests.into_iter();
         let mut inner = self.lock();
         inner.refuse_unless_open()?;
@@ -126,28 +116,19 @@ impl<R, E> Intake<R, E> {
                 break;
             }
             let room = REQUESTS_IN_FLIGHT_MAX - inner.in_flight;
-            self.admit(&mut inner, &mut requests, room, answers);
+            self.admit(&mut inner, &mut requests, room, &mut share);
         }
         inner.putting -= 1;
         if inner.state != Gate::Taking {
             self.wake_all();
         }
         drop(inner);
-        let rest = Part {
-            from: answers.expected().saturating_sub(requests.len()),
-            requests: requests.collect(),
-            answers: Arc::clone(answers),
-        };
-        rest.answer_poisoned();
+        share.poison(requests.len());
         Ok(())
     }
 
     /// Puts requests in if there is room for all of them at once.
-    pub(super) fn try_put(
-        &self,
-        requests: Vec<R>,
-        answers: &Arc<Answers>,
-    ) -> Result<(), SubmitError> {
+    pub(super) fn try_put(&self, requests: Vec<R>, mut share: Share) -> Result<(), SubmitError> {
         let mut inner = self.lock();
         inner.refuse_unless_open()?;
         let room = REQUESTS_IN_FLIGHT_MAX - inner.in_flight;
@@ -156,7 +137,7 @@ impl<R, E> Intake<R, E> {
                 in_flight: inner.in_flight,
             });
         }
-        self.admit(&mut inner, &mut requests.into_iter(), room, answers);
+        self.admit(&mut inner, &mut requests.into_iter(), room, &mut share);
         Ok(())
     }
 
@@ -165,19 +146,16 @@ impl<R, E> Intake<R, E> {
         inner: &mut Inner<R, E>,
         requests: &mut std::vec::IntoIter<R>,
         room: usize,
-        answers: &Arc<Answers>,
+        share: &mut Share,
     ) {
         let mut room = room.min(requests.len());
         inner.in_flight += room;
         while room > 0 {
             let take = room.min(CHUNK_REQUESTS_MAX);
-            let from = answers.expected().saturating_sub(requests.len());
             let requests = requests.by_ref().take(take).collect();
-            inner.waiting.push_back(Part {
-                requests,
-                answers: Arc::clone(answers),
-                from,
-            });
+            let rest = share.after(take);
+            let share = std::mem::replace(share, rest);
+            inner.waiting.push_back(Part { requests, share });
             room -= take;
         }
         self.work.notify_one();
@@ -342,10 +320,8 @@ mod tests {
     #[test]
     fn a_worker_goes_ahead_only_while_the_turn_is_anothers_and_no_errand_waits() {
         let intake: Intake<u32, &str> = Intake::new();
-        let (_ticket, answers) = Answers::awaited(4 * CHUNK_REQUESTS_MAX);
-        for _ in 0..4 {
-            intake.put(vec![0; CHUNK_REQUESTS_MAX], &answers).unwrap();
-        }
+        let (_ticket, share) = Share::awaited(4 * CHUNK_REQUESTS_MAX);
+        intake.put(vec![0; 4 * CHUNK_REQUESTS_MAX], share).unwrap();
         let mut parts = Vec::new();
         let (first, _) = intake.take(&mut parts, Duration::ZERO).unwrap();
         parts.clear();

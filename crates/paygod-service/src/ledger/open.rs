@@ -37,7 +37,7 @@ use super::sequence::{Sequencer, Turns};
 use super::shared::Shared;
 use super::snapshots::Snapshots;
 use super::stages::{self, Stages};
-use super::ticket::{Answers, Ticket};
+use super::ticket::{Share, Ticket};
 use super::witness::Witnesser;
 
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
@@ -371,9 +371,9 @@ impl Ledger {
     /// # Errors
     /// The ledger has stopped or is closing, or its signer is away for too long; nothing was submitted.
     pub fn begin(&self, requests: Vec<Submission>) -> Result<Ticket, SubmitError> {
-        let (ticket, answers) = Answers::awaited(requests.len());
+        let (ticket, share) = Share::awaited(requests.len());
         self.shared.refuse_unsigned()?;
-        self.shared.intake.put(requests, &answers)?;
+        self.shared.intake.put(requests, share)?;
         Ok(ticket)
     }
 
@@ -388,9 +388,9 @@ impl Ledger {
         answered: impl FnOnce(Vec<Answer>) + Send + 'static,
     ) -> Result<(), SubmitError> {
         self.shared.refuse_unsigned()?;
-        let answers = Answers::called(requests.len(), Box::new(answered));
-        let put = self.shared.intake.try_put(requests, &answers);
-        put.inspect_err(|_| answers.refuse())
+        let share = Share::called(requests.len(), Box::new(answered));
+        let put = self.shared.intake.try_put(requests, share.clone());
+        put.inspect_err(|_| share.refuse())
     }
 
     /// Why the ledger stopped, if it did. Opening the book again heals it.

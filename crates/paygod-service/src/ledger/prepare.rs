@@ -15,7 +15,7 @@ use super::history::{keys_to_look_for, read_ahead};
 use super::intake::Part;
 use super::outcome::{Submission, SubmitError};
 use super::rulesets;
-use super::ticket::Answers;
+use super::ticket::Share;
 
 /// Longest document looked at, in bytes: room for white space and escapes around the longest request.
 const DOCUMENT_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
@@ -52,20 +52,12 @@ pub(super) struct Input {
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) items: Vec<Item>,
-    /// Whose they are, in order.
-    pub(super) callers: Vec<Caller>,
+    /// Whose they are: so many requests each, in order.
+    pub(super) callers: Vec<(Share, usize)>,
     space: Workspace<Ruleset>,
     /// Kept from chunk to chunk to spare allocations.
     keys: Vec<u64>,
     entry: EntryBuf,
-}
-
-/// Whose requests of a chunk are.
-pub(super) struct Caller {
-    pub(super) answers: Arc<Answers>,
-    /// Which request of the submission the first is.
-    pub(super) from: usize,
-    pub(super) count: usize,
 }
 
 impl Chunk {
@@ -77,9 +69,8 @@ impl Chunk {
     /// INVARIANT(poisoned): none of them has an outcome.
     pub(super) fn answer_poisoned(&mut self) {
         self.items.clear();
-        for caller in self.callers.drain(..) {
-            let poisoned = (0..caller.count).map(|_| Err(SubmitError::Poisoned));
-            caller.answers.give(caller.from, poisoned);
+        for (share, count) in self.callers.drain(..) {
+            share.poison(count);
         }
     }
 }
@@ -105,11 +96,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
     } = chunk;
     let mut preparer = Preparer::new(tools.ruleset, tools.window_key, space);
     for part in parts.drain(..) {
-        callers.push(Caller {
-            answers: part.answers,
-            from: part.from,
-            count: part.requests.len(),
-        });
+        callers.push((part.share, part.requests.len()));
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
     }

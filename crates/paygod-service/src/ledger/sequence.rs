@@ -22,7 +22,7 @@ use paygod_types::limits::GROUP_REQUESTS_MAX;
 use super::errand::{Appointment, Errand};
 use super::history::{Past, Sealed};
 use super::outcome::{Answer, Outcome, SubmitError};
-use super::prepare::{Caller, Chunk, Input, Item, Ready};
+use super::prepare::{Chunk, Input, Item, Ready};
 use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
@@ -178,24 +178,14 @@ impl Sequencer {
         let mut items = std::mem::take(&mut chunk.items);
         let mut callers = std::mem::take(&mut chunk.callers);
         let mut rest = items.drain(..);
-        for caller in callers.drain(..) {
-            let Caller {
-                answers,
-                mut from,
-                count,
-            } = caller;
-            let mut given = Vec::with_capacity(count);
+        for (share, count) in callers.drain(..) {
+            let given = Vec::with_capacity(count);
+            let mut reply = Reply { share, given };
             for item in rest.by_ref().take(count) {
                 if self.is_full() {
                     // What was answered so far belongs to the group that is handed over.
-                    let part = std::mem::take(&mut given);
-                    let next = from.saturating_add(part.len());
-                    self.reply(Reply {
-                        answers: Arc::clone(&answers),
-                        from,
-                        given: part,
-                    });
-                    from = next;
+                    let rest = reply.rest();
+                    self.reply(std::mem::replace(&mut reply, rest));
                     self.hand_over();
                 }
                 if self.appointment.is_some() {
@@ -209,13 +199,9 @@ impl Sequencer {
                         answer
                     }
                 };
-                given.push(answer);
+                reply.given.push(answer);
             }
-            self.reply(Reply {
-                answers,
-                from,
-                given,
-            });
+            self.reply(reply);
         }
         drop(rest);
         (chunk.items, chunk.callers) = (items, callers);

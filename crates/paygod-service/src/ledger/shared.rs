@@ -202,7 +202,7 @@ impl Shared {
         self.progress.poison();
         self.handoff.close();
         for part in self.intake.poison() {
-            part.answer_poisoned();
+            part.share.poison(part.requests.len());
         }
     }
 

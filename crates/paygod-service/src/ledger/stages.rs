@@ -88,23 +88,19 @@ pub(super) fn worker(
     let (mut parts, mut chunk, mut next) = (Vec::new(), Chunk::default(), Chunk::default());
     while let Some((mut place, job)) = shared.intake.take(&mut parts, PATIENCE) {
         match job {
-            Job::Requests => prepare(&mut parts, &mut chunk),
-            Job::Errand(errand) => {
-                take_turn(place, Task::Errand(errand));
-                continue;
+            Job::Requests => {
+                prepare(&mut parts, &mut chunk);
+                while let Some(later) = shared.intake.take_ahead(place, &mut parts) {
+                    prepare(&mut parts, &mut next);
+                    take_turn(place, Task::Chunk(&mut chunk));
+                    std::mem::swap(&mut chunk, &mut next);
+                    place = later;
+                }
+                take_turn(place, Task::Chunk(&mut chunk));
             }
-            Job::Idle => {
-                take_turn(place, Task::Idle);
-                continue;
-            }
+            Job::Errand(errand) => take_turn(place, Task::Errand(errand)),
+            Job::Idle => take_turn(place, Task::Idle),
         }
-        while let Some(later) = shared.intake.take_ahead(place, &mut parts) {
-            prepare(&mut parts, &mut next);
-            take_turn(place, Task::Chunk(&mut chunk));
-            std::mem::swap(&mut chunk, &mut next);
-            place = later;
-        }
-        take_turn(place, Task::Chunk(&mut chunk));
     }
     turns.leave();
 }

@@ -38,9 +38,57 @@ impl Ticket {
 
 type Callback = Box<dyn FnOnce(Vec<Answer>) + Send>;
 
+/// Where the answers to a submission's requests go, from one of them on.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    answers: Arc<Answers>,
+    from: usize,
+}
+
+impl Share {
+    /// A submission of `expected` requests whose caller will wait.
+    pub(super) fn awaited(expected: usize) -> (Ticket, Self) {
+        let share = Self::whole(expected, None);
+        let answers = Arc::clone(&share.answers);
+        (Ticket { answers }, share)
+    }
+
+    /// A submission of `expected` requests whose caller is called.
+    pub(super) fn called(expected: usize, callback: Callback) -> Self {
+        Self::whole(expected, Some(callback))
+    }
+
+    fn whole(expected: usize, callback: Option<Callback>) -> Self {
+        let answers = Arc::new(Answers::new(expected, callback));
+        Self { answers, from: 0 }
+    }
+
+    /// What is left behind so many requests.
+    pub(super) fn after(&self, requests: usize) -> Self {
+        Self {
+            answers: Arc::clone(&self.answers),
+            from: self.from.saturating_add(requests),
+        }
+    }
+
+    /// Hands over answers. When a ledger stops, the later of a submission may be answered before the earlier.
+    pub(super) fn give(&self, answers: impl Iterator<Item = Answer>) {
+        self.answers.give(self.from, answers);
+    }
+
+    /// INVARIANT(poisoned): so many requests have no outcome.
+    pub(super) fn poison(&self, requests: usize) {
+        self.give((0..requests).map(|_| Err(SubmitError::Poisoned)));
+    }
+
+    /// Nothing was submitted: nobody is called.
+    pub(super) fn refuse(&self) {
+        lock(&self.answers.state).callback = None;
+    }
+}
+
 /// Where the answers of one submission come together.
-pub(super) struct Answers {
-    expected: usize,
+struct Answers {
     state: Mutex<State>,
     complete: Condvar,
 }
@@ -65,34 +113,15 @@ impl State {
 
 impl std::fmt::Debug for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answers")
-            .field("expected", &self.expected)
-            .finish_non_exhaustive()
+        f.debug_struct("Answers").finish_non_exhaustive()
     }
 }
 
 impl Answers {
-    /// A submission of `expected` requests whose caller will wait.
-    pub(super) fn awaited(expected: usize) -> (Ticket, Arc<Self>) {
-        let answers = Arc::new(Self::new(expected, None));
-        (
-            Ticket {
-                answers: Arc::clone(&answers),
-            },
-            answers,
-        )
-    }
-
-    /// A submission of `expected` requests whose caller is called.
-    pub(super) fn called(expected: usize, callback: Callback) -> Arc<Self> {
-        Arc::new(Self::new(expected, Some(callback)))
-    }
-
     fn new(expected: usize, callback: Option<Callback>) -> Self {
         let mut given = Vec::new();
         given.resize_with(expected, || None);
         Self {
-            expected,
             state: Mutex::new(State {
                 given,
                 open: expected,
@@ -102,28 +131,15 @@ impl Answers {
         }
     }
 
-    /// How many requests the submission has.
-    pub(super) const fn expected(&self) -> usize {
-        self.expected
-    }
-
-    /// Nothing was submitted: nobody is called.
-    pub(super) fn refuse(&self) {
-        lock(&self.state).callback = None;
-    }
-
-    /// Hands over the answers to the requests from this one on. When a ledger stops, the later of a submission may be
-    /// answered before the earlier.
-    pub(super) fn give(&self, from: usize, answers: impl Iterator<Item = Answer>) {
+    fn give(&self, from: usize, answers: impl Iterator<Item = Answer>) {
         let mut state = lock(&self.state);
-        let mut given = 0_usize;
-        for (place, answer) in state.given.iter_mut().skip(from).zip(answers) {
+        let State { given, open, .. } = &mut *state;
+        for (place, answer) in given.iter_mut().skip(from).zip(answers) {
             if place.is_none() {
                 *place = Some(answer);
-                given = given.saturating_add(1);
+                *open = open.saturating_sub(1);
             }
         }
-        state.open = state.open.saturating_sub(given);
         if state.open > 0 {
             return;
         }
@@ -164,13 +180,10 @@ mod tests {
 
     #[test]
     fn answers_stand_where_their_requests_stood_and_complete_the_ticket() {
-        let (ticket, answers) = Answers::awaited(3);
-        answers.give(
-            1,
-            [Err(SubmitError::Poisoned), Err(SubmitError::Poisoned)].into_iter(),
-        );
+        let (ticket, answers) = Share::awaited(3);
+        answers.after(1).poison(2);
         assert!(!ticket.is_complete());
-        answers.give(0, closed());
+        answers.give(closed());
         assert!(ticket.is_complete());
         let given = ticket.wait();
         assert!(matches!(given[0], Err(SubmitError::Closed)));
@@ -180,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_submission_that_nobody_can_answer_any_more_has_no_outcome() {
-        let (ticket, answers) = Answers::awaited(2);
-        answers.give(0, closed());
+        let (ticket, answers) = Share::awaited(2);
+        answers.give(closed());
         let stage = std::thread::spawn(move || drop(answers));
         let given = ticket.wait();
         stage.join().unwrap();
@@ -189,17 +202,17 @@ mod tests {
         assert!(matches!(given[1], Err(SubmitError::Poisoned)));
         let (sender, receiver) = std::sync::mpsc::channel();
         let send = move |given: Vec<Answer>| sender.send(given.len()).unwrap();
-        drop(Answers::called(2, Box::new(send)));
+        drop(Share::called(2, Box::new(send)));
         assert_eq!(receiver.try_recv(), Ok(2));
     }
 
     #[test]
     fn callback_is_called_once_with_all_answers() {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let answers = Answers::called(2, Box::new(move |given| sender.send(given.len()).unwrap()));
-        answers.give(0, closed());
+        let answers = Share::called(2, Box::new(move |given| sender.send(given.len()).unwrap()));
+        answers.give(closed());
         assert!(receiver.try_recv().is_err());
-        answers.give(1, closed());
+        answers.after(1).give(closed());
         assert_eq!(receiver.try_recv(), Ok(2));
     }
 }

@@ -7,9 +7,9 @@ use paygod_store::{Group, PlacedInputs, Touch};
 use paygod_types::Seq;
 
 use super::integrate::touch;
-use super::outcome::{Answer, SubmitError};
+use super::outcome::Answer;
 use super::snapshots::SnapshotJob;
-use super::ticket::Answers;
+use super::ticket::Share;
 
 /// Most groups whose memory is kept: one being filled, one waiting, one written, one integrated.
 const SPARE_MAX: usize = 4;
@@ -19,10 +19,18 @@ const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// Answers that are due once the group is durable.
 pub(super) struct Reply {
-    pub(super) answers: Arc<Answers>,
-    /// Which request of the submission the first answer is to.
-    pub(super) from: usize,
+    pub(super) share: Share,
     pub(super) given: Vec<Answer>,
+}
+
+impl Reply {
+    /// What is still to be answered behind it.
+    pub(super) fn rest(&self) -> Self {
+        Self {
+            share: self.share.after(self.given.len()),
+            given: Vec::new(),
+        }
+    }
 }
 
 /// The balances that a group's entries changed, all in one piece: entries have few each, and a piece of
@@ -89,15 +97,14 @@ impl Work {
     /// Hands the answers over; the group is durable.
     pub(super) fn answer(&mut self) {
         for reply in self.replies.drain(..) {
-            reply.answers.give(reply.from, reply.given.into_iter());
+            reply.share.give(reply.given.into_iter());
         }
     }
 
     /// INVARIANT(poisoned): nobody learns an outcome that may not be durable.
     pub(super) fn answer_poisoned(&mut self) {
         for reply in self.replies.drain(..) {
-            let poisoned = reply.given.iter().map(|_| Err(SubmitError::Poisoned));
-            reply.answers.give(reply.from, poisoned);
+            reply.share.poison(reply.given.len());
         }
     }
 }
