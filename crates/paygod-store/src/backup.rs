@@ -17,10 +17,10 @@ use paygod_types::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::book::{Book, IDENTITY_NAME, Options};
-use crate::checkpoints::{self, LAST_NAME, LOG_NAME};
+use crate::checkpoints::{LAST_NAME, LOG_NAME, Published};
 use crate::derived::Fold;
 use crate::disk::{Access, Dir, OpenFile};
-use crate::error::{CopyError, IoFault};
+use crate::error::{CheckpointError, CopyError, IoFault};
 use crate::kek::DEVELOPMENT_KEY_NAME;
 use crate::reader::Reader;
 use crate::recover::last_nonzero;
@@ -62,17 +62,34 @@ pub struct BookFiles {
     pub(crate) dir: Dir,
     pub(crate) reader: Reader,
     pub(crate) tree: TreeSource,
+    /// Read-only: what was published when the book was opened. What is published later may cover more than
+    /// the reader and the tree know of.
+    pub(crate) seen: Option<Published>,
 }
 
 /// One file of a backup: from where, to where, how many bytes.
 struct Part {
-    from: OpenFile,
+    from: Content,
     folder: &'static str,
     name: String,
     len: u64,
 }
 
+enum Content {
+    File(OpenFile),
+    Bytes(Vec<u8>),
+}
+
 impl Part {
+    fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            len: to_u64(bytes.len()),
+            from: Content::Bytes(bytes),
+            folder: "",
+            name: name.to_owned(),
+        }
+    }
+
     fn path(&self) -> String {
         if self.folder.is_empty() {
             self.name.clone()
@@ -108,10 +125,17 @@ impl BookFiles {
             let folder = target.dir(part.folder);
             folder.create()?;
             let to = folder.open(&part.name, Access::CreateAnew)?;
-            let digest = copy(&part.from, &to, part.len, |bytes| {
+            let copied = |bytes| {
                 done = done.saturating_add(bytes);
                 progress(Progress { done, total });
-            })?;
+            };
+            let digest = match &part.from {
+                Content::File(from) => copy(from, &to, part.len, copied)?,
+                Content::Bytes(bytes) => {
+                    to.write_at(bytes, 0)?;
+                    Digest::sha256(bytes)
+                }
+            };
             to.sync()?;
             folder.sync()?;
             manifest.push_str(&format!("{digest} {} {}\n", part.len, part.path()));
@@ -124,25 +148,17 @@ impl BookFiles {
     fn parts(&self, with_development_key: bool) -> Result<(Vec<Part>, u64), CopyError> {
         let mut parts = Vec::new();
         add_whole(&mut parts, &self.dir, "", IDENTITY_NAME)?;
-        add_whole(&mut parts, &self.dir, "", WITNESSED_NAME)?;
-        // An open file stays what it was when the next checkpoint takes its name.
-        if let Some(last) = self.dir.open_if_present(LAST_NAME, Access::Read)? {
-            let len = last.len()?;
-            let mut note = vec![0_u8; to_usize(len)];
-            last.read_exact_at(&mut note, 0)?;
-            let log = self.dir.open(LOG_NAME, Access::Read)?;
-            let log_len = checkpoints::end_of(&log, &note)?;
+        let published = self.published()?;
+        if let Some(witnessed) = published.witnessed {
+            parts.push(Part::of_bytes(WITNESSED_NAME, witnessed.to_bytes()));
+        }
+        if let Some(last) = published.last {
+            parts.push(Part::of_bytes(LAST_NAME, last.to_bytes()));
             parts.push(Part {
-                from: last,
-                folder: "",
-                name: LAST_NAME.to_owned(),
-                len,
-            });
-            parts.push(Part {
-                from: log,
+                from: Content::File(self.dir.open(LOG_NAME, Access::Read)?),
                 folder: "",
                 name: LOG_NAME.to_owned(),
-                len: log_len,
+                len: published.log_bytes,
             });
         }
         let mut size = 0;
@@ -151,7 +167,7 @@ impl BookFiles {
             size = held.first_seq.saturating_add(count);
             let name = segment::file_name(held.first_seq);
             parts.push(Part {
-                from: held.file.clone(),
+                from: Content::File(held.file.clone()),
                 folder: "segments",
                 name,
                 len: end,
@@ -163,7 +179,7 @@ impl BookFiles {
             let name = vault::file_name(number);
             let len = last_nonzero(&from, 0, from.len()?)?;
             parts.push(Part {
-                from,
+                from: Content::File(from),
                 folder: "vault",
                 name,
                 len,
@@ -182,6 +198,14 @@ impl BookFiles {
         }
         Ok((parts, size))
     }
+
+    /// What was published: what the reader knows reaches at least as far.
+    pub(crate) fn published(&self) -> Result<Published, CheckpointError> {
+        match &self.seen {
+            Some(seen) => Ok(seen.clone()),
+            None => Published::read(&self.dir),
+        }
+    }
 }
 
 fn add_whole(
@@ -193,7 +217,7 @@ fn add_whole(
     if let Some(from) = dir.open_if_present(name, Access::Read)? {
         let len = from.len()?;
         parts.push(Part {
-            from,
+            from: Content::File(from),
             folder,
             name: name.to_owned(),
             len,

@@ -24,7 +24,7 @@ use paygod_types::Seq;
 
 use crate::backup::BookFiles;
 use crate::blob::Blobs;
-use crate::checkpoints::{self, Checkpoints};
+use crate::checkpoints::{Checkpoints, Published};
 use crate::derived::{Derived, Fold, NothingYet};
 use crate::disk::{Access, Dir, DirLock, Disk, RealDisk};
 use crate::error::{CheckpointError, Corruption, DerivedError, OpenError, ReadError};
@@ -54,9 +54,6 @@ const FOLDERS: [&str; 7] = [
     "vault",
     "blobs",
 ];
-
-/// Longest note that is read as the last checkpoint, in bytes.
-const CHECKPOINT_BYTES_MAX: u64 = 256 << 10;
 
 /// How a book is opened.
 #[derive(Clone, Debug)]
@@ -145,10 +142,12 @@ pub struct ReadBook {
     pub finder: Finder,
     /// Reads balances of the past.
     pub history: BalanceHistory,
-    /// Reads tiles, up to the last published checkpoint.
+    /// Reads tiles.
     pub tree: TreeSource,
     /// The last published checkpoint.
     pub checkpoint: Option<SignedCheckpoint>,
+    /// The newest witnessed checkpoint.
+    pub witnessed: Option<SignedCheckpoint>,
     /// Encrypted inputs; nothing can be stored or erased.
     pub vault: Vault,
     /// Packs and lists.
@@ -222,7 +221,7 @@ impl Book {
         let mut derived = Derived::open(&dir, &identity, &reader, true, options)?;
         let from_snapshot = derived.restore(fold)?;
         derived.replay(&reader, Seq(from_snapshot), fold)?;
-        let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments), true)
+        let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments))
             .map_err(|fault| refused_checkpoint(&dir, fault))?;
         if let Some(published) = checkpoints.last_head() {
             check_checkpoint(&published, &derived.tree, size)?;
@@ -235,6 +234,7 @@ impl Book {
             dir: dir.clone(),
             reader: reader.clone(),
             tree: derived.tree.source(),
+            seen: None,
         };
         let writer = Writer::new(
             dir.dir("segments"),
@@ -265,8 +265,8 @@ impl Book {
         })
     }
 
-    /// Opens a book for reading, beside a writer if there is one. Writes nothing: what the derived
-    /// files lack is made anew in memory, and tiles are served up to the last published checkpoint.
+    /// Opens a book for reading, beside a writer if there is one, as it is now. Writes nothing: what the
+    /// derived files lack is made anew in memory.
     ///
     /// # Errors
     /// As [`Book::open`], but for the lock.
@@ -277,8 +277,8 @@ impl Book {
     ) -> Result<ReadBook, OpenError> {
         let dir = Dir::new(Arc::clone(&options.disk), path.to_path_buf());
         let identity = read_identity(&dir)?;
-        // Before the segments: a checkpoint that comes later may cover more than is seen here.
-        let early = dir.read_whole(checkpoints::LAST_NAME, CHECKPOINT_BYTES_MAX)?;
+        // Before the segments: what is published later may cover more than is seen here.
+        let published = Published::read(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
         let found = recover(&dir.dir("segments"), identity.book, false)?;
         let reader = Reader {
             segments: Arc::clone(&found.segments),
@@ -287,35 +287,24 @@ impl Book {
         let mut derived = Derived::open(&dir, &identity, &reader, false, options)?;
         let from_snapshot = derived.restore(fold)?;
         derived.replay(&reader, Seq(from_snapshot), fold)?;
-        let checkpoint = match early.as_deref().map(SignedCheckpoint::parse) {
-            Some(Ok(checkpoint)) => Some(checkpoint),
-            Some(Err(_)) => {
-                let what = "the last checkpoint does not parse";
-                return Err(refused_checkpoint(
-                    &dir,
-                    CheckpointError::Malformed { what },
-                ));
-            }
-            None => None,
-        };
-        if let Some(published) = checkpoint.as_ref().map(SignedCheckpoint::head) {
-            derived.tree.serve(published.size).map_err(derived_fault)?;
-            check_checkpoint(published, &derived.tree, size)?;
+        if let Some(last) = &published.last {
+            check_checkpoint(last.head(), &derived.tree, size)?;
         }
-        let files = BookFiles {
-            dir: dir.clone(),
-            reader: reader.clone(),
-            tree: derived.tree.source(),
-        };
         Ok(ReadBook {
-            reader,
             finder: derived.index.finder(),
             history: derived.history.reader(),
             tree: derived.tree.source(),
-            checkpoint,
+            checkpoint: published.last.clone(),
+            witnessed: published.witnessed.clone(),
             vault: open_vault(&dir, options, false)?,
             blobs: Blobs::new(dir.dir("blobs")),
-            files,
+            files: BookFiles {
+                dir,
+                reader: reader.clone(),
+                tree: derived.tree.source(),
+                seen: Some(published),
+            },
+            reader,
             opening: Opening {
                 size,
                 from_snapshot,

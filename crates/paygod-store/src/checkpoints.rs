@@ -15,6 +15,7 @@ use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{CheckpointError, IoFault};
 use crate::reader::Segments;
 use crate::width::{to_u64, to_usize};
+use crate::witnessed::Witnessed;
 
 pub(crate) const LAST_NAME: &str = "checkpoint";
 pub(crate) const LOG_NAME: &str = "checkpoints.log";
@@ -23,6 +24,9 @@ pub(crate) const LOG_NAME: &str = "checkpoints.log";
 const LENGTH_BYTES_MAX: usize = 7;
 const RECORD_BYTES_MAX: usize = LENGTH_BYTES_MAX + NOTE_BYTES_MAX;
 
+/// How many checkpoints, at least, may have been published since one that is looked for was the last.
+const LATELY_RECORDS: usize = 8;
+
 const _: () = assert!(NOTE_BYTES_MAX < 1_000_000);
 
 /// Records published checkpoints. One writer; the files may be read by anyone.
@@ -30,39 +34,34 @@ const _: () = assert!(NOTE_BYTES_MAX < 1_000_000);
 pub struct Checkpoints {
     dir: Dir,
     segments: Arc<Segments>,
-    log: Option<OpenFile>,
+    log: OpenFile,
     end: u64,
     last: Option<SignedCheckpoint>,
     poisoned: bool,
 }
 
 impl Checkpoints {
-    pub(crate) fn open(
-        dir: Dir,
-        segments: Arc<Segments>,
-        write: bool,
-    ) -> Result<Self, CheckpointError> {
-        let last = match dir.read_whole(LAST_NAME, to_u64(NOTE_BYTES_MAX))? {
-            None => None,
-            Some(bytes) => Some(parse_note(&bytes)?),
-        };
-        let log = if write {
-            Some(dir.open(LOG_NAME, Access::OpenOrCreate)?)
-        } else {
-            dir.open_if_present(LOG_NAME, Access::Read)?
-        };
-        let mut opened = Self {
+    /// Opens them for publishing, after `segments` was opened for writing.
+    pub(crate) fn open(dir: Dir, segments: Arc<Segments>) -> Result<Self, CheckpointError> {
+        let shown = shown(&dir)?;
+        let log = dir.open(LOG_NAME, Access::OpenOrCreate)?;
+        let (unshown, end) = unshown(&log, shown.as_ref())?;
+        if let Some(newest) = &unshown {
+            dir.replace(LAST_NAME, &[&newest.to_bytes()])?;
+        }
+        if end < log.len()? {
+            log.set_len(end)?;
+        }
+        log.sync()?;
+        dir.sync()?;
+        Ok(Self {
             dir,
             segments,
             log,
-            end: 0,
-            last,
+            end,
+            last: unshown.or(shown),
             poisoned: false,
-        };
-        if let Some(log) = opened.log.clone() {
-            opened.recover(&log, write)?;
-        }
-        Ok(opened)
+        })
     }
 
     /// The last published checkpoint.
@@ -106,42 +105,67 @@ impl Checkpoints {
     fn write(&mut self, note: &[u8]) -> Result<(), IoFault> {
         let mut record = Vec::new();
         append_record(&mut record, note);
-        if let Some(log) = &self.log {
-            log.write_at(&record, self.end)?;
-            log.sync()?;
-        }
+        self.log.write_at(&record, self.end)?;
+        self.log.sync()?;
         self.dir.replace(LAST_NAME, &[note])?;
         self.end = self.end.saturating_add(to_u64(record.len()));
         Ok(())
     }
+}
 
-    /// Finds the last checkpoint that was logged, and the end of the log. The last one logged is the last
-    /// one published, whatever `checkpoint` says: after a crash that file is one behind, and whoever
-    /// removes it, or puts an older one in its place, must not make the book forget what it published.
-    /// Only a torn record at the end is cut.
-    fn recover(&mut self, log: &OpenFile, write: bool) -> Result<(), CheckpointError> {
-        let len = log.len()?;
-        let shown = match &self.last {
-            None => 0,
-            Some(last) => end_in_tail(log, &last.to_bytes(), 2)?,
+/// What was published when somebody looked, beside whoever publishes. Entries that are read afterwards reach
+/// at least as far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published {
+    /// The newest witnessed checkpoint.
+    pub(crate) witnessed: Option<SignedCheckpoint>,
+    /// The last checkpoint.
+    pub(crate) last: Option<SignedCheckpoint>,
+    /// Where the log's record of it ends.
+    pub(crate) log_bytes: u64,
+}
+
+impl Published {
+    pub(crate) fn read(dir: &Dir) -> Result<Self, CheckpointError> {
+        // First: the last checkpoint then covers it.
+        let witnessed = Witnessed::open(dir.clone())?.last().cloned();
+        let shown = shown(dir)?;
+        let Some(log) = dir.open_if_present(LOG_NAME, Access::Read)? else {
+            return match shown {
+                None => Ok(Self::default()),
+                Some(_) => Err(CheckpointError::Malformed {
+                    what: "the log of checkpoints is missing",
+                }),
+            };
         };
-        let (end, unshown) = walk(log, shown..len, self.last_head())?;
-        if let Some(newest) = unshown {
-            if write {
-                self.dir.replace(LAST_NAME, &[&newest.to_bytes()])?;
-            }
-            self.last = Some(newest);
-        }
-        self.end = end;
-        if write && self.end < len {
-            log.set_len(self.end)?;
-        }
-        if write {
-            log.sync()?;
-            self.dir.sync()?;
-        }
-        Ok(())
+        let (unshown, log_bytes) = unshown(&log, shown.as_ref())?;
+        Ok(Self {
+            witnessed,
+            last: unshown.or(shown),
+            log_bytes,
+        })
     }
+}
+
+fn shown(dir: &Dir) -> Result<Option<SignedCheckpoint>, CheckpointError> {
+    let bytes = dir.read_whole(LAST_NAME, to_u64(NOTE_BYTES_MAX))?;
+    bytes.map(|bytes| parse_note(&bytes)).transpose()
+}
+
+/// The last checkpoint of the log if `checkpoint` does not show it, and where the log's records end. The
+/// last one logged is the last one published, whatever `checkpoint` says: after a crash that file is one
+/// behind, and whoever removes it, or puts an older one in its place, must not make the book forget what it
+/// published. Only a torn record at the end does not count.
+fn unshown(
+    log: &OpenFile,
+    shown: Option<&SignedCheckpoint>,
+) -> Result<(Option<SignedCheckpoint>, u64), CheckpointError> {
+    let from = match shown {
+        None => 0,
+        Some(shown) => end_of(log, &shown.to_bytes())?,
+    };
+    let (end, newest) = walk(log, from..log.len()?, shown.map(|shown| *shown.head()))?;
+    Ok((newest, end))
 }
 
 /// Reads whole checkpoints as long as there are any: gives where they end, and the last of them.
@@ -179,15 +203,9 @@ fn walk(
 }
 
 /// Where the record of a note that was published lately ends in the log.
-pub(crate) fn end_of(log: &OpenFile, note: &[u8]) -> Result<u64, CheckpointError> {
-    // Some more may have been published since.
-    end_in_tail(log, note, 8)
-}
-
-/// Where the record of a note ends that is one of the last few.
-fn end_in_tail(log: &OpenFile, note: &[u8], records: usize) -> Result<u64, CheckpointError> {
+fn end_of(log: &OpenFile, note: &[u8]) -> Result<u64, CheckpointError> {
     let len = log.len()?;
-    let from = len.saturating_sub(to_u64(records.saturating_mul(RECORD_BYTES_MAX)));
+    let from = len.saturating_sub(to_u64(LATELY_RECORDS.saturating_mul(RECORD_BYTES_MAX)));
     let mut tail = vec![0_u8; to_usize(len.saturating_sub(from))];
     log.read_exact_at(&mut tail, from)?;
     let mut record = Vec::new();

@@ -9,15 +9,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use paygod_tlog::limits::{NOTE_BYTES_MAX, TILE_WIDTH};
-use paygod_tlog::{SignedCheckpoint, Tile, TileKind, bundle, leaf_hash};
+use paygod_tlog::limits::TILE_WIDTH;
+use paygod_tlog::{Tile, TileKind, bundle, leaf_hash};
 use paygod_types::{Digest, Seq};
 
 use crate::backup::{BookFiles, Progress};
 use crate::blob::Blobs;
-use crate::checkpoints::{self, LAST_NAME, LOG_NAME};
+use crate::checkpoints::{LAST_NAME, LOG_NAME};
 use crate::disk::{Access, Dir};
-use crate::error::{CheckpointError, CopyError, IoFault, ReadError};
+use crate::error::{CopyError, IoFault, ReadError};
 use crate::reader::EntryBuf;
 use crate::width::{to_u64, to_usize};
 use crate::witnessed::WITNESSED_NAME;
@@ -65,30 +65,21 @@ impl BookFiles {
                 path: target.to_path_buf(),
             });
         }
-        // Before the last checkpoint, so that the export reaches at least as far.
-        let witnessed = self
-            .dir
-            .read_whole(WITNESSED_NAME, to_u64(NOTE_BYTES_MAX))?;
-        let last = self.dir.open_if_present(LAST_NAME, Access::Read)?;
-        let last = last.ok_or(CopyError::NoCheckpoint)?;
-        let mut note = vec![0_u8; to_usize(last.len()?)];
-        last.read_exact_at(&mut note, 0)?;
-        let size = SignedCheckpoint::parse(&note)
-            .map_err(|_| CheckpointError::Malformed {
-                what: "it does not parse",
-            })?
-            .head()
-            .size;
+        let published = self.published()?;
+        let last = published.last.ok_or(CopyError::NoCheckpoint)?;
+        let size = last.head().size;
         let mut to = Target {
             dir,
             made: BTreeSet::new(),
         };
         let tiles = self.tiles(size, &mut to)?;
         let bundles = self.bundles(size, &mut to, progress)?;
-        if let Some(witnessed) = witnessed {
-            to.write(WITNESSED_NAME, &witnessed)?;
+        self.beside(size, &mut to)?;
+        self.checkpoint_log(published.log_bytes, &to)?;
+        if let Some(witnessed) = published.witnessed {
+            to.write(WITNESSED_NAME, &witnessed.to_bytes())?;
         }
-        self.beside(size, &note, &mut to)?;
+        to.write(LAST_NAME, &last.to_bytes())?;
         Ok(ExportReport {
             size,
             tiles: tiles.saturating_add(bundles),
@@ -138,8 +129,8 @@ impl BookFiles {
         Ok(count)
     }
 
-    /// What stands beside the tiles.
-    fn beside(&self, size: u64, note: &[u8], to: &mut Target) -> Result<(), CopyError> {
+    /// The blobs, and the fingerprint of entry 0.
+    fn beside(&self, size: u64, to: &mut Target) -> Result<(), CopyError> {
         let blobs = Blobs::new(self.dir.dir("blobs"));
         for digest in blobs.list()? {
             to.write(&format!("blobs/{digest}"), &blobs.get(&digest)?)?;
@@ -150,15 +141,12 @@ impl BookFiles {
             let fingerprint = Digest::from_bytes(leaf_hash(genesis.bytes).to_bytes());
             to.write("genesis", format!("{fingerprint}\n").as_bytes())?;
         }
-        self.checkpoint_log(note, to)?;
-        to.write(LAST_NAME, note)?;
         Ok(())
     }
 
-    fn checkpoint_log(&self, note: &[u8], to: &Target) -> Result<(), CopyError> {
+    fn checkpoint_log(&self, len: u64, to: &Target) -> Result<(), CopyError> {
         const PIECE_BYTES: u64 = 1 << 20;
         let log = self.dir.open(LOG_NAME, Access::Read)?;
-        let len = checkpoints::end_of(&log, note)?;
         let copy = to.dir.open(LOG_NAME, Access::CreateAnew)?;
         let mut offset = 0_u64;
         let mut piece = Vec::new();

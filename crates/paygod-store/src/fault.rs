@@ -179,9 +179,12 @@ impl FaultDisk {
         state.plan = Some((at, fault));
     }
 
-    /// Takes back a planned fault that has not happened.
+    /// Nothing fails from now on. After [`Fault::PowerLoss`] it is as if only the process had been killed:
+    /// what it wrote can be read, and may not be durable.
     pub fn heal(&self) {
-        self.state().plan = None;
+        let mut state = self.state();
+        state.plan = None;
+        state.dead = false;
     }
 
     /// How many operations there were.

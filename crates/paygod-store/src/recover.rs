@@ -6,7 +6,8 @@
 //! by [`crate::Book::scrub`].
 //!
 //! Opened for writing, the last group and the zeros after it are written and flushed once more: after
-//! a failed flush the operating system may show bytes that are not on the disk.
+//! a failed flush the operating system may show bytes that are not on the disk. Opened for reading beside a
+//! writer, the last segment is flushed before anything is shown.
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
@@ -43,16 +44,14 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
         .into_iter()
         .filter_map(|name| Some((segment::first_seq_of(&name)?, name)))
         .collect();
-    if let Some(first_seq) = begun_without_name(dir, &book)? {
-        let name = if write {
-            let name = segment::file_name(first_seq);
+    let mut unnamed = begun_without_name(dir, &book)?;
+    if let Some((first_seq, _)) = &unnamed {
+        let name = segment::file_name(*first_seq);
+        if write {
             dir.rename(NEXT_NAME, &name)?;
             dir.sync()?;
-            name
-        } else {
-            NEXT_NAME.to_owned()
-        };
-        firsts.push((first_seq, name));
+        }
+        firsts.push((*first_seq, name));
     }
     let mut list = Vec::with_capacity(firsts.len());
     let mut cut_bytes = 0;
@@ -63,8 +62,12 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
             let what = "a segment is missing before this one";
             return Err(corruption(dir.file_path(name), expected, 0, what));
         }
-        let access = if write { Access::Write } else { Access::Read };
-        let file = dir.open(name, access)?;
+        let file = match unnamed.take_if(|(first, _)| !write && *first == first_seq) {
+            // Another process may give it its name at any moment.
+            Some((_, file)) => file,
+            None if write => dir.open(name, Access::Write)?,
+            None => dir.open(name, Access::Read)?,
+        };
         check_header(&file, &book, first_seq)?;
         let following = firsts.get(index.saturating_add(1));
         let marks = match following {
@@ -91,8 +94,9 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
     })
 }
 
-/// The first seq of a segment that was begun and whose name a crash has lost: its header is there.
-fn begun_without_name(dir: &Dir, book: &BookId) -> Result<Option<u64>, IoFault> {
+/// A segment that was begun and has not got its name yet, or whose name a crash has lost: its header is
+/// there. Gives its first seq.
+fn begun_without_name(dir: &Dir, book: &BookId) -> Result<Option<(u64, OpenFile)>, IoFault> {
     let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? else {
         return Ok(None);
     };
@@ -101,7 +105,7 @@ fn begun_without_name(dir: &Dir, book: &BookId) -> Result<Option<u64>, IoFault> 
     let header = Header::decode(head.get(..found).unwrap_or(&[])).ok();
     Ok(header
         .filter(|header| header.book == *book)
-        .map(|header| header.first_seq))
+        .map(|header| (header.first_seq, file)))
 }
 
 fn check_header(file: &OpenFile, book: &BookId, first_seq: u64) -> Result<(), OpenError> {
@@ -206,6 +210,9 @@ fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u6
         }
         if write {
             rewrite_tail(file, walked.last_group, end, dirty_end)?;
+        } else {
+            // INVARIANT(durable-first): what another process has just written may not be on the disk yet.
+            file.sync()?;
         }
         return Ok((walked.marks, cut));
     }

@@ -5,6 +5,7 @@
 //! interrupts before it has removed its inputs needs no repair.
 
 use std::cmp::Reverse;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -141,6 +142,9 @@ fn is_unfinished(name: &str) -> bool {
     name == UNFINISHED_NAME || name == UNFINISHED_MERGE_NAME
 }
 
+/// How often the runs of a folder are listed again when one goes while another process merges them.
+const LOOKS_MAX: u32 = 8;
+
 /// Opens the runs that cover the entries from 0 on without a gap and no entry at or after `size`;
 /// removes the others, when it may.
 pub(crate) fn load<R: Tiered>(
@@ -148,6 +152,24 @@ pub(crate) fn load<R: Tiered>(
     size: u64,
     write: bool,
     mut open: impl FnMut(&str) -> Result<Option<R>, IoFault>,
+) -> Result<Vec<Arc<R>>, IoFault> {
+    let mut looks = if write { 1 } else { LOOKS_MAX };
+    loop {
+        looks = looks.saturating_sub(1);
+        let loaded = load_once(dir, size, write, &mut open);
+        match loaded {
+            // Read-only, the writer may have merged it away since the names were read.
+            Err(fault) if fault.source.kind() == ErrorKind::NotFound && looks > 0 => {}
+            loaded => return loaded,
+        }
+    }
+}
+
+fn load_once<R: Tiered>(
+    dir: &Dir,
+    size: u64,
+    write: bool,
+    open: &mut impl FnMut(&str) -> Result<Option<R>, IoFault>,
 ) -> Result<Vec<Arc<R>>, IoFault> {
     let names = dir.list()?;
     if write {
@@ -166,11 +188,7 @@ pub(crate) fn load<R: Tiered>(
     for (seqs, name) in found {
         let next = runs.last().map_or(0, |run| run.extent().seqs.end);
         let fits = seqs.start == next && seqs.end > next && seqs.end <= size;
-        let opened = match if fits { open(name) } else { Ok(None) } {
-            // Read-only, the writer may have merged it away since the names were read.
-            Err(fault) if !write && fault.source.kind() == std::io::ErrorKind::NotFound => None,
-            opened => opened?,
-        };
+        let opened = if fits { open(name)? } else { None };
         match opened {
             Some(run) => runs.push(Arc::new(run)),
             None if write => dir.remove(name)?,

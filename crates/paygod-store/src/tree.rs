@@ -2,12 +2,13 @@
 //! tiles of leaves, and so on. A file is its tiles back to back, so a tile is one read.
 //!
 //! Derived: made anew from the entries. Not flushed by each append, but a piece at a time and before a
-//! snapshot; what a crash took from them is appended again on open.
+//! snapshot; what a crash took from them is appended again on open. Beside a writer nothing is written and
+//! nothing after the snapshot is read from the files: those hashes are made anew and kept in memory.
 //!
 //! It does not hash entries: whoever appends brings leaf hashes, computed on any thread.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use paygod_tlog::limits::{HASH_BYTES, TILE_HEIGHT, TILE_LEVELS, TILE_WIDTH};
 use paygod_tlog::{
@@ -16,7 +17,7 @@ use paygod_tlog::{
 
 use crate::disk::{Access, Dir, OpenFile, PIECE_BYTES};
 use crate::error::DerivedError;
-use crate::width::to_u64;
+use crate::width::{to_u64, to_usize};
 
 #[derive(Debug)]
 struct Levels {
@@ -24,6 +25,16 @@ struct Levels {
     access: Access,
     files: [OnceLock<OpenFile>; TILE_LEVELS],
     size: AtomicU64,
+    /// Read-only: what was appended to each level.
+    kept: RwLock<[Kept; TILE_LEVELS]>,
+}
+
+/// The end of a level that is not in its file.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Where it begins in the level, in bytes.
+    from: u64,
+    hashes: Vec<u8>,
 }
 
 impl Levels {
@@ -41,6 +52,45 @@ impl Levels {
         }
         let file = self.dir.open(&level.to_string(), self.access)?;
         Ok(slot.get_or_init(|| file))
+    }
+
+    /// Fills `out` with the level's bytes from `offset` on.
+    fn read(&self, level: u8, out: &mut [u8], offset: u64) -> Result<(), DerivedError> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.get(usize::from(level));
+        let Some(kept) = kept.filter(|kept| !kept.hashes.is_empty()) else {
+            return Ok(self.file(level)?.read_exact_at(out, offset)?);
+        };
+        let in_file = to_usize(kept.from.saturating_sub(offset)).min(out.len());
+        let (before, after) = out.split_at_mut(in_file);
+        if !before.is_empty() {
+            self.file(level)?.read_exact_at(before, offset)?;
+        }
+        let start = to_usize(offset.saturating_sub(kept.from));
+        let end = start.saturating_add(after.len());
+        match kept.hashes.get(start..end) {
+            Some(hashes) => after.copy_from_slice(hashes),
+            None => return Err(self.refuse("the tree does not hold these hashes")),
+        }
+        Ok(())
+    }
+
+    fn keep(&self, level: u8, offset: u64, hashes: &[u8]) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.get_mut(usize::from(level)) {
+            if kept.hashes.is_empty() {
+                kept.from = offset;
+            }
+            kept.hashes.extend_from_slice(hashes);
+        }
+    }
+
+    fn refuse(&self, what: &'static str) -> DerivedError {
+        DerivedError::Corrupt {
+            path: self.dir.path().to_path_buf(),
+            offset: 0,
+            what,
+        }
     }
 }
 
@@ -67,6 +117,7 @@ impl TreeFiles {
             access,
             files: Default::default(),
             size: AtomicU64::new(0),
+            kept: RwLock::default(),
         };
         Self {
             levels: Arc::new(levels),
@@ -92,14 +143,6 @@ impl TreeFiles {
         Ok(true)
     }
 
-    /// Read-only: serves the tree that was published, as far as the files hold it.
-    pub(crate) fn serve(&self, size: u64) -> Result<(), DerivedError> {
-        if self.holds(size)? {
-            self.levels.size.store(size, Ordering::Release);
-        }
-        Ok(())
-    }
-
     fn holds(&self, size: u64) -> Result<bool, DerivedError> {
         for level in 0..u8::try_from(TILE_LEVELS).unwrap_or(0) {
             let hashes = size >> (TILE_HEIGHT * u32::from(level));
@@ -117,14 +160,18 @@ impl TreeFiles {
     /// The disk refused; open the book again.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<(), DerivedError> {
         self.tree.append(leaves, &mut self.rows);
+        for (level, first, hashes) in self.rows.iter() {
+            let offset = first.saturating_mul(to_u64(HASH_BYTES));
+            if self.write {
+                self.levels.file(level)?.write_at(hashes, offset)?;
+            } else {
+                self.levels.keep(level, offset, hashes);
+            }
+        }
+        self.levels.size.store(self.tree.size(), Ordering::Release);
         if !self.write {
             return Ok(());
         }
-        for (level, first, hashes) in self.rows.iter() {
-            let offset = first.saturating_mul(to_u64(HASH_BYTES));
-            self.levels.file(level)?.write_at(hashes, offset)?;
-        }
-        self.levels.size.store(self.tree.size(), Ordering::Release);
         self.unflushed = self
             .unflushed
             .saturating_add(leaves.len().saturating_mul(HASH_BYTES));
@@ -199,7 +246,9 @@ impl TreeSource {
     /// The tree does not hold the tile, or the disk refused.
     pub fn tile_bytes(&self, tile: &Tile, out: &mut Vec<u8>) -> Result<(), DerivedError> {
         let TileKind::Hashes(level) = tile.kind() else {
-            return Err(self.refuse("a bundle of entries is no tile of hashes"));
+            return Err(self
+                .levels
+                .refuse("a bundle of entries is no tile of hashes"));
         };
         let first = tile.index().saturating_mul(u64::from(TILE_WIDTH));
         let end = first.saturating_add(u64::from(tile.width()));
@@ -208,27 +257,18 @@ impl TreeSource {
             .checked_shr(TILE_HEIGHT * u32::from(level))
             .unwrap_or(0);
         if end > hashes {
-            return Err(self.refuse("the tree does not hold this tile yet"));
+            return Err(self.levels.refuse("the tree does not hold this tile yet"));
         }
         out.clear();
         out.resize(usize::from(tile.width()).saturating_mul(HASH_BYTES), 0);
         let offset = first.saturating_mul(to_u64(HASH_BYTES));
-        self.levels.file(level)?.read_exact_at(out, offset)?;
-        Ok(())
-    }
-
-    fn refuse(&self, what: &'static str) -> DerivedError {
-        DerivedError::Corrupt {
-            path: self.levels.dir.path().to_path_buf(),
-            offset: 0,
-            what,
-        }
+        self.levels.read(level, out, offset)
     }
 
     fn fault(&self, fault: paygod_tlog::ReadError<DerivedError>) -> DerivedError {
         match fault {
             paygod_tlog::ReadError::Source(fault) => fault,
-            _ => self.refuse("the tree has not the size asked for"),
+            _ => self.levels.refuse("the tree has not the size asked for"),
         }
     }
 }

@@ -13,11 +13,11 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{Count, Running, entry, options, path};
+use common::{Count, Running, check_read, entry, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
 use paygod_store::{
     Book, CommitError, Corruption, DataKey, EntryBuf, FileKek, Group, LogReader, OpenError,
-    Options, ReadError, RealDisk, VaultError, restore,
+    ReadError, RealDisk, VaultError, restore,
 };
 use paygod_tlog::{Tile, bundle, leaf_hash, tree_root};
 use paygod_types::{Digest, Seq, code};
@@ -230,6 +230,11 @@ fn derived_files_are_made_anew_when_they_are_damaged_or_gone() {
                 }
             }
             assert!(changed > 0, "{folder}");
+            let mut state = Count::default();
+            let read_only = options(Arc::new(disk.clone()));
+            let read = Book::open_read_only(&path(), &read_only, &mut state)
+                .unwrap_or_else(|fault| panic!("{folder}, reading: {fault}"));
+            check_read(&read, &state);
             let running = open(&disk).unwrap_or_else(|fault| panic!("{folder}: {fault}"));
             running.check();
         }
@@ -356,10 +361,7 @@ fn staged_entries_are_seen_by_the_sequencer_only() {
 #[test]
 fn a_second_writer_is_kept_out_and_a_reader_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        disk: Arc::new(RealDisk),
-        ..options(Arc::new(RealDisk))
-    };
+    let options = options(Arc::new(RealDisk));
     let book = folder.path().join("book");
     let mut running = Running::create(&book, &options).unwrap();
     for count in [4, 2, 3] {
@@ -371,25 +373,31 @@ fn a_second_writer_is_kept_out_and_a_reader_is_not() {
     assert_eq!(fault.code(), code::STORE_LOCKED);
     let mut state = Count::default();
     let read = Book::open_read_only(&book, &options, &mut state).unwrap();
-    assert_eq!(read.reader.size(), 11);
-    assert_eq!(
-        state,
-        Count {
-            applied: 11,
-            ..running.state.clone()
-        }
-    );
-    assert_eq!(read.tree.size(), 9);
-    let hits: Vec<_> = read
-        .finder
-        .hits(read.finder.keys().id(b"id-10"), Seq(0))
-        .collect();
-    assert_eq!(hits.len(), 1);
+    assert_eq!((read.reader.size(), state.applied), (11, 11));
+    assert_eq!(read.checkpoint.as_ref().unwrap().head().size, 9);
+    check_read(&read, &state);
     let refused = read.vault.store(&[read
         .vault
         .seal(&DataKey::draw(1).unwrap()[0], b"x")
         .unwrap()]);
     assert!(refused.is_err());
+
+    // What is copied is what was seen, however far the writer has come.
+    running.snapshot().unwrap();
+    for count in [4, 3, 4, 2] {
+        running.commit(count, true).unwrap();
+    }
+    running.publish().unwrap();
+    check_read(&read, &state);
+    let (backup, export) = (folder.path().join("backup"), folder.path().join("export"));
+    let report = read.files.backup(&backup, false, &mut |_| {}).unwrap();
+    assert_eq!(report.size, 11);
+    let report = read.files.export(&export, &mut |_| {}).unwrap();
+    assert_eq!(report.size, 9);
+    let target = folder.path().join("restored");
+    let mut restored = Count::default();
+    restore(&backup, &target, &options, &mut restored, &mut |_| {}).unwrap();
+    assert_eq!(restored.applied, 11);
     drop(running);
     Running::open(&book, &options).unwrap().check();
 }

@@ -12,7 +12,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Count, ERASED, Fallible, Running, entry, input, options, path};
+use common::{Count, ERASED, Fallible, Running, check_read, entry, input, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
 use paygod_store::{Book, DataKey, EntryBuf, Group, Options, VaultError};
 use paygod_types::Seq;
@@ -106,8 +106,18 @@ fn operations(shape: Shape) -> u64 {
     disk.operations()
 }
 
+/// How many entries a reader sees, who changes nothing.
+fn shown(options: &Options, what: &str) -> u64 {
+    let mut state = Count::default();
+    let read = Book::open_read_only(&path(), options, &mut state)
+        .unwrap_or_else(|fault| panic!("{what}: a reader: {fault}"));
+    check_read(&read, &state);
+    read.reader.size()
+}
+
 fn check_after(disk: &FaultDisk, shape: Shape, told: &Told, what: &str) {
     let options = shape.options(disk);
+    let shown = told.created.then(|| shown(&options, what));
     let mut running = match Running::open(&path(), &options) {
         Ok(running) => running,
         Err(fault) if !told.created => {
@@ -127,6 +137,7 @@ fn check_after(disk: &FaultDisk, shape: Shape, told: &Told, what: &str) {
         "{what}: {size} entries, told {told:?}"
     );
     running.check();
+    assert_eq!(shown.unwrap_or(size), size, "{what}: what a reader saw");
     if told.erased {
         let mut buf = EntryBuf::default();
         let reference = running
@@ -172,6 +183,13 @@ fn power_loss_at_any_operation_loses_nothing_acknowledged() {
             for seed in 0..3 {
                 let what = format!("at {at}, seed {seed}, groups times {}", shape.times);
                 check_after(&disk.crash(seed * 1000 + at), shape, &told, &what);
+            }
+            // What a reader was shown beside a writer that had not flushed yet stays too.
+            disk.heal();
+            if told.created {
+                let before = shown(&shape.options(&disk), &format!("at {at}"));
+                let after = shown(&shape.options(&disk.crash(at)), &format!("after {at}"));
+                assert!(before <= after, "at {at}: {before} and then {after}");
             }
         }
     }

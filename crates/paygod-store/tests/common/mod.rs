@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use paygod_store::{
-    Book, DataKey, Disk, Entry, EntryBuf, FileKek, Fold, FoldFault, Group, OpenError, Options,
-    Record, Snapshot, Touch, VaultError, VaultRef,
+    BalanceHistory, Book, DataKey, Disk, Entry, EntryBuf, FileKek, Finder, Fold, FoldFault, Group,
+    OpenError, Options, ReadBook, Reader, Record, Snapshot, Touch, TreeSource, Vault, VaultError,
+    VaultRef,
 };
 use paygod_tlog::checkpoint::Checkpoint;
-use paygod_tlog::{Ed25519Signer, Hash, KeyName, SignedCheckpoint, leaf_hash, tree_root};
+use paygod_tlog::{Ed25519Signer, Hash, KeyName, SignedCheckpoint, TreeHead, leaf_hash, tree_root};
 use paygod_types::{Seq, code};
 
 /// The one entry whose input may be erased, where groups are short; so many times as far on where they are longer.
@@ -148,7 +149,7 @@ impl std::str::FromStr for KeyNameText {
     }
 }
 
-pub fn sign(head: paygod_tlog::TreeHead) -> SignedCheckpoint {
+pub fn sign(head: TreeHead) -> SignedCheckpoint {
     let checkpoint = Checkpoint {
         origin: "example.org/log".to_owned(),
         head,
@@ -234,15 +235,56 @@ impl Running {
 
     /// Everything that must be true of any open book.
     pub fn check(&self) {
-        let size = self.book.reader.size();
+        let book = &self.book;
+        Parts {
+            reader: &book.reader,
+            finder: book.index.finder(),
+            history: book.history.reader(),
+            vault: &book.vault,
+            tree: book.tree.source(),
+            state: &self.state,
+            published: book.checkpoints.last_head(),
+        }
+        .check();
+        assert_eq!(book.tree.size(), book.reader.size());
+    }
+}
+
+/// Everything that must be true of a book that is open for reading.
+pub fn check_read(book: &ReadBook, state: &Count) {
+    Parts {
+        reader: &book.reader,
+        finder: book.finder.clone(),
+        history: book.history.clone(),
+        vault: &book.vault,
+        tree: book.tree.clone(),
+        state,
+        published: book.checkpoint.as_ref().map(|last| *last.head()),
+    }
+    .check();
+}
+
+struct Parts<'a> {
+    reader: &'a Reader,
+    finder: Finder,
+    history: BalanceHistory,
+    vault: &'a Vault,
+    tree: TreeSource,
+    state: &'a Count,
+    published: Option<TreeHead>,
+}
+
+impl Parts<'_> {
+    fn check(&self) {
+        let size = self.reader.size();
         assert_eq!(self.state.next, size);
         let mut expected = Count::default();
         let mut buf = EntryBuf::default();
-        let finder = self.book.index.finder();
+        let finder = &self.finder;
         let keys = finder.keys();
         let mut leaves = Vec::new();
         for seq in 0..size {
-            let found = self.book.reader.entry(Seq(seq), &mut buf).unwrap();
+            let found = self.reader.entry(Seq(seq), &mut buf).unwrap();
             assert_eq!(found.bytes, entry(seq));
             expected.take(found.bytes);
             leaves.push(leaf_hash(found.bytes));
@@ -252,7 +294,7 @@ impl Running {
                 .collect();
             assert_eq!(hits, [seq], "the id of entry {seq}");
             if let Some(reference) = found.input {
-                match self.book.vault.load(reference) {
+                match self.vault.load(reference) {
                     Ok(opened) => assert_eq!(*opened.bytes, input(seq)),
                     // A crash in the middle of erasing leaves half a key, which opens nothing either.
                     Err(VaultError::Erased { .. } | VaultError::Refused { .. }) => {
@@ -272,16 +314,17 @@ impl Running {
             assert_eq!(hits, expected, "the window of kind {kind}");
         }
         self.check_history(size);
-        assert_eq!(self.book.tree.size(), size);
-        assert_eq!(self.book.tree.head().root, tree_root(&mut leaves.clone()));
-        if let Some(published) = self.book.checkpoints.last_head() {
+        assert_eq!(self.tree.size(), size);
+        let head = self.tree.head_at(size).unwrap();
+        assert_eq!(head.root, tree_root(&mut leaves.clone()));
+        if let Some(published) = self.published {
             let first = usize::try_from(published.size).unwrap();
             assert_eq!(published.root, tree_root(&mut leaves[..first].to_vec()));
         }
     }
 
     fn check_history(&self, size: u64) {
-        let history = self.book.history.reader();
+        let history = &self.history;
         for account in 0..5_u32 {
             let mut last = None;
             let mut all = Vec::new();
