@@ -89,13 +89,19 @@ fn one_more(ledger: &Ledger, account: &str) {
 }
 
 fn receipts(ledger: &Ledger) -> Vec<(u64, Digest)> {
-    (0..ledger.size())
-        .filter_map(
-            |seq| match ledger.entry(paygod_types::Seq(seq)).unwrap().entry.body {
+    (0..ledger.read().size())
+        .filter_map(|seq| {
+            match ledger
+                .read()
+                .entry(paygod_types::Seq(seq))
+                .unwrap()
+                .entry
+                .body
+            {
                 Body::Anchor(receipt) => Some((receipt.size, receipt.digest)),
                 _ => None,
-            },
-        )
+            }
+        })
         .collect()
 }
 
@@ -104,7 +110,7 @@ fn a_checkpoint_is_submitted_upgraded_receipted_and_exported() {
     let scene = Scene::new();
     let ledger = scene.open();
     one_more(&ledger, "a");
-    let size = ledger.size();
+    let size = ledger.read().size();
     let round = ledger.anchor_now(&scene.policy, None).unwrap();
     assert_eq!((round.submitted, round.pending), (Some(size), 1));
     // Not yet in a block, and nothing newer.
@@ -120,7 +126,7 @@ fn a_checkpoint_is_submitted_upgraded_receipted_and_exported() {
     // A receipt is no news: it calls for no other anchor.
     let round = ledger.anchor_now(&scene.policy, None).unwrap();
     assert_eq!((round.held, round.pending), (Some(Held::NothingNew), 0));
-    let files = ledger.anchor_files().unwrap();
+    let files = ledger.read().anchor_files().unwrap();
     assert_eq!(receipts(&ledger), [(size, Digest::sha256(&files[0].bytes))]);
     let proof = DetachedFile::parse(&files[0].bytes).unwrap();
     assert_eq!(
@@ -133,7 +139,7 @@ fn a_checkpoint_is_submitted_upgraded_receipted_and_exported() {
         .scratch("export")
         .join(format!("anchors/{size}.ots"));
     assert_eq!(std::fs::read(exported).unwrap(), files[0].bytes);
-    let status = ledger.anchor_status().unwrap();
+    let status = ledger.read().anchor_status().unwrap();
     assert_eq!(
         (status.anchored, status.newer, status.today),
         (vec![size], 1, 1)
@@ -150,8 +156,8 @@ fn a_backup_takes_the_anchors_along() {
     ledger.anchor_now(&scene.policy, None).unwrap();
     one_more(&ledger, "b");
     ledger.anchor_now(&scene.policy, None).unwrap();
-    let before = ledger.anchor_status().unwrap();
-    ledger.backup(&scene.book.scratch("backup")).unwrap();
+    let before = ledger.read().anchor_status().unwrap();
+    ledger.read().backup(&scene.book.scratch("backup")).unwrap();
     ledger.close().unwrap();
     let restored = scene.book.scratch("restored");
     Ledger::restore(&scene.book.scratch("backup"), &restored).unwrap();
@@ -160,7 +166,7 @@ fn a_backup_takes_the_anchors_along() {
         ..OpenOptions::default()
     };
     let ledger = Ledger::open(&restored, options).unwrap();
-    assert_eq!(ledger.anchor_status().unwrap(), before);
+    assert_eq!(ledger.read().anchor_status().unwrap(), before);
 }
 
 /// Every file that a round writes is there whole or not at all, so being killed leaves one of these.
@@ -169,7 +175,7 @@ fn killed_between_any_two_steps_a_round_goes_on_where_it_was() {
     let scene = Scene::new();
     let ledger = scene.open();
     one_more(&ledger, "a");
-    let size = ledger.size();
+    let size = ledger.read().size();
     ledger.anchor_now(&scene.policy, None).unwrap();
     let pending = scene.anchors().join(format!("pending/{size}.ots"));
     let promised = std::fs::read(&pending).unwrap();
@@ -190,7 +196,7 @@ fn killed_between_any_two_steps_a_round_goes_on_where_it_was() {
 
     // After the proof, before the receipt: another checkpoint, whose files are put as they would be.
     one_more(&ledger, "b");
-    let next = ledger.size();
+    let next = ledger.read().size();
     ledger.anchor_now(&scene.policy, None).unwrap();
     let pending = scene.anchors().join(format!("pending/{next}.ots"));
     std::fs::copy(&pending, scene.anchors().join(format!("{next}.ots"))).unwrap();
@@ -200,7 +206,10 @@ fn killed_between_any_two_steps_a_round_goes_on_where_it_was() {
 
     // Half a file beside its place.
     std::fs::write(scene.anchors().join("9.new"), b"half").unwrap();
-    assert_eq!(ledger.anchor_status().unwrap().anchored, [size, next]);
+    assert_eq!(
+        ledger.read().anchor_status().unwrap().anchored,
+        [size, next]
+    );
 }
 
 #[test]
@@ -215,10 +224,16 @@ fn after_days_without_a_calendar_one_submission_covers_them_all() {
         assert_eq!(round.faults.len(), 1);
         scene.later(DAY_NS);
     }
-    assert_eq!(ledger.anchor_status().unwrap().pending, Vec::<u64>::new());
+    assert_eq!(
+        ledger.read().anchor_status().unwrap().pending,
+        Vec::<u64>::new()
+    );
     scene.calendar.set_mood(Mood::Honest);
     let round = ledger.anchor_if_due(&scene.policy).unwrap();
-    assert_eq!((round.submitted, round.pending), (Some(ledger.size()), 1));
+    assert_eq!(
+        (round.submitted, round.pending),
+        (Some(ledger.read().size()), 1)
+    );
 }
 
 #[test]
@@ -326,7 +341,7 @@ fn an_open_ledger_anchors_by_itself_and_requests_do_not_wait_for_it() {
             .as_ref()
             .unwrap();
     }
-    wait_until(|| ledger.anchor_status().unwrap().fault.is_some());
+    wait_until(|| ledger.read().anchor_status().unwrap().fault.is_some());
     ledger.close().unwrap();
 
     scene.calendar.set_mood(Mood::Honest);
@@ -336,7 +351,7 @@ fn an_open_ledger_anchors_by_itself_and_requests_do_not_wait_for_it() {
         ..OpenOptions::default()
     };
     let ledger = Ledger::open(&scene.book.path(), options).unwrap();
-    wait_until(|| !ledger.anchor_status().unwrap().pending.is_empty());
+    wait_until(|| !ledger.read().anchor_status().unwrap().pending.is_empty());
     assert!(pending_files(&scene.anchors()) > 0);
 }
 
@@ -365,17 +380,17 @@ fn the_verifier_marks_the_tree_where_proofs_are_and_hands_on_the_receipts() {
             .unwrap();
     }
     ledger.wait_signed().unwrap();
-    let size = ledger.size();
+    let size = ledger.read().size();
     ledger.anchor_now(&scene.policy, None).unwrap();
     scene.calendar.mine(1_700_000_600);
     ledger.anchor_now(&scene.policy, None).unwrap();
     one_more(&ledger, "last");
     let export = scene.book.scratch("marked");
-    ledger.export(&export).unwrap();
+    ledger.read().export(&export).unwrap();
     let scratch = scene.book.scratch("scratch");
     std::fs::create_dir(&scratch).unwrap();
     let mut options = paygod_verify::Options::new(scratch);
-    let end = ledger.size();
+    let end = ledger.read().size();
     let wanted = [1, 255, 256, 257, size, end, end + 1];
     options.marks = &wanted;
     let report =
@@ -388,10 +403,10 @@ fn the_verifier_marks_the_tree_where_proofs_are_and_hands_on_the_receipts() {
         [1, 255, 256, 257, size, end],
         "what is past the end is left out"
     );
-    let anchored = &ledger.anchor_files().unwrap()[0];
+    let anchored = &ledger.read().anchor_files().unwrap()[0];
     assert_eq!(marks.marked[4].head, anchored.head);
     for (place, marked) in marks.marked.iter().enumerate() {
-        let next = ledger.entry(paygod_types::Seq(marked.head.size));
+        let next = ledger.read().entry(paygod_types::Seq(marked.head.size));
         let next = next.ok().map(|entry| entry.entry.time);
         assert_eq!(marked.next, next, "{place}");
     }

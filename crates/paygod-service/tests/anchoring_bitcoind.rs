@@ -116,11 +116,13 @@ fn on_chain(round: &AnchorRound) -> &ChainRound {
 }
 
 fn receipts(ledger: &Ledger) -> Vec<AnchorReceipt> {
-    (0..ledger.size())
-        .filter_map(|seq| match ledger.entry(Seq(seq)).unwrap().entry.body {
-            Body::Anchor(receipt) => Some(receipt),
-            _ => None,
-        })
+    (0..ledger.read().size())
+        .filter_map(
+            |seq| match ledger.read().entry(Seq(seq)).unwrap().entry.body {
+                Body::Anchor(receipt) => Some(receipt),
+                _ => None,
+            },
+        )
         .collect()
 }
 
@@ -131,7 +133,7 @@ fn real_bitcoind_anchors_one_at_a_time_and_receipts_what_is_deep() {
     };
     let ledger = scene.open();
     one_more(&ledger, "a");
-    let size = ledger.size();
+    let size = ledger.read().size();
     let round = scene.now(&ledger);
     assert_eq!(on_chain(&round).submitted, Some(size), "{round:?}");
     assert_eq!(scene.mempool().len(), 1);
@@ -141,14 +143,14 @@ fn real_bitcoind_anchors_one_at_a_time_and_receipts_what_is_deep() {
     assert_eq!(on_chain(&round).held, Some(Held::UnderWay));
     let (waits, why) = on_chain(&round).waiting.clone().unwrap();
     assert_eq!((waits, why.contains("5 of 6")), (size, true), "{why}");
-    let status = ledger.anchor_status().unwrap();
+    let status = ledger.read().anchor_status().unwrap();
     assert_eq!(status.chains[0].under_way, Some(size));
     scene.mine(1);
     // Deep enough, and the newer entries are begun in the same round.
     let round = scene.now(&ledger);
     assert_eq!(round.sealed.len(), 1, "{round:?}");
     assert_eq!(on_chain(&round).submitted, Some(size + 1));
-    let file = &ledger.anchor_files().unwrap()[0];
+    let file = &ledger.read().anchor_files().unwrap()[0];
     assert_eq!(receipts(&ledger)[0].digest, Digest::sha256(&file.bytes));
     let proof = DetachedFile::parse(&file.bytes).unwrap();
     judge(&proof, &scene.headers()).unwrap();
@@ -159,7 +161,7 @@ fn real_bitcoind_anchors_one_at_a_time_and_receipts_what_is_deep() {
     ledger.wait_signed().unwrap();
     scene.book.verify_whole(&ledger);
     let backup = scene.book.scratch("backup");
-    ledger.backup(&backup).unwrap();
+    ledger.read().backup(&backup).unwrap();
     assert!(backup.join("anchors/bitcoin/settled").exists());
 }
 
@@ -171,7 +173,7 @@ fn real_bitcoind_six_blocks_dropped_after_the_receipt_anchor_it_anew() {
     };
     let ledger = scene.open();
     one_more(&ledger, "a");
-    let size = ledger.size();
+    let size = ledger.read().size();
     scene.now(&ledger);
     scene.mine(6);
     assert_eq!(scene.now(&ledger).sealed.len(), 1);
@@ -211,7 +213,7 @@ fn real_bitcoind_killed_between_any_two_steps_pays_and_receipts_once() {
     };
     let ledger = scene.open();
     one_more(&ledger, "a");
-    let size = ledger.size();
+    let size = ledger.read().size();
     scene.now(&ledger);
     let sent = scene.mempool();
     let under_way = std::fs::read(scene.file("bitcoin/under-way")).unwrap();
@@ -252,7 +254,7 @@ fn real_bitcoind_receipt_with_its_anchor_is_small_and_verifies_at_once() {
         one_more(&ledger, account);
     }
     let made = ledger.submit(vec![payment("pay", "a", "b", "1.00")]);
-    let seq = Seq(ledger.size() - 1);
+    let seq = Seq(ledger.read().size() - 1);
     made[0].as_ref().unwrap();
     // A tree and a block of some depth.
     for number in 0..300 {
@@ -260,18 +262,20 @@ fn real_bitcoind_receipt_with_its_anchor_is_small_and_verifies_at_once() {
             .as_ref()
             .unwrap();
     }
-    assert_eq!(ledger.anchored_receipt(seq).unwrap(), None);
+    assert_eq!(ledger.read().anchored_receipt(seq).unwrap(), None);
     scene.now(&ledger);
     scene.mine(6);
     scene.now(&ledger);
     one_more(&ledger, "later");
-    let (receipt, anchor) = ledger.anchored_receipt(seq).unwrap().unwrap();
+    let (receipt, anchor) = ledger.read().anchored_receipt(seq).unwrap().unwrap();
     let proof = receipt.proof.unwrap();
     let bytes = proof.len() + anchor.bytes.len();
 
     let headers = scene.headers();
     let keys = [
-        ledger.status().unwrap().checkpoint_keys[0].vkey.to_string(),
+        ledger.read().status().unwrap().checkpoint_keys[0]
+            .vkey
+            .to_string(),
         scene.book.created.hybrid_key.clone().unwrap(),
     ]
     .map(|key| paygod_tlog::VerifierKey::parse(&key).unwrap());
@@ -320,7 +324,7 @@ fn real_bitcoind_down_for_days_costs_the_days_and_the_budget_is_kept() {
         assert_eq!(round.faults.len(), 1);
     }
     scene.node.run(&program).unwrap();
-    let size = ledger.size();
+    let size = ledger.read().size();
     assert_eq!(on_chain(&scene.now(&ledger)).submitted, Some(size));
     assert_eq!(scene.mempool().len(), 1, "one anchor covers them all");
     scene.mine(6);

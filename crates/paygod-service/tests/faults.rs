@@ -116,7 +116,7 @@ fn whatever_write_or_flush_fails_nothing_acknowledged_is_lost() {
 
         let found = Ledger::open(dir.path(), options(&disk.crash(seed + at))).unwrap();
         for outcome in &acked {
-            let entry = found.find(&outcome.id).unwrap_or_else(|error| {
+            let entry = found.read().find(&outcome.id).unwrap_or_else(|error| {
                 panic!(
                     "{fault:?} at {at}: `{}` was acknowledged: {error}",
                     outcome.id
@@ -149,7 +149,7 @@ fn a_stopped_ledger_says_why_and_takes_nothing_more() {
     assert!(fault.contains("free space"), "{fault}");
     let error = ledger.begin(vec![open_account("late", "EUR")]).unwrap_err();
     assert_eq!(error.code().as_str(), "ledger.poisoned");
-    assert!(ledger.look(paygod_core::State::size).is_err());
+    assert!(ledger.read().look(paygod_core::State::size).is_err());
     drop(ledger);
     disk.heal();
     let ledger = Ledger::open(dir.path(), options(&disk)).unwrap();

@@ -139,7 +139,7 @@ impl Witness {
         let published = published(&book.path());
         let ledger = book.open();
         for (id, seq) in std::mem::take(&mut self.new) {
-            let found = ledger.find(&RequestId::parse(&id).unwrap());
+            let found = ledger.read().find(&RequestId::parse(&id).unwrap());
             let found =
                 found.unwrap_or_else(|error| panic!("{when}: `{id}` was acknowledged: {error}"));
             assert_eq!(found.seq, Seq(seq), "{when}: `{id}`");
@@ -164,6 +164,7 @@ impl Witness {
     fn extend(&mut self, ledger: &Ledger, when: &str) {
         let from = Seq(self.tree.size());
         ledger
+            .read()
             .entries(from, Seq(u64::MAX), |seq, bytes| {
                 let entry = Entry::decode(bytes).unwrap();
                 assert!(
@@ -185,7 +186,7 @@ impl Witness {
 
     /// Whatever was acknowledged gives the same outcome again, and makes no entry.
     fn resubmit(&self, ledger: &Ledger, when: &str) {
-        let size = ledger.size();
+        let size = ledger.read().size();
         let some: Vec<_> = self.acked.iter().rev().step_by(97).take(50).collect();
         let requests = some.iter().map(|(id, _)| again(id)).collect();
         for (answer, (id, seq)) in ledger.submit(requests).into_iter().zip(some) {
@@ -196,7 +197,7 @@ impl Witness {
             } = answer.unwrap();
             assert!(existing && found.get() == *seq, "{when}: `{id}` again");
         }
-        assert_eq!(ledger.size(), size, "{when}");
+        assert_eq!(ledger.read().size(), size, "{when}");
     }
 }
 
@@ -210,7 +211,7 @@ fn again(id: &str) -> paygod_service::ledger::Submission {
 }
 
 fn assert_conserved(ledger: &Ledger, when: &str) {
-    let accounts = ledger.accounts().unwrap();
+    let accounts = ledger.read().accounts().unwrap();
     let sum: i128 = accounts
         .iter()
         .map(|account| account.balances.posted().unwrap().minor())

@@ -23,14 +23,14 @@ use support::{TestBook, json, open_account, payment};
 fn a_new_book_has_a_genesis_and_a_signed_checkpoint() {
     let book = TestBook::new();
     let ledger = book.open();
-    let status = ledger.status().unwrap();
+    let status = ledger.read().status().unwrap();
     assert_eq!((status.entries, status.signed), (1, 1));
     assert_eq!(status.fingerprint, book.created.fingerprint);
-    let checkpoint = ledger.checkpoint().unwrap();
+    let checkpoint = ledger.read().checkpoint().unwrap();
     assert_eq!(checkpoint.head().size, 1);
     assert_eq!(
         checkpoint.head().root,
-        leaf_hash(&ledger.entry(Seq(0)).unwrap().bytes)
+        leaf_hash(&ledger.read().entry(Seq(0)).unwrap().bytes)
     );
     ledger.close().unwrap();
 }
@@ -67,21 +67,32 @@ fn allowed_money_moves_and_is_read_back_now_and_as_it_was() {
     assert_eq!(outcomes[3].verdict, Some(Verdict::Allow));
     let b = AccountId::parse("b").unwrap();
     let posted = |balances: paygod_core::Balances| balances.posted().unwrap().minor();
-    assert_eq!(posted(ledger.account(&b).unwrap().balances), 1350);
+    assert_eq!(posted(ledger.read().account(&b).unwrap().balances), 1350);
     assert_eq!(
-        posted(ledger.balances_at(&b, AsOf::Seq(outcomes[2].seq)).unwrap()),
+        posted(
+            ledger
+                .read()
+                .balances_at(&b, AsOf::Seq(outcomes[2].seq))
+                .unwrap()
+        ),
         1250
     );
     assert_eq!(
         posted(
             ledger
+                .read()
                 .balances_at(&b, AsOf::Time(outcomes[2].time))
                 .unwrap()
         ),
         1250
     );
     assert_eq!(
-        posted(ledger.balances_at(&b, AsOf::Seq(outcomes[1].seq)).unwrap()),
+        posted(
+            ledger
+                .read()
+                .balances_at(&b, AsOf::Seq(outcomes[1].seq))
+                .unwrap()
+        ),
         0
     );
 }
@@ -123,7 +134,7 @@ fn the_same_request_gives_the_first_outcome_again_across_restarts() {
         (first[2].seq, first[2].time, first[2].verdict),
         (first[3].seq, first[3].time, first[3].verdict)
     );
-    let size = ledger.size();
+    let size = ledger.read().size();
     ledger.close().unwrap();
 
     let ledger = book.open();
@@ -140,7 +151,7 @@ fn the_same_request_gives_the_first_outcome_again_across_restarts() {
         "request.conflict"
     );
     assert!(again[2].as_ref().unwrap().existing);
-    assert_eq!(ledger.size(), size);
+    assert_eq!(ledger.read().size(), size);
 }
 
 #[test]
@@ -165,7 +176,7 @@ fn a_malformed_request_seals_nothing_and_spoils_no_neighbour() {
     assert_eq!(codes[1], "ok");
     assert_eq!(codes[3], "ledger.request-too-large");
     assert!(answers[0].is_err() && answers[2].is_err());
-    assert_eq!(ledger.size(), 2);
+    assert_eq!(ledger.read().size(), 2);
 }
 
 #[test]
@@ -178,7 +189,7 @@ fn a_receipt_proves_its_entry_offline() {
             .collect(),
     );
     ledger.wait_signed().unwrap();
-    let receipt = ledger.receipt(Seq(123)).unwrap();
+    let receipt = ledger.read().receipt(Seq(123)).unwrap();
     assert_eq!(receipt.protection, Protection::Signed);
     let proof = TlogProof::parse(receipt.proof.as_deref().unwrap()).unwrap();
     let key =
@@ -209,12 +220,12 @@ fn an_erased_input_is_gone_and_its_id_stays_used() {
     let book = TestBook::new();
     let ledger = book.open();
     let seq = pay_once(&book, &ledger);
-    assert!(ledger.input(seq).unwrap().is_some());
+    assert!(ledger.read().input(seq).unwrap().is_some());
     let id = |text: &str| RequestId::parse(text).unwrap();
     ledger
         .erase_evidence(id("erase-1"), None, id("pay-1"))
         .unwrap();
-    assert_eq!(ledger.input(seq).unwrap(), None);
+    assert_eq!(ledger.read().input(seq).unwrap(), None);
     let again = ledger.submit(vec![payment("pay-1", "a", "b", "12.50")]);
     assert_eq!(
         again[0].as_ref().unwrap_err().code().as_str(),
@@ -244,7 +255,7 @@ fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
     }
     assert!(cut > 0, "no file of the vault in {}", vault.display());
     let ledger = book.open();
-    assert!(ledger.input(seq).is_err());
+    assert!(ledger.read().input(seq).is_err());
     let id = |text: &str| RequestId::parse(text).unwrap();
     ledger
         .erase_evidence(id("erase-1"), None, id("pay-1"))
@@ -282,7 +293,7 @@ fn a_snapshot_spares_folding_and_the_state_is_the_same() {
             .collect();
         assert!(ledger.submit(requests).iter().all(Result::is_ok));
     }
-    let before = ledger.accounts().unwrap();
+    let before = ledger.read().accounts().unwrap();
     ledger.close().unwrap();
     let ledger = book.open();
     assert!(
@@ -290,7 +301,7 @@ fn a_snapshot_spares_folding_and_the_state_is_the_same() {
         "{:?}",
         ledger.opening()
     );
-    assert_eq!(ledger.accounts().unwrap(), before);
+    assert_eq!(ledger.read().accounts().unwrap(), before);
 }
 
 #[test]
@@ -307,7 +318,7 @@ fn an_altered_snapshot_is_not_believed() {
             .collect();
         assert!(ledger.submit(requests).iter().all(Result::is_ok));
     }
-    let before = ledger.accounts().unwrap();
+    let before = ledger.read().accounts().unwrap();
     ledger.close().unwrap();
     for file in std::fs::read_dir(book.path().join("snapshots")).unwrap() {
         let path = file.unwrap().path();
@@ -318,7 +329,7 @@ fn an_altered_snapshot_is_not_believed() {
     }
     let ledger = book.open();
     assert_eq!(ledger.opening().from_snapshot, 0);
-    assert_eq!(ledger.accounts().unwrap(), before);
+    assert_eq!(ledger.read().accounts().unwrap(), before);
 }
 
 #[test]
@@ -335,7 +346,7 @@ fn closed_ledgers_finish_what_they_took() {
     ledger.close().unwrap();
     assert!(ticket.wait().iter().all(Result::is_ok));
     let ledger = book.open();
-    assert_eq!(ledger.size(), 5_001);
+    assert_eq!(ledger.read().size(), 5_001);
     assert!(!matches!(
         ledger.submit(vec![open_account("acct-7", "EUR")])[0],
         Err(SubmitError::Closed)

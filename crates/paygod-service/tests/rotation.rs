@@ -210,9 +210,10 @@ fn rotation_under_load_loses_no_request_and_checkpoints_go_on() {
     let mut longest = Duration::ZERO;
     std::thread::scope(|scope| {
         let watched = scope.spawn(|| {
-            let (mut longest, mut last) = (Duration::ZERO, (ledger.signed(), Instant::now()));
+            let (mut longest, mut last) =
+                (Duration::ZERO, (ledger.read().signed(), Instant::now()));
             while !stop.load(Ordering::SeqCst) {
-                let signed = ledger.signed();
+                let signed = ledger.read().signed();
                 if signed > last.0 {
                     longest = longest.max(last.1.elapsed());
                     last = (signed, Instant::now());
@@ -223,8 +224,8 @@ fn rotation_under_load_loses_no_request_and_checkpoints_go_on() {
         });
         let sealed = under_load(&ledger, || {
             for rotation in 0..5 {
-                let size = ledger.size();
-                while ledger.size() < size + 200 {
+                let size = ledger.read().size();
+                while ledger.read().size() < size + 200 {
                     std::thread::yield_now();
                 }
                 let rotated = ledger.rotate_key().unwrap();
@@ -236,7 +237,7 @@ fn rotation_under_load_loses_no_request_and_checkpoints_go_on() {
         println!("{sealed} requests, none lost; longest gap between checkpoints {longest:?}");
     });
     ledger.wait_signed().unwrap();
-    let keys = ledger.status().unwrap().checkpoint_keys;
+    let keys = ledger.read().status().unwrap().checkpoint_keys;
     assert_eq!(keys.len(), 6);
     // On a calm machine it is a tenth of this.
     assert!(longest < Duration::from_secs(2), "{longest:?}");
@@ -251,7 +252,7 @@ fn both_keys_sign_in_the_overlap_and_the_old_one_is_retired_after_it() {
     let rotated = ledger.rotate_key().unwrap();
     ledger.wait_signed().unwrap();
     let signers = |checkpoint: &SignedCheckpoint| checkpoint.note().signatures().len();
-    assert_eq!(signers(&ledger.checkpoint().unwrap()), 2);
+    assert_eq!(signers(&ledger.read().checkpoint().unwrap()), 2);
     ledger.close().unwrap();
     assert_eq!(provider.keys.lock().unwrap().len(), 2);
 
@@ -277,13 +278,13 @@ fn a_rotation_that_the_provider_refuses_leaves_the_old_key_in_force() {
     provider.away.store(true, Ordering::SeqCst);
     let error = ledger.rotate_key().unwrap_err();
     assert!(error.code().retryable(), "{error}");
-    assert_eq!(ledger.status().unwrap().checkpoint_keys.len(), 1);
+    assert_eq!(ledger.read().status().unwrap().checkpoint_keys.len(), 1);
     let answers = ledger.submit(vec![open_account("meanwhile", "EUR")]);
     assert!(answers[0].is_ok());
     provider.away.store(false, Ordering::SeqCst);
     ledger.rotate_key().unwrap();
     ledger.wait_signed().unwrap();
-    assert_eq!(ledger.status().unwrap().checkpoint_keys.len(), 2);
+    assert_eq!(ledger.read().status().unwrap().checkpoint_keys.len(), 2);
     ledger.close().unwrap();
 }
 
@@ -294,13 +295,13 @@ fn a_book_opens_while_its_provider_is_away_and_checkpoints_catch_up() {
     let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
     let answers = ledger.submit(vec![open_account("meanwhile", "EUR")]);
     assert!(answers[0].is_ok());
-    while ledger.status().unwrap().signer_fault.is_none() {
+    while ledger.read().status().unwrap().signer_fault.is_none() {
         std::thread::yield_now();
     }
-    assert!(ledger.signed() < ledger.size());
+    assert!(ledger.read().signed() < ledger.read().size());
     provider.away.store(false, Ordering::SeqCst);
     ledger.wait_signed().unwrap();
-    assert_eq!(ledger.status().unwrap().signer_fault, None);
+    assert_eq!(ledger.read().status().unwrap().signer_fault, None);
     ledger.close().unwrap();
 }
 
@@ -323,13 +324,13 @@ fn a_key_that_signed_often_enough_is_replaced_by_itself_and_so_is_an_old_one() {
         };
         let ledger = Ledger::open(&book.path(), open).unwrap();
         let mut number = 0;
-        while ledger.status().unwrap().checkpoint_keys.len() < 3 {
+        while ledger.read().status().unwrap().checkpoint_keys.len() < 3 {
             number += 1;
             let answers = ledger.submit(vec![open_account(&format!("a-{number}"), "EUR")]);
             assert!(answers[0].is_ok());
             ledger.wait_signed().unwrap();
         }
-        assert_eq!(ledger.status().unwrap().rotation_fault, None);
+        assert_eq!(ledger.read().status().unwrap().rotation_fault, None);
         book.verify_whole(&ledger);
         ledger.close().unwrap();
     }
@@ -361,7 +362,7 @@ fn what_the_book_says_of_its_keys_is_done_by_itself_and_the_old_ones_go() {
     say(&ledger, "p1", policy);
     let mut number = 0;
     let mut sign_until = |ledger: &Ledger, keys: usize| {
-        while ledger.status().unwrap().checkpoint_keys.len() < keys {
+        while ledger.read().status().unwrap().checkpoint_keys.len() < keys {
             number += 1;
             let answers = ledger.submit(vec![open_account(&format!("a-{number}"), "EUR")]);
             assert!(answers[0].is_ok());
@@ -375,10 +376,13 @@ fn what_the_book_says_of_its_keys_is_done_by_itself_and_the_old_ones_go() {
 
     // What was sealed holds when the book is opened again, from a snapshot or not.
     let ledger = Ledger::open(&book.path(), open).unwrap();
-    assert_eq!(ledger.book_keys().unwrap().unwrap().key_policy, policy);
+    assert_eq!(
+        ledger.read().book_keys().unwrap().unwrap().key_policy,
+        policy
+    );
     sign_until(&ledger, 5);
     say(&ledger, "p2", KeyPolicy::default());
-    assert_eq!(ledger.status().unwrap().rotation_fault, None);
+    assert_eq!(ledger.read().status().unwrap().rotation_fault, None);
     ledger.wait_signed().unwrap();
     book.verify_whole(&ledger);
     ledger.close().unwrap();
@@ -451,18 +455,18 @@ fn with_the_signer_away_requests_go_on_up_to_the_bound_and_again_once_it_is_back
 fn how_long_and_how_often_a_key_has_signed_is_counted_from_what_was_published() {
     let (book, provider) = book(Duration::ZERO);
     let ledger = Ledger::open(&book.path(), options(&provider)).unwrap();
-    let before = ledger.key_use().unwrap();
+    let before = ledger.read().key_use().unwrap();
     for number in 0..3 {
         let answers = ledger.submit(vec![open_account(&format!("c-{number}"), "EUR")]);
         assert!(answers[0].is_ok());
         ledger.wait_signed().unwrap();
     }
-    let after = ledger.key_use().unwrap();
+    let after = ledger.read().key_use().unwrap();
     assert_eq!(after.signatures, before.signatures + 3);
     assert_eq!(after.since, before.since);
     ledger.rotate_key().unwrap();
     ledger.wait_signed().unwrap();
-    let renewed = ledger.key_use().unwrap();
+    let renewed = ledger.read().key_use().unwrap();
     assert!(renewed.since > after.since);
     assert_eq!(renewed.signatures, 1);
     ledger.close().unwrap();
@@ -499,7 +503,11 @@ fn a_hybrid_book_rotates_both_keys_at_once_wherever_the_second_one_is() {
         assert!(first.old.hybrid.is_some() && first.new.hybrid != first.old.hybrid);
         ledger.wait_signed().unwrap();
         let signers = |checkpoint: &SignedCheckpoint| checkpoint.note().signatures().len();
-        assert_eq!(signers(&ledger.checkpoint().unwrap()), 4, "in the overlap");
+        assert_eq!(
+            signers(&ledger.read().checkpoint().unwrap()),
+            4,
+            "in the overlap"
+        );
         kept(2);
         ledger.close().unwrap();
 
@@ -512,7 +520,7 @@ fn a_hybrid_book_rotates_both_keys_at_once_wherever_the_second_one_is() {
         assert_eq!(second.old, first.new);
         assert!(ledger.submit(vec![open_account("later", "EUR")])[0].is_ok());
         ledger.wait_signed().unwrap();
-        let history = ledger.book_keys().unwrap().unwrap().hybrid_keys;
+        let history = ledger.read().book_keys().unwrap().unwrap().hybrid_keys;
         assert_eq!(history.len(), 3);
         book.verify_whole(&ledger);
         ledger.close().unwrap();
@@ -527,7 +535,16 @@ fn a_hybrid_book_rotates_both_keys_at_once_wherever_the_second_one_is() {
 fn book_goes_on(ledger: &Ledger) {
     assert!(ledger.submit(vec![open_account("after", "EUR")])[0].is_ok());
     ledger.wait_signed().unwrap();
-    assert_eq!(ledger.checkpoint().unwrap().note().signatures().len(), 2);
+    assert_eq!(
+        ledger
+            .read()
+            .checkpoint()
+            .unwrap()
+            .note()
+            .signatures()
+            .len(),
+        2
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_clock_that_jumps_a_year_ahead_and_back_stops_nothing() {
     }
     ledger.wait_signed().unwrap();
     let times: Vec<_> = (0..21)
-        .map(|seq| ledger.entry(Seq(seq)).unwrap().entry.time)
+        .map(|seq| ledger.read().entry(Seq(seq)).unwrap().entry.time)
         .collect();
     assert!(times.is_sorted_by(|earlier, later| earlier < later));
     book.verify_whole(&ledger);
@@ -108,21 +108,21 @@ fn requests_go_on_while_the_signer_fails_or_lies_and_checkpoints_catch_up() {
     for mood in [SILENT, LYING] {
         let ledger = open_with(&book, &signer);
         ledger.wait_signed().unwrap();
-        let signed = ledger.signed();
+        let signed = ledger.read().signed();
         signer.mood.store(mood, Ordering::SeqCst);
         let answers = ledger.submit(vec![open_account(&format!("acct-{mood}"), "EUR")]);
         assert!(answers[0].is_ok());
-        while ledger.status().unwrap().signer_fault.is_none() {
+        while ledger.read().status().unwrap().signer_fault.is_none() {
             std::thread::yield_now();
         }
         assert_eq!(
-            ledger.signed(),
+            ledger.read().signed(),
             signed,
             "nothing is published without a sound signature"
         );
         signer.mood.store(SOUND, Ordering::SeqCst);
         ledger.wait_signed().unwrap();
-        assert_eq!(ledger.signed(), signed + 1);
+        assert_eq!(ledger.read().signed(), signed + 1);
         ledger.close().unwrap();
     }
 }
@@ -165,7 +165,7 @@ fn times_rise_though_the_clock_goes_back() {
     );
     assert!(opened.iter().all(Result::is_ok));
     let times: Vec<_> = (0..21)
-        .map(|seq| ledger.entry(Seq(seq)).unwrap().entry.time)
+        .map(|seq| ledger.read().entry(Seq(seq)).unwrap().entry.time)
         .collect();
     assert!(times.is_sorted_by(|earlier, later| earlier < later));
 }
@@ -213,16 +213,16 @@ fn a_signer_that_never_answers_holds_up_no_request_however_many_groups_follow() 
     };
     let ledger = Ledger::open(&book.path(), options).unwrap();
     ledger.wait_signed().unwrap();
-    let signed = ledger.signed();
+    let signed = ledger.read().signed();
     signer.set(false);
     // Each answer means one more group: many times what may wait to be integrated.
     for number in 0..200 {
         let answers = ledger.submit(vec![open_account(&format!("gated-{number}"), "EUR")]);
         assert!(answers[0].is_ok());
     }
-    assert!(ledger.signed() <= signed + 1);
+    assert!(ledger.read().signed() <= signed + 1);
     signer.set(true);
     ledger.wait_signed().unwrap();
-    assert_eq!(ledger.signed(), signed + 200);
+    assert_eq!(ledger.read().signed(), signed + 200);
     ledger.close().unwrap();
 }

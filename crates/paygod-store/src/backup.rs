@@ -174,9 +174,12 @@ impl BookFiles {
             });
         }
         let vault_dir = self.dir.dir("vault");
-        for (number, name) in vault::files_of(&vault_dir)? {
-            let from = vault_dir.open(&name, Access::Read)?;
-            let name = vault::file_name(number);
+        for listed in vault::files_of(&vault_dir)? {
+            let name = vault::file_name(listed.number);
+            let from = match listed.unnamed {
+                Some(file) => file,
+                None => vault_dir.open(&name, Access::Read)?,
+            };
             let len = last_nonzero(&from, 0, from.len()?)?;
             parts.push(Part {
                 from: Content::File(from),

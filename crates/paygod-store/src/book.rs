@@ -24,7 +24,7 @@ use paygod_types::Seq;
 
 use crate::backup::BookFiles;
 use crate::blob::Blobs;
-use crate::checkpoints::{Checkpoints, Published};
+use crate::checkpoints::{self, Checkpoints, Published};
 use crate::derived::{Derived, Fold, NothingYet};
 use crate::disk::{Access, Dir, DirLock, Disk, RealDisk};
 use crate::error::{CheckpointError, Corruption, DerivedError, OpenError, ReadError};
@@ -330,15 +330,17 @@ pub(crate) fn derived_fault(fault: DerivedError) -> OpenError {
 }
 
 fn refused_checkpoint(dir: &Dir, fault: CheckpointError) -> OpenError {
-    match fault {
-        CheckpointError::Io(fault) => OpenError::Io(fault),
-        _ => OpenError::Corrupt(Corruption {
-            path: dir.path().to_path_buf(),
-            seq: 0,
-            offset: 0,
-            what: "`checkpoint` and `checkpoints.log` do not read or do not agree",
-        }),
-    }
+    let what = match fault {
+        CheckpointError::Io(fault) => return OpenError::Io(fault),
+        CheckpointError::Malformed { what } => what,
+        _ => "`checkpoint` and `checkpoints.log` do not agree",
+    };
+    OpenError::Corrupt(Corruption {
+        path: dir.file_path(checkpoints::LAST_NAME),
+        seq: 0,
+        offset: 0,
+        what,
+    })
 }
 
 /// The book must hold the tree that was last published.

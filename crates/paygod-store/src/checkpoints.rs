@@ -218,7 +218,7 @@ fn end_of(log: &OpenFile, note: &[u8]) -> Result<u64, CheckpointError> {
 
 fn parse_note(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
     SignedCheckpoint::parse(bytes).map_err(|_| CheckpointError::Malformed {
-        what: "it does not parse",
+        what: "the last checkpoint does not parse",
     })
 }
 

@@ -206,13 +206,13 @@ impl Vault {
         prefill: bool,
     ) -> Result<Self, IoFault> {
         let mut last = files_of(&dir)?.pop();
-        if let Some((number, name)) = &mut last
-            && name == NEXT_NAME
+        if let Some(last) = &mut last
+            && last.unnamed.is_some()
             && write
         {
             // The power failed before its name was durable.
-            *name = file_name(*number);
-            dir.rename(NEXT_NAME, name)?;
+            last.unnamed = None;
+            dir.rename(NEXT_NAME, &file_name(last.number))?;
             dir.sync()?;
         }
         let mut tail = Tail {
@@ -223,9 +223,12 @@ impl Vault {
             batch: Vec::new(),
         };
         let mut open = Vec::new();
-        if let Some((number, name)) = last {
-            let access = if write { Access::Write } else { Access::Read };
-            let file = dir.open(&name, access)?;
+        if let Some(Listed { number, unnamed }) = last {
+            let file = match unnamed {
+                Some(file) => file,
+                None if write => dir.open(&file_name(number), Access::Write)?,
+                None => dir.open(&file_name(number), Access::Read)?,
+            };
             let len = file.len()?;
             tail.number = number;
             tail.end = last_nonzero(&file, HEAD_BYTES, len)?;
@@ -581,18 +584,30 @@ fn head_of(number: u64) -> [u8; 16] {
     head
 }
 
-/// The numbers of the vault's files, in order, and what each is called: the last may not have its name yet.
-pub(crate) fn files_of(dir: &Dir) -> Result<Vec<(u64, String)>, IoFault> {
-    let names = dir.list()?.into_iter();
-    let mut files: Vec<(u64, String)> = names
-        .filter_map(|name| Some((number_of(&name)?, name)))
+/// A file of a vault.
+pub(crate) struct Listed {
+    pub(crate) number: u64,
+    /// The file, if it has not got its name yet: another process may give it that at any moment.
+    pub(crate) unnamed: Option<OpenFile>,
+}
+
+/// The files of a vault, in order: the last may not have its name yet.
+pub(crate) fn files_of(dir: &Dir) -> Result<Vec<Listed>, IoFault> {
+    let names = dir.list()?;
+    let named = names.iter().filter_map(|name| number_of(name));
+    let mut files: Vec<Listed> = named
+        .map(|number| Listed {
+            number,
+            unnamed: None,
+        })
         .collect();
-    let next = files.last().map_or(0, |(last, _)| last.saturating_add(1));
+    let number = (files.last()).map_or(0, |last| last.number.saturating_add(1));
     if let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? {
         let mut head = [0_u8; 16];
         let found = file.read_at(&mut head, 0)?;
-        if found == head.len() && head == head_of(next) {
-            files.push((next, NEXT_NAME.to_owned()));
+        if found == head.len() && head == head_of(number) {
+            let unnamed = Some(file);
+            files.push(Listed { number, unnamed });
         }
     }
     Ok(files)

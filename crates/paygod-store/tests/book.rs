@@ -12,12 +12,13 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Count, Running, check_read, entry, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
 use paygod_store::{
     Book, CommitError, Corruption, DataKey, EntryBuf, FileKek, Group, LogReader, OpenError,
-    ReadError, RealDisk, VaultError, restore,
+    Options, ReadError, RealDisk, VaultError, restore,
 };
 use paygod_tlog::{Tile, bundle, leaf_hash, tree_root};
 use paygod_types::{Digest, Seq, code};
@@ -400,6 +401,45 @@ fn a_second_writer_is_kept_out_and_a_reader_is_not() {
     assert_eq!(restored.applied, 11);
     drop(running);
     Running::open(&book, &options).unwrap().check();
+}
+
+#[test]
+fn a_reader_may_come_at_any_moment_of_a_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let options = Options {
+        background: true,
+        ..options(Arc::new(RealDisk))
+    };
+    let mut running = Running::create(&book, &options).unwrap();
+    let done = AtomicBool::new(false);
+    let reads = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut reads, mut before) = (0_u32, 0);
+            while !done.load(Ordering::Relaxed) {
+                let mut state = Count::default();
+                let read = Book::open_read_only(&book, &options, &mut state).unwrap();
+                check_read(&read, &state);
+                assert!(read.reader.size() >= before);
+                before = read.reader.size();
+                reads += 1;
+            }
+            reads
+        });
+        // Segments are begun, runs merged, snapshots made and removed.
+        for group in 0..300 {
+            running.commit(group % 4 + 1, group % 5 == 0).unwrap();
+            running.publish().unwrap();
+            if group % 16 == 0 {
+                running.snapshot().unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    running.check();
+    println!("{reads} readers");
+    assert!(reads > 3, "{reads}");
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! Opening the book that the options name, and closing it so that its last entries are published.
+//! Opening the book that the options name: for reading, or for writing and closed so that its last entries are
+//! published.
 
 use crate::cli::Global;
 use crate::fault::{Fault, faults_from};
 use paygod_core::Request;
 use paygod_service::ledger::{
-    BookError, Ledger, LedgerError, OpenOptions, Outcome, Submission, SubmitError,
+    BookError, Ledger, LedgerError, LedgerReader, OpenOptions, Outcome, Submission, SubmitError,
 };
-use paygod_types::code;
+use paygod_store::OpenError;
+use paygod_types::{Seq, code};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,10 @@ pub(crate) fn with<T>(
     work: impl FnOnce(&Ledger) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let ledger = Ledger::open(folder(global)?, options(global))?;
+    closing(ledger, work)
+}
+
+fn closing<T>(ledger: Ledger, work: impl FnOnce(&Ledger) -> Result<T, Fault>) -> Result<T, Fault> {
     let outcome = work(&ledger);
     let cause = ledger.fault().map(str::to_owned);
     let closed = ledger.close().map_err(Fault::from);
@@ -45,15 +51,66 @@ pub(crate) fn with<T>(
     }
 }
 
+/// Opens the book for reading, beside the process that writes to it if there is one, and hands it to `work`.
+pub(crate) fn read<T>(
+    global: &Global,
+    work: impl FnOnce(&LedgerReader) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    work(&LedgerReader::open(folder(global)?, &options(global))?)
+}
+
+/// As [`read`], once a signed checkpoint covers all there is.
+pub(crate) fn read_signed<T>(
+    global: &Global,
+    work: impl FnOnce(&LedgerReader) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    read_signed_to(global, |reader| Ok(reader.size()), work)
+}
+
+/// As [`read`], once a signed checkpoint covers the first entries, as many as `size` says: the process that
+/// writes signs them in a moment; where there is none, they are signed here.
+pub(crate) fn read_signed_to<T>(
+    global: &Global,
+    size: impl FnOnce(&LedgerReader) -> Result<u64, Fault>,
+    work: impl FnOnce(&LedgerReader) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let (folder, options) = (folder(global)?, options(global));
+    let mut reader = LedgerReader::open(folder, &options)?;
+    let size = size(&reader)?;
+    let began = Instant::now();
+    while reader.signed() < size {
+        match Ledger::open(folder, options.clone()) {
+            Ok(ledger) => {
+                return closing(ledger, |ledger| {
+                    wait_signed(ledger)?;
+                    work(ledger.read())
+                });
+            }
+            Err(BookError::Open(OpenError::Locked { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if began.elapsed() >= SIGNER_PATIENCE {
+            let seq = Seq(size.saturating_sub(1));
+            return Err(LedgerError::NotSignedYet { seq }.into());
+        }
+        std::thread::sleep(READ_AGAIN_AFTER);
+        reader = LedgerReader::open(folder, &options)?;
+    }
+    work(&reader)
+}
+
+/// How often the book is read anew while another process signs.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
 /// How long a signer that fails is given to recover, and how often it is looked at.
 const SIGNER_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Waits until a signed checkpoint covers everything; gives up when the signer stays away.
 pub(crate) fn wait_signed(ledger: &Ledger) -> Result<(), Fault> {
-    let size = ledger.size();
+    let size = ledger.read().size();
     let began = Instant::now();
-    while ledger.signed() < size {
+    while ledger.read().signed() < size {
         if let Some(reason) = ledger.signer_fault()
             && began.elapsed() >= SIGNER_PATIENCE
         {

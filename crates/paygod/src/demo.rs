@@ -89,7 +89,7 @@ fn honest_part(places: &Places, story: &mut Story<'_>) -> Result<(Created, thief
     payments::accounts(&ledger, story)?;
     let target = payments::pay(&ledger, story)?;
     audit::checkpoint(&ledger, story)?;
-    audit::receipt(&ledger, &made, target.seq, places, story)?;
+    audit::receipt(ledger.read(), &made, target.seq, places, story)?;
     audit::export(&ledger, &made, places, story)?;
     ledger.close()?;
     Ok((made, target))

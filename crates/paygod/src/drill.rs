@@ -130,7 +130,7 @@ fn copied(named: &Path, book: &Path) -> Result<(), Fault> {
 }
 
 fn exported(ledger: &Ledger, export: &Path) -> Result<(), Fault> {
-    let size = ledger.size();
+    let size = ledger.read().size();
     if size > ENTRIES_MAX {
         let message =
             format!("the book has {size} entries, and a drill takes at most {ENTRIES_MAX}");
@@ -138,5 +138,5 @@ fn exported(ledger: &Ledger, export: &Path) -> Result<(), Fault> {
             .remedy("drill on a smaller book, or without `--book` on one of its own"));
     }
     ledger.wait_signed()?;
-    Ok(ledger.export(export)?)
+    Ok(ledger.read().export(export)?)
 }

@@ -61,8 +61,13 @@ pub(crate) fn open(path: &Path) -> Ledger {
 
 /// The length of a typical entry, in bytes.
 pub(crate) fn entry_bytes(ledger: &Ledger) -> usize {
-    let last = ledger.size() - 2;
-    ledger.entry(Seq(last)).expect("an entry").bytes.len()
+    let last = ledger.read().size() - 2;
+    ledger
+        .read()
+        .entry(Seq(last))
+        .expect("an entry")
+        .bytes
+        .len()
 }
 
 fn open_account(number: usize, currency: Currency) -> Submission {

@@ -190,7 +190,7 @@ struct CheckpointLag {
 
 impl CheckpointLag {
     fn sample(&mut self, ledger: &Ledger) {
-        let (durable, signed) = (ledger.size(), ledger.signed());
+        let (durable, signed) = (ledger.read().size(), ledger.read().signed());
         if self.waiting.back().is_none_or(|(size, _)| *size < durable) {
             self.waiting.push_back((durable, Instant::now()));
         }
@@ -261,7 +261,7 @@ pub(crate) fn serve(path: &Path, options: &Options) {
     let ledger = crate::book::open(path);
     let open_ms = start.elapsed().as_millis();
     let opened = resident();
-    let series = format!("child{}", ledger.size());
+    let series = format!("child{}", ledger.read().size());
     let done = saturate(&ledger, options, false, options.probe, &series);
     println!(
         "{open_ms} {} {} {} {}",

@@ -128,7 +128,7 @@ fn history(dir: &Path, options: &Options, report: &mut Report) {
     let path = dir.join("history");
     let mut ledger = book::create(&path, options);
     for size in &options.history {
-        let missing = size.saturating_sub(ledger.size());
+        let missing = size.saturating_sub(ledger.read().size());
         let grown = load::saturate(&ledger, options, false, missing, &format!("grow{size}"));
         let probe = load::saturate(
             &ledger,

@@ -117,7 +117,7 @@ impl Ledger {
         // The rest is what opening any book does: index, tree, first checkpoint.
         let ledger = Self::open(dir, open)?;
         let created = Created {
-            fingerprint: ledger.fingerprint.clone(),
+            fingerprint: ledger.read.fingerprint.clone(),
             ..created
         };
         ledger.wait_signed().map_err(BookError::from)?;

@@ -11,9 +11,10 @@ use super::error::{BookError, LedgerError};
 use super::fold::BookFold;
 use super::keys;
 use super::open::{Ledger, OpenOptions, store_options};
+use super::reader::LedgerReader;
 
-impl Ledger {
-    /// Copies the live book to a new folder, keys and vault included: all that is durable now.
+impl LedgerReader {
+    /// Copies the book to a new folder while it lives, keys and vault included: all that is durable now.
     ///
     /// # Errors
     /// The folder is occupied or cannot be written, or something cannot be read.
@@ -23,6 +24,19 @@ impl Ledger {
         Ok(keys::copy(&self.dir, to)?)
     }
 
+    /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
+    /// `paygod verify` needs. Covers what the last published checkpoint covers.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or something cannot be read.
+    pub fn export(&self, to: &Path) -> Result<(), LedgerError> {
+        let report = self.files.export(to, &mut |_| {})?;
+        Folder::of(&self.dir).export(to, report.size)?;
+        Ok(())
+    }
+}
+
+impl Ledger {
     /// Makes a book out of a backup, checking every entry on the way.
     ///
     /// # Errors
@@ -40,11 +54,5 @@ impl Ledger {
         )?);
         Folder::of(from).copy(to)?;
         Ok(keys::copy(from, to)?)
-    }
-
-    pub(super) fn export_to(&self, to: &Path) -> Result<(), LedgerError> {
-        let report = self.files.export(to, &mut |_| {})?;
-        Folder::of(&self.dir).export(to, report.size)?;
-        Ok(())
     }
 }

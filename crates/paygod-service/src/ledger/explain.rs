@@ -14,9 +14,9 @@ use paygod_types::{AccountId, RequestId, Seq};
 
 use super::error::LedgerError;
 use super::history::{count, policy_key};
-use super::open::Ledger;
 use super::outcome::SubmitError;
 use super::read::SealedEntry;
+use super::reader::LedgerReader;
 use super::rulesets;
 
 /// A verdict, explained.
@@ -56,7 +56,7 @@ pub enum Replay {
     NotPossible(&'static str),
 }
 
-impl Ledger {
+impl LedgerReader {
     /// Explains the decision of an entry.
     ///
     /// # Errors
@@ -121,10 +121,10 @@ impl Ledger {
         };
         let ruleset = rulesets::build(&self.blobs, policy)?;
         let mut space = Workspace::default();
-        let mut preparer = Preparer::new(&*ruleset, &self.shared.window_key, &mut space);
+        let mut preparer = Preparer::new(&*ruleset, &self.window_key, &mut space);
         let prepared = preparer.json(request).map_err(SubmitError::from)?;
         let history = PastBefore {
-            ledger: self,
+            book: self,
             before: entry.seq,
         };
         let mut scratch = Scratch::default();
@@ -162,7 +162,7 @@ impl Ledger {
     }
 }
 
-impl Ledger {
+impl LedgerReader {
     /// What an account held before an entry, as packs read it.
     fn balances_before(&self, id: &str, seq: Seq) -> Result<Option<AccountFact>, HistoryError> {
         let (Ok(id), Some(before)) = (AccountId::parse(id), seq.get().checked_sub(1)) else {
@@ -205,7 +205,7 @@ const LEDGER_PACK: &str = "ledger";
 
 /// History as it was when an entry was made.
 struct PastBefore<'a> {
-    ledger: &'a Ledger,
+    book: &'a LedgerReader,
     before: Seq,
 }
 
@@ -219,14 +219,14 @@ impl History for PastBefore<'_> {
     }
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
-        let finder = &self.ledger.finder;
+        let finder = &self.book.finder;
         let mut tally = WindowTally::new(query.measure);
         for seq in finder.hits(finder.keys().token(&query.token.0), Seq(0)) {
             let seq = seq.map_err(HistoryError::new)?;
             if seq >= self.before {
                 continue;
             }
-            let entry = self.ledger.entry(seq).map_err(HistoryError::new)?.entry;
+            let entry = self.book.entry(seq).map_err(HistoryError::new)?.entry;
             if entry.time < query.since {
                 break;
             }

@@ -10,8 +10,9 @@
 //! 4. `integrate`, a thread: tree, balance history.
 //! 5. `publish`, a thread: the signed checkpoint.
 //!
-//! A [`Ledger`] is one handle for all callers and threads; every method takes `&self`. Reads show only
-//! what is durable: INVARIANT(durable-first). After a failed write nothing goes on until the book is
+//! A [`Ledger`] is one handle for all callers and threads; every method takes `&self`. [`Ledger::read`] is
+//! what reads: a [`LedgerReader`], which can also be opened alone, beside the process that writes. It shows
+//! only what is durable: INVARIANT(durable-first). After a failed write nothing goes on until the book is
 //! opened again: INVARIANT(poisoned).
 //!
 //! It does not listen on a network, and it does not decide who may ask for what.
@@ -37,6 +38,7 @@ mod policy;
 mod prepare;
 mod publish;
 mod read;
+mod reader;
 mod replay;
 mod revoke;
 mod rotate;
@@ -65,6 +67,7 @@ pub use open::{Ledger, OpenOptions};
 pub use outcome::{Answer, Outcome, Submission, SubmitError};
 pub use policy::ActivationOrder;
 pub use read::{AccountState, Protection, Receipt, SealedEntry, Status};
+pub use reader::LedgerReader;
 pub use replay::{
     Change, Difference, ENTRIES_LISTED_MAX, Moved, Replayed, ReplayedEntry, RuleChange,
     ShadowPacks, Shadowed, Speaks, Tally, Unreplayable,

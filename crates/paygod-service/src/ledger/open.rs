@@ -1,7 +1,7 @@
 //! Opening a book: snapshot, the entries after it, comparison with what was published, stages.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
@@ -12,24 +12,23 @@ use paygod_core::key_policy::KeyPolicy;
 use paygod_core::{Book as CoreBook, EntryHead, KeyPeriod, KeysInForce, State, WindowKey};
 use paygod_keys::Provider;
 use paygod_store::{
-    BalanceHistory, Blobs, Book, BookFiles, BookLock, Disk, EntryBuf, FileKek, Finder, Kek,
-    OpenError, Opening, Options, Reader, RealDisk, SEGMENT_BYTES, TreeSource, Vault, Witnessed,
-    expect_book,
+    Book, BookLock, Disk, EntryBuf, FileKek, Kek, Opening, Options, RealDisk, SEGMENT_BYTES,
+    Witnessed,
 };
-use paygod_tlog::{KeyName, TlogPolicy, leaf_hash};
-use paygod_types::{Seq, Timestamp, write_hex};
+use paygod_tlog::{KeyName, TlogPolicy};
+use paygod_types::{Seq, Timestamp};
 
 use super::anchors::{self, AnchorPolicy, Anchorer, Folder};
 use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
 use super::durable::Progress;
 use super::error::BookError;
-use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
 use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile, Signers};
 use super::outcome::{Answer, Submission, SubmitError};
 use super::publish::{Due, Key, Leaving, Outbox, Publisher};
+use super::reader::{Begun, LedgerReader, Source, genesis, open_folded};
 use super::rotate::Rotator;
 use super::rotation_policy::{Follower, RotationPolicy};
 use super::rulesets;
@@ -128,16 +127,7 @@ impl Default for OpenOptions {
 /// The ledger of an open book.
 pub struct Ledger {
     pub(super) shared: Arc<Shared>,
-    pub(super) origin: Arc<str>,
-    pub(super) fingerprint: String,
-    pub(super) reader: Reader,
-    pub(super) finder: Finder,
-    pub(super) vault: Vault,
-    pub(super) blobs: Blobs,
-    pub(super) tree: TreeSource,
-    pub(super) balances: BalanceHistory,
-    pub(super) files: BookFiles,
-    pub(super) dir: PathBuf,
+    pub(super) read: LedgerReader,
     pub(super) keys: BookKeys,
     pub(super) rotator: Rotator,
     pub(super) anchorer: Anchorer,
@@ -159,14 +149,17 @@ impl Ledger {
         if options.provider.is_none() && options.signer.is_none() {
             options.provider = keys::provider(dir)?;
         }
-        let (book, fold) = open_book(dir, &options)?;
-        let genesis = genesis(&book, &fold.state, dir)?;
+        let (book, fold) = open_folded(dir, &options, Book::open)?;
+        let Begun {
+            origin,
+            fingerprint,
+        } = genesis(&book.reader, &fold.state, dir)?;
         let roots = fold.state.book().map_or(0, |book| book.root_keys.len());
         options.check_production(roots > 0)?;
         for seq in &fold.erased {
             erase(*seq, &book.reader, &book.vault)?;
         }
-        let window_key = WindowKey::new(&*keys::read(dir, KeyFile::Window)?);
+        let window_key = Arc::new(WindowKey::new(&*keys::read(dir, KeyFile::Window)?));
         let ruleset = rulesets::build(&book.blobs, &fold.state.policy().set)?;
         let outbox = Arc::new(Outbox::default());
         let (keys, in_force) = book_keys(dir, &options, &fold.state)?;
@@ -177,7 +170,7 @@ impl Ledger {
         let signed = book.checkpoints.last_head().map_or(0, |head| head.size);
         let shared = Arc::new(Shared::new(
             Arc::clone(&options.clock),
-            window_key,
+            Arc::clone(&window_key),
             Arc::clone(&ruleset),
             Progress::new(size, signed),
             book.checkpoints.last().cloned(),
@@ -190,10 +183,10 @@ impl Ledger {
         );
         shared.set_witnessed(book.witnessed.last().cloned());
         let witnessed = Arc::new(Mutex::new(book.witnessed));
-        let mut ledger = Self {
-            shared: Arc::clone(&shared),
-            origin: Arc::clone(&genesis.origin),
-            fingerprint: genesis.fingerprint,
+        let read = LedgerReader {
+            source: Source::Running(Arc::clone(&shared)),
+            origin: Arc::clone(&origin),
+            fingerprint,
             reader: book.reader.clone(),
             finder: book.index.finder(),
             vault: book.vault.clone(),
@@ -202,15 +195,21 @@ impl Ledger {
             balances: book.history.reader(),
             files: book.files.clone(),
             dir: dir.to_path_buf(),
+            window_key,
+            clock: Arc::clone(&options.clock),
+        };
+        let mut ledger = Self {
+            shared: Arc::clone(&shared),
+            read,
             keys: keys.clone(),
             rotator: Rotator {
-                origin: Arc::clone(&genesis.origin),
+                origin: Arc::clone(&origin),
                 keys: keys.clone(),
                 shared: Arc::clone(&shared),
                 turn: Arc::default(),
             },
             anchorer: Anchorer {
-                origin: Arc::clone(&genesis.origin),
+                origin: Arc::clone(&origin),
                 folder: Folder::of(dir),
                 reader: book.reader.clone(),
                 finder: book.index.finder(),
@@ -237,7 +236,7 @@ impl Ledger {
             shared: Arc::clone(&shared),
         };
         let publisher = Publisher {
-            origin: Arc::clone(&ledger.origin),
+            origin,
             checkpoints: book.checkpoints,
             keys,
             key,
@@ -286,7 +285,7 @@ impl Ledger {
         let (alive, until) = mpsc::channel();
         let witnesser = options.witnesses.map(|policy| Witnesser {
             asker: Asker::new(policy),
-            tree: ledger.tree.clone(),
+            tree: ledger.read.tree.clone(),
             witnessed,
             shared: Arc::clone(&shared),
             until,
@@ -332,8 +331,8 @@ impl Ledger {
         let turns = Arc::new(Turns::new(sequencer, workers));
         for number in 0..workers {
             let (own, turns) = (Arc::clone(&shared), Arc::clone(&turns));
-            let (vault, blobs) = (self.vault.clone(), self.blobs.clone());
-            let (finder, reader) = (self.finder.clone(), self.reader.clone());
+            let (vault, blobs) = (self.read.vault.clone(), self.read.blobs.clone());
+            let (finder, reader) = (self.read.finder.clone(), self.read.reader.clone());
             let name = format!("work-{number}");
             self.stages.start(&name, &shared, move || {
                 stages::worker(&own, &turns, &vault, &blobs, &finder, &reader)
@@ -343,6 +342,12 @@ impl Ledger {
             .start("integrate", &shared, move || integrator.run())?;
         self.stages
             .start("commit", &shared, move || committer.run())
+    }
+
+    /// What reads the book.
+    #[must_use]
+    pub const fn read(&self) -> &LedgerReader {
+        &self.read
     }
 
     /// What was found while the book was opened.
@@ -412,9 +417,35 @@ impl Ledger {
         }
     }
 
+    /// How many groups were made durable since the book was opened.
+    #[must_use]
+    pub fn groups(&self) -> u64 {
+        self.shared.groups.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a published checkpoint covers everything that is durable now.
+    ///
+    /// # Errors
+    /// The ledger has stopped.
+    pub fn wait_signed(&self) -> Result<(), SubmitError> {
+        self.shared.progress.wait_signed(self.read.size())
+    }
+
+    /// Why checkpoints are late, if they are: what the signer said last.
+    #[must_use]
+    pub fn signer_fault(&self) -> Option<String> {
+        self.shared.signer_fault()
+    }
+
+    /// Which witnesses did not cosign the last checkpoint they were asked about, and why.
+    #[must_use]
+    pub fn witness_faults(&self) -> Vec<String> {
+        self.shared.witness_faults()
+    }
+
     fn entry_time(&self, seq: Seq) -> Result<Timestamp, BookError> {
         let mut buf = EntryBuf::default();
-        let bytes = self.reader.entry(seq, &mut buf)?.bytes;
+        let bytes = self.read.reader.entry(seq, &mut buf)?.bytes;
         let head = EntryHead::decode(bytes).map_err(|source| BookError::Entry { seq, source })?;
         Ok(head.time)
     }
@@ -424,15 +455,6 @@ impl Ledger {
         self.anchorer.closing.store(true, Ordering::Relaxed);
         self.shared.intake.close();
         self.stages.join();
-    }
-
-    /// The error of a caller whom the sequencer did not answer.
-    pub(super) fn gone(&self) -> SubmitError {
-        if self.shared.progress.is_poisoned() {
-            SubmitError::Poisoned
-        } else {
-            SubmitError::Closed
-        }
     }
 }
 
@@ -454,44 +476,6 @@ pub(super) fn store_options(keys: &Path, options: &OpenOptions) -> Result<Option
         segment_bytes: options.segment_bytes,
         background: options.background,
         ..Options::default()
-    })
-}
-
-/// Opens the store, with the newest snapshot that an entry vouches for.
-fn open_book(dir: &Path, options: &OpenOptions) -> Result<(Book, BookFold), BookError> {
-    // First of all: whoever names a wrong folder must not be told that a key is lost.
-    expect_book(&*options.disk, dir)?;
-    let store = store_options(dir, options)?;
-    let mut refuse_from = u64::MAX;
-    loop {
-        let mut fold = BookFold::new(refuse_from);
-        let opened = Book::open(dir, &store, &mut fold);
-        match (opened, fold.unvouched) {
-            (Ok(book), None) => return Ok((book, fold)),
-            // Once more, without this snapshot: an older one, or all entries from the first.
-            (Ok(_) | Err(OpenError::Fold { .. }), Some(claim)) => refuse_from = claim.next.get(),
-            (Err(error), _) => return Err(error.into()),
-        }
-    }
-}
-
-struct Begun {
-    origin: Arc<str>,
-    fingerprint: String,
-}
-
-fn genesis(book: &Book, state: &State, dir: &Path) -> Result<Begun, BookError> {
-    let none = || BookError::NoGenesis {
-        path: dir.to_path_buf(),
-    };
-    let origin = Arc::clone(&state.book().ok_or_else(none)?.origin);
-    let mut buf = EntryBuf::default();
-    let fingerprint = leaf_hash(book.reader.entry(Seq(0), &mut buf)?.bytes);
-    let mut hex = Vec::with_capacity(64);
-    write_hex(fingerprint.as_bytes(), &mut hex);
-    Ok(Begun {
-        origin,
-        fingerprint: String::from_utf8_lossy(&hex).into_owned(),
     })
 }
 
@@ -566,7 +550,7 @@ fn signing_keys(keys: &BookKeys, in_force: &KeysInForce) -> Result<Option<Key>, 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ledger")
-            .field("origin", &self.origin)
+            .field("origin", &self.read.origin)
             .finish_non_exhaustive()
     }
 }

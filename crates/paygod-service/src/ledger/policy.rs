@@ -13,6 +13,7 @@ use paygod_types::{ActorId, Name, RequestId};
 use super::error::LedgerError;
 use super::open::Ledger;
 use super::outcome::{Outcome, Submission, SubmitError};
+use super::reader::LedgerReader;
 use super::rulesets::{PolicyError, read_pack};
 
 /// Packs and lists to activate together: they replace whatever is in force.
@@ -31,16 +32,7 @@ pub struct ActivationOrder {
     pub signatures: Vec<Vec<u8>>,
 }
 
-impl Ledger {
-    /// Stores a list in the book. It judges nothing until it is activated.
-    ///
-    /// # Errors
-    /// The blob cannot be stored.
-    pub fn import_list(&self, list: &List) -> Result<Named, LedgerError> {
-        self.blobs.put(list.bytes())?;
-        Ok(list.named().clone())
-    }
-
+impl LedgerReader {
     /// The lists that the book holds, activated or not, by name and version.
     ///
     /// # Errors
@@ -57,53 +49,20 @@ impl Ledger {
         Ok(lists)
     }
 
-    /// Checks packs and lists together, stores the packs, and submits the request that activates them.
+    /// The newest list of this name that the book holds, by version.
     ///
     /// # Errors
-    /// A pack has faults, a list is missing, or the request is refused.
-    pub fn activate(&self, order: &ActivationOrder) -> Result<Outcome, LedgerError> {
-        let packs = order.packs.iter().map(|folder| read_pack(folder));
-        let packs = packs.collect::<Result<Vec<Pack>, PolicyError>>()?;
-        self.activate_packs(order, packs)
-    }
-
-    /// As [`Ledger::activate`], with packs that were read elsewhere; the order's folders are not looked at.
-    ///
-    /// # Errors
-    /// A list is missing, or the request is refused.
-    pub fn activate_packs(
-        &self,
-        order: &ActivationOrder,
-        packs: Vec<Pack>,
-    ) -> Result<Outcome, LedgerError> {
-        let mut builder = Ruleset::builder();
-        for named in &order.lists {
-            let list = List::parse(&self.blobs.get(&named.digest)?).map_err(PolicyError::from)?;
-            builder = builder.list(Arc::new(list));
-        }
-        if let Some(pack) = packs.iter().find(|pack| pack.judges_documents()) {
-            let name = pack.named().name.to_string();
-            return Err(PolicyError::Subject { name }.into());
-        }
-        for pack in packs {
-            self.blobs.put(pack.archive())?;
-            builder = builder.pack(pack);
-        }
-        let ruleset = builder.build().map_err(PolicyError::from)?;
-        let set = PolicySet {
-            lists: ruleset.lists().to_vec(),
-            packs: ruleset.packs().to_vec(),
-        };
-        let id = match &order.id {
-            Some(id) => id.clone(),
-            None => self.activation_id(&ruleset)?,
-        };
-        let signatures = self.signatures(&set, &order.signatures)?;
-        self.order(Request {
-            id,
-            by: order.by.clone(),
-            command: Command::PolicyActivate(Activation { set, signatures }),
-        })
+    /// There is none, or a blob cannot be read.
+    pub fn newest_list(&self, name: &Name) -> Result<Named, LedgerError> {
+        self.lists()?
+            .into_iter()
+            .rfind(|list| list.name == *name)
+            .ok_or_else(|| {
+                PolicyError::NoList {
+                    name: name.to_string(),
+                }
+                .into()
+            })
     }
 
     /// The signatures to activate a set with: those of the notes by publishers whom the book knows, and
@@ -146,6 +105,67 @@ impl Ledger {
         signatures.dedup_by(|a, b| (&a.pack, &a.key) == (&b.pack, &b.key));
         Ok(signatures)
     }
+}
+
+impl Ledger {
+    /// Stores a list in the book. It judges nothing until it is activated.
+    ///
+    /// # Errors
+    /// The blob cannot be stored.
+    pub fn import_list(&self, list: &List) -> Result<Named, LedgerError> {
+        self.read.blobs.put(list.bytes())?;
+        Ok(list.named().clone())
+    }
+
+    /// Checks packs and lists together, stores the packs, and submits the request that activates them.
+    ///
+    /// # Errors
+    /// A pack has faults, a list is missing, or the request is refused.
+    pub fn activate(&self, order: &ActivationOrder) -> Result<Outcome, LedgerError> {
+        let packs = order.packs.iter().map(|folder| read_pack(folder));
+        let packs = packs.collect::<Result<Vec<Pack>, PolicyError>>()?;
+        self.activate_packs(order, packs)
+    }
+
+    /// As [`Ledger::activate`], with packs that were read elsewhere; the order's folders are not looked at.
+    ///
+    /// # Errors
+    /// A list is missing, or the request is refused.
+    pub fn activate_packs(
+        &self,
+        order: &ActivationOrder,
+        packs: Vec<Pack>,
+    ) -> Result<Outcome, LedgerError> {
+        let mut builder = Ruleset::builder();
+        for named in &order.lists {
+            let list =
+                List::parse(&self.read.blobs.get(&named.digest)?).map_err(PolicyError::from)?;
+            builder = builder.list(Arc::new(list));
+        }
+        if let Some(pack) = packs.iter().find(|pack| pack.judges_documents()) {
+            let name = pack.named().name.to_string();
+            return Err(PolicyError::Subject { name }.into());
+        }
+        for pack in packs {
+            self.read.blobs.put(pack.archive())?;
+            builder = builder.pack(pack);
+        }
+        let ruleset = builder.build().map_err(PolicyError::from)?;
+        let set = PolicySet {
+            lists: ruleset.lists().to_vec(),
+            packs: ruleset.packs().to_vec(),
+        };
+        let id = match &order.id {
+            Some(id) => id.clone(),
+            None => self.activation_id(&ruleset)?,
+        };
+        let signatures = self.read.signatures(&set, &order.signatures)?;
+        self.order(Request {
+            id,
+            by: order.by.clone(),
+            command: Command::PolicyActivate(Activation { set, signatures }),
+        })
+    }
 
     /// Erases the vaulted input of an earlier request. Its proofs stay valid.
     ///
@@ -164,29 +184,13 @@ impl Ledger {
         })
     }
 
-    /// The newest list of this name that the book holds, by version.
-    ///
-    /// # Errors
-    /// There is none, or a blob cannot be read.
-    pub fn newest_list(&self, name: &Name) -> Result<Named, LedgerError> {
-        self.lists()?
-            .into_iter()
-            .rfind(|list| list.name == *name)
-            .ok_or_else(|| {
-                PolicyError::NoList {
-                    name: name.to_string(),
-                }
-                .into()
-            })
-    }
-
     /// `policy:`, half of the set's digest, and after which activation.
     fn activation_id(&self, ruleset: &Ruleset) -> Result<RequestId, LedgerError> {
-        let policy = self.look(|state| state.policy().clone())?;
+        let policy = self.read.look(|state| state.policy().clone())?;
         if policy.digest == ruleset.digest()
             && let Some(since) = policy.since
         {
-            return Ok(self.entry(since)?.entry.id);
+            return Ok(self.read.entry(since)?.entry.id);
         }
         let digest = ruleset.digest().to_string();
         let half: String = digest.chars().take(32).collect();
@@ -199,7 +203,7 @@ impl Ledger {
         let answers = self.submit(vec![Submission::Request(request)]);
         match answers.into_iter().next() {
             Some(answer) => Ok(answer?),
-            None => Err(self.gone().into()),
+            None => Err(self.shared.gone().into()),
         }
     }
 }

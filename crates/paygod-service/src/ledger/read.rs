@@ -1,26 +1,22 @@
 //! Reading a ledger: accounts, balances, entries, receipts. Only what is durable is shown.
 //!
-//! Questions about the state now go to the sequencer, which answers between two chunks; what it saw is
-//! told once it is durable. Everything older is read from the store, beside the writer.
-
-use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+//! Questions about the state now go to where the state is; everything older is read from the store, beside
+//! the writer.
 
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFlags, AccountInfo, ActivePolicy, Balances, Entry, EntryHead, KeyPeriod, Pending,
-    RequestRef, State,
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Book, Entry, EntryHead, KeyPeriod, Pending,
+    RequestRef,
 };
 use paygod_store::{EntryBuf, Finder, FoldFault, Reader};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
 use paygod_types::{AccountId, Digest, RequestId, Seq, Timestamp};
 
-use super::errand::Errand;
 use super::error::LedgerError;
 use super::integrate::restored;
-use super::open::Ledger;
 use super::outcome::SubmitError;
+use super::reader::LedgerReader;
+use super::shared::Shared;
 
 /// An account with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,32 +102,13 @@ pub struct Status {
     pub policy: ActivePolicy,
     /// The checkpoint keys, oldest first.
     pub checkpoint_keys: Vec<KeyPeriod>,
-    /// Why checkpoints are late, if they are: what the signer said last.
+    /// Why checkpoints are late, if they are: what the signer of this process said last.
     pub signer_fault: Option<String>,
-    /// Why the checkpoint key was not replaced although it was due, if it was not.
+    /// Why this process did not replace the checkpoint key although it was due, if it did not.
     pub rotation_fault: Option<String>,
 }
 
-impl Ledger {
-    /// Asks the sequencer; what it saw is told once it is durable.
-    ///
-    /// # Errors
-    /// The ledger has stopped or is closing.
-    pub fn look<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&State) -> T + Send + 'static,
-    ) -> Result<T, SubmitError> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let errand = Errand::Look(Box::new(move |state: &State| {
-            // Whoever asked may have gone.
-            let _gone = sender.send((look(state), state.size()));
-        }));
-        self.shared.intake.send(errand)?;
-        let (seen, size) = receiver.recv().map_err(|_| self.gone())?;
-        self.shared.progress.wait_durable(size)?;
-        Ok(seen)
-    }
-
+impl LedgerReader {
     /// What the book is and how far it has come.
     ///
     /// # Errors
@@ -157,15 +134,23 @@ impl Ledger {
             origin: self.origin.to_string(),
             fingerprint: self.fingerprint.clone(),
             entries,
-            signed: self.shared.progress.signed(),
+            signed: self.signed(),
             last_time,
             accounts,
             pendings,
             policy,
             checkpoint_keys: keys,
-            signer_fault: self.shared.signer_fault(),
-            rotation_fault: self.shared.rotation_fault(),
+            signer_fault: self.running().and_then(Shared::signer_fault),
+            rotation_fault: self.running().and_then(Shared::rotation_fault),
         })
+    }
+
+    /// Origin and keys, now.
+    ///
+    /// # Errors
+    /// The ledger has stopped or is closing.
+    pub fn book_keys(&self) -> Result<Option<Book>, SubmitError> {
+        self.look(|state| state.book().cloned())
     }
 
     /// One account, now.
@@ -204,7 +189,7 @@ impl Ledger {
             .chars()
             .filter(|letter| !letter.is_whitespace())
             .collect();
-        self.shared.window_key.alias(plain.as_bytes())
+        self.window_key.alias(plain.as_bytes())
     }
 
     /// An account's balances as they were.
@@ -225,8 +210,10 @@ impl Ledger {
         let Some(at) = at else {
             return Ok(Balances::default());
         };
-        // What is derived follows a moment behind what is durable.
-        self.shared.progress.wait_integrated(at.saturating_add(1))?;
+        if let Some(shared) = self.running() {
+            // What is derived follows a moment behind what is durable.
+            shared.progress.wait_integrated(at.saturating_add(1))?;
+        }
         let found = self.balances.as_of(ix.0, Seq(at))?;
         Ok(found.map_or_else(Balances::default, |(_, stored)| restored(&stored)))
     }
@@ -251,24 +238,6 @@ impl Ledger {
     /// The ledger has stopped or is closing.
     pub fn pendings(&self) -> Result<Vec<Pending>, LedgerError> {
         Ok(self.look(|state| state.pendings().cloned().collect())?)
-    }
-
-    /// How many entries are durable.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.shared.progress.durable()
-    }
-
-    /// How many entries the last published checkpoint covers.
-    #[must_use]
-    pub fn signed(&self) -> u64 {
-        self.shared.progress.signed()
-    }
-
-    /// How many groups were made durable since the book was opened.
-    #[must_use]
-    pub fn groups(&self) -> u64 {
-        self.shared.groups.load(Ordering::Relaxed)
     }
 
     /// The entry at a place of the log.
@@ -309,38 +278,6 @@ impl Ledger {
         find(&self.reader, &self.finder, self.size(), id)
     }
 
-    /// The last published checkpoint: a signed note.
-    #[must_use]
-    pub fn checkpoint(&self) -> Option<SignedCheckpoint> {
-        self.shared.checkpoint()
-    }
-
-    /// Waits until a published checkpoint covers everything that is durable now.
-    ///
-    /// # Errors
-    /// The ledger has stopped.
-    pub fn wait_signed(&self) -> Result<(), SubmitError> {
-        self.shared.progress.wait_signed(self.size())
-    }
-
-    /// Why checkpoints are late, if they are: what the signer said last.
-    #[must_use]
-    pub fn signer_fault(&self) -> Option<String> {
-        self.shared.signer_fault()
-    }
-
-    /// The newest witnessed checkpoint, with its cosignatures.
-    #[must_use]
-    pub fn witnessed(&self) -> Option<SignedCheckpoint> {
-        self.shared.witnessed()
-    }
-
-    /// Which witnesses did not cosign the last checkpoint they were asked about, and why.
-    #[must_use]
-    pub fn witness_faults(&self) -> Vec<String> {
-        self.shared.witness_faults()
-    }
-
     /// What a client keeps as proof of an entry. [`Protection::Durable`] without a proof while no
     /// checkpoint covers it: ask again within a second.
     ///
@@ -349,12 +286,12 @@ impl Ledger {
     pub fn receipt(&self, seq: Seq) -> Result<Receipt, LedgerError> {
         let entry = self.entry(seq)?.bytes;
         let covers = |checkpoint: &SignedCheckpoint| seq.get() < checkpoint.head().size;
-        let witnessed = self.shared.witnessed().filter(covers);
+        let witnessed = self.witnessed().filter(covers);
         let protection = match &witnessed {
             Some(_) => Protection::Witnessed,
             None => Protection::Signed,
         };
-        let Some(checkpoint) = witnessed.or_else(|| self.shared.checkpoint().filter(covers)) else {
+        let Some(checkpoint) = witnessed.or_else(|| self.checkpoint().filter(covers)) else {
             return Ok(Receipt {
                 seq,
                 entry,
@@ -415,6 +352,9 @@ impl Ledger {
         let sealed = Entry::decode(found.bytes)
             .map_err(|source| LedgerError::Entry { seq, source })?
             .request;
+        if self.is_erased(seq) {
+            return Ok(None);
+        }
         match self.vault.load(reference) {
             // Whoever can write to the disk can point an entry at another input: its commitment tells.
             Ok(opened)
@@ -435,15 +375,6 @@ impl Ledger {
     /// There is none, or it cannot be read.
     pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
         Ok(self.blobs.get(digest)?)
-    }
-
-    /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
-    /// `paygod verify` needs. Covers what the last published checkpoint covers.
-    ///
-    /// # Errors
-    /// The folder cannot be written, or something cannot be read.
-    pub fn export(&self, to: &Path) -> Result<(), LedgerError> {
-        self.export_to(to)
     }
 }
 

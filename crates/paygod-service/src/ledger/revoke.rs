@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, mpsc};
 
+use paygod_core::SystemCommand;
 use paygod_core::ceremony::{CeremonyError, RevocationText, join};
-use paygod_core::{Book, SystemCommand};
 use paygod_tlog::{NoteSigner, SignedNote};
 use paygod_types::{Code, Seq, code};
 
@@ -76,14 +76,6 @@ pub struct RevocationDraft {
 }
 
 impl Ledger {
-    /// Origin and keys, now.
-    ///
-    /// # Errors
-    /// The ledger has stopped or is closing.
-    pub fn book_keys(&self) -> Result<Option<Book>, SubmitError> {
-        self.look(|state| state.book().cloned())
-    }
-
     /// Makes the replacement of a stolen checkpoint key, and of the ML-DSA-44 key of a hybrid book, which lay
     /// beside it, and the text that root keys are to sign. The stolen key stays in force until [`Ledger::revoke`].
     ///
@@ -94,14 +86,14 @@ impl Ledger {
         revoked: &str,
         last_good: Seq,
     ) -> Result<RevocationDraft, KeyChangeError> {
-        let book = self.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
+        let book = self.read.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
         if book.root_keys.is_empty() {
             return Err(KeyChangeError::NoRoots);
         }
         let new = self.keys.create_all(book.hybrid_key().is_some())?;
         let vkeys = new.vkeys();
         let text = RevocationText {
-            origin: Arc::clone(&self.origin),
+            origin: Arc::clone(&self.read.origin),
             revoked: revoked.into(),
             last_good,
             new: vkeys.checkpoint,
@@ -119,7 +111,7 @@ impl Ledger {
     /// # Errors
     /// Signatures are missing or do not hold, or the ledger has stopped; nothing was sealed then.
     pub fn revoke(&self, notes: &[Vec<u8>]) -> Result<(Seq, Vec<u8>), KeyChangeError> {
-        let book = self.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
+        let book = self.read.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
         let (text, mut revocation) = RevocationText::signed(notes, &book)?;
         // Whoever seals it must be able to sign what follows.
         self.keys.find(&revocation.new)?;
@@ -136,7 +128,7 @@ impl Ledger {
     pub(super) fn seal(&self, command: SystemCommand) -> Result<u64, SubmitError> {
         let (reply, sealed) = mpsc::sync_channel(1);
         self.shared.intake.send(Errand::Seal { command, reply })?;
-        let size = sealed.recv().map_err(|_| self.gone())??;
+        let size = sealed.recv().map_err(|_| self.shared.gone())??;
         self.shared.progress.wait_durable(size)?;
         Ok(size)
     }

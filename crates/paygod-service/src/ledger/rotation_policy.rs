@@ -16,6 +16,7 @@ use paygod_core::key_policy::KeyPolicy;
 use paygod_types::{Seq, Timestamp};
 
 use super::open::Ledger;
+use super::reader::LedgerReader;
 use super::revoke::KeyChangeError;
 use super::rotate::{Rotated, Rotator};
 use super::shared::Shared;
@@ -75,7 +76,7 @@ impl RotationPolicy {
     }
 }
 
-impl Ledger {
+impl LedgerReader {
     /// How long the key in force has been so, and how often it has signed.
     ///
     /// # Errors
@@ -91,16 +92,18 @@ impl Ledger {
             signatures: count(&self.dir, since)?,
         })
     }
+}
 
+impl Ledger {
     /// Replaces the checkpoint key if the policy says so.
     ///
     /// # Errors
-    /// As [`Ledger::key_use`] and [`Ledger::rotate_key`].
+    /// As [`LedgerReader::key_use`] and [`Ledger::rotate_key`].
     pub fn rotate_if_due(
         &self,
         policy: &RotationPolicy,
     ) -> Result<Option<Rotated>, KeyChangeError> {
-        if policy.is_due(&self.key_use()?, self.shared.clock.now()) {
+        if policy.is_due(&self.read.key_use()?, self.shared.clock.now()) {
             return self.rotate_key().map(Some);
         }
         Ok(None)

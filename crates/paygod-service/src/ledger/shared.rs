@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) spare: Spare,
     pub(super) progress: Progress,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) window_key: WindowKey,
+    pub(super) window_key: Arc<WindowKey>,
     /// Groups made durable, for those who watch.
     pub(super) groups: AtomicU64,
     /// Checkpoints published since the book was opened or the key replaced.
@@ -46,7 +46,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         clock: Arc<dyn Clock>,
-        window_key: WindowKey,
+        window_key: Arc<WindowKey>,
         ruleset: Arc<Ruleset>,
         progress: Progress,
         checkpoint: Option<SignedCheckpoint>,
@@ -203,6 +203,15 @@ impl Shared {
         self.handoff.close();
         for part in self.intake.poison() {
             part.share.poison(part.requests.len());
+        }
+    }
+
+    /// The error of a caller whom the sequencer did not answer.
+    pub(super) fn gone(&self) -> SubmitError {
+        if self.progress.is_poisoned() {
+            SubmitError::Poisoned
+        } else {
+            SubmitError::Closed
         }
     }
 

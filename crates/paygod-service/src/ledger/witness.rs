@@ -133,7 +133,7 @@ impl Ledger {
     /// The disk refused.
     pub fn ask_witnesses(&self, policy: TlogPolicy) -> Result<Option<Round>, CheckpointError> {
         let mut asker = Asker::new(policy);
-        round(&mut asker, &self.tree, &self.shared, &self.witnessed)
+        round(&mut asker, &self.read.tree, &self.shared, &self.witnessed)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::table::{Align, Cell, Table};
 use paygod_core::command::{AccountOpen as Opening, Alias};
 use paygod_core::{Balances, Command};
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ledger::{AccountState, AsOf, Clock, Ledger, SystemClock};
+use paygod_service::ledger::{AccountState, AsOf, Clock, LedgerReader, SystemClock};
 use paygod_types::{AccountId, Amount, Currency, Money, Seq, Timestamp, code};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn open(options: &AccountOpen, global: &Global, console: &mut Console) -> Outcom
         let opening = Opening {
             account,
             currency,
-            aliases: aliases(ledger, &options.alias)?,
+            aliases: aliases(ledger.read(), &options.alias)?,
             min_balance,
             max_balance,
         };
@@ -52,14 +52,14 @@ fn open(options: &AccountOpen, global: &Global, console: &mut Console) -> Outcom
 }
 
 /// The keyed tokens of outside numbers, ascending, each once.
-pub(crate) fn aliases(ledger: &Ledger, numbers: &[String]) -> Result<Vec<Alias>, Fault> {
+pub(crate) fn aliases(reader: &LedgerReader, numbers: &[String]) -> Result<Vec<Alias>, Fault> {
     let mut aliases = Vec::new();
     for number in numbers {
         let account = AccountRef::parse(number).ok_or_else(|| {
             Fault::new(code::CLI_ARGUMENT, format!("`{number}` is no IBAN that can exist"))
                 .remedy("correct the IBAN, or write another number as SCHEME:NUMBER, such as BBAN:539007547034")
         })?;
-        aliases.push(ledger.alias(&account.to_string()));
+        aliases.push(reader.alias(&account.to_string()));
     }
     aliases.sort_unstable();
     aliases.dedup();
@@ -68,8 +68,8 @@ pub(crate) fn aliases(ledger: &Ledger, numbers: &[String]) -> Result<Vec<Alias>,
 
 fn show(account: &str, global: &Global, console: &mut Console) -> Outcome {
     let id = AccountId::parse(account)?;
-    book::with(global, |ledger| {
-        let account = ledger.account(&id)?;
+    book::read(global, |reader| {
+        let account = reader.account(&id)?;
         console.value(&account_value(&account))?;
         let currency = account.info.currency;
         let limit = |limit: Option<Amount>| {
@@ -107,8 +107,8 @@ fn show(account: &str, global: &Global, console: &mut Console) -> Outcome {
 }
 
 fn list(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let accounts = ledger.accounts()?;
+    book::read(global, |reader| {
+        let accounts = reader.accounts()?;
         let values: Vec<Value> = accounts.iter().map(account_value).collect();
         console.value(&Value::Array(values))?;
         if accounts.is_empty() {
@@ -160,22 +160,22 @@ pub(crate) fn balance(options: &BalanceOf, global: &Global, console: &mut Consol
         (None, Some(time)) => Some(AsOf::Time(Timestamp::parse_rfc3339(time)?)),
         (None, None) => None,
     };
-    book::with(global, |ledger| {
-        let account = ledger.account(&id)?;
+    book::read(global, |reader| {
+        let account = reader.account(&id)?;
         let balances = match moment {
             None => account.balances,
-            Some(AsOf::Seq(seq)) if seq.get() >= ledger.size() => {
-                let newest = ledger.size().saturating_sub(1);
+            Some(AsOf::Seq(seq)) if seq.get() >= reader.size() => {
+                let newest = reader.size().saturating_sub(1);
                 let message = format!("entry {seq} is not sealed yet; the newest is {newest}");
                 return Err(Fault::new(code::CLI_ARGUMENT, message)
                     .remedy("name an entry that is there, or leave `--at-seq` out"));
             }
-            Some(AsOf::Time(time)) if time > SystemClock.now().max(ledger.status()?.last_time) => {
+            Some(AsOf::Time(time)) if time > SystemClock.now().max(reader.status()?.last_time) => {
                 let message = format!("{time} lies in the future");
                 return Err(Fault::new(code::CLI_ARGUMENT, message)
                     .remedy("name a time that has passed, or leave `--at-time` out"));
             }
-            Some(moment) => ledger.balances_at(&id, moment)?,
+            Some(moment) => reader.balances_at(&id, moment)?,
         };
         let currency = account.info.currency;
         let mut value = balances_value(&balances, currency);

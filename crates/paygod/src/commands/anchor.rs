@@ -196,8 +196,8 @@ fn counted_entries(count: u64) -> String {
 }
 
 fn status(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let status = ledger.anchor_status()?;
+    book::read(global, |reader| {
+        let status = reader.anchor_status()?;
         let last = status.anchored.last().copied();
         console.value(&json!({
             "anchored": last,
@@ -266,9 +266,8 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
         blocks: blocks.as_ref(),
         within: None,
     };
-    book::with(global, |ledger| {
-        book::wait_signed(ledger)?;
-        let origin = ledger.status()?.origin;
+    book::read_signed(global, |reader| {
+        let origin = reader.status()?.origin;
         let mut table = Table::new(&[
             ("entries", Align::Right),
             ("block", Align::Right),
@@ -276,7 +275,7 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
             ("", Align::Left),
         ]);
         let (mut values, mut wrong) = (Vec::new(), false);
-        for file in ledger.anchor_files()? {
+        for file in reader.anchor_files()? {
             let size = file.head.size;
             let cells = match judged(&origin, &file.head, file.kind, &file.bytes, &demand) {
                 Ok(Some(block)) => {
@@ -317,10 +316,9 @@ fn verify(options: &AnchorVerify, global: &Global, console: &mut Console) -> Out
 
 fn export(options: &AnchorExport, global: &Global, console: &mut Console) -> Outcome {
     files::make_empty_folder(&options.to)?;
-    book::with(global, |ledger| {
-        book::wait_signed(ledger)?;
-        let origin = ledger.status()?.origin;
-        let proofs = ledger.anchor_files()?;
+    book::read_signed(global, |reader| {
+        let origin = reader.status()?.origin;
+        let proofs = reader.anchor_files()?;
         for file in &proofs {
             let text = Checkpoint {
                 origin: origin.clone(),

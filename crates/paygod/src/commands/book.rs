@@ -87,15 +87,14 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
 
 /// Prints the newest checkpoint as it is signed.
 pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        book::wait_signed(ledger)?;
-        let Some(checkpoint) = ledger.checkpoint() else {
+    book::read_signed(global, |reader| {
+        let Some(checkpoint) = reader.checkpoint() else {
             return Err(LedgerError::NotSignedYet {
                 seq: paygod_types::Seq(0),
             }
             .into());
         };
-        let status = ledger.status()?;
+        let status = reader.status()?;
         let note = checkpoint.to_bytes();
         if console.is_json() {
             let head = checkpoint.head();
@@ -104,7 +103,7 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
                 .iter()
                 .map(|key| json!({"since": key.since.get(), "vkey": *key.vkey}))
                 .collect();
-            let book = ledger.book_keys()?;
+            let book = reader.book_keys()?;
             let hybrid = book.as_ref().and_then(|book| book.hybrid_key());
             console.value(&json!({
                 "origin": status.origin,
@@ -128,10 +127,9 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
 
 /// Writes the book as static files.
 pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        book::wait_signed(ledger)?;
-        ledger.export(&options.to)?;
-        let status = ledger.status()?;
+    book::read_signed(global, |reader| {
+        reader.export(&options.to)?;
+        let status = reader.status()?;
         let (files, bytes) = files::measure(&options.to).map_err(|error| {
             Fault::of(code::CLI_INPUT, &error).while_doing("cannot count files")
         })?;
@@ -159,9 +157,9 @@ pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -
 
 /// Copies the live book.
 pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        ledger.backup(&options.to)?;
-        let entries = ledger.size();
+    book::read(global, |reader| {
+        reader.backup(&options.to)?;
+        let entries = reader.size();
         let to = options.to.display().to_string();
         console.value(&json!({"folder": to, "entries": entries}))?;
         console.line(format_args!(
@@ -178,7 +176,7 @@ pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console)
     let folder = book::folder(global)?;
     Ledger::restore(&options.from, folder)?;
     book::with(global, |ledger| {
-        let status = ledger.status()?;
+        let status = ledger.read().status()?;
         console.value(&json!({
             "book": folder.display().to_string(),
             "entries": status.entries,

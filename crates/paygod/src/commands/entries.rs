@@ -10,7 +10,9 @@ use crate::table::{Align, Cell, Table};
 use paygod_core::entry::Decision;
 use paygod_core::{Body, Entry, Stage};
 use paygod_policy::Verdict;
-use paygod_service::ledger::{Explanation, InputState, Ledger, LedgerError, Replay, SealedEntry};
+use paygod_service::ledger::{
+    Explanation, InputState, LedgerError, LedgerReader, Replay, SealedEntry,
+};
 use paygod_types::{AccountId, RequestId, Seq, code};
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ pub(crate) fn entries(options: &Entries, global: &Global, console: &mut Console)
         .as_deref()
         .map(AccountId::parse)
         .transpose()?;
-    book::with(global, |ledger| {
+    book::read(global, |reader| {
         let mut table = Table::new(&[
             ("entry", Align::Right),
             ("time", Align::Left),
@@ -36,9 +38,9 @@ pub(crate) fn entries(options: &Entries, global: &Global, console: &mut Console)
         } else {
             options.count
         };
-        while left > 0 && from < ledger.size() {
-            let to = from.saturating_add(step).min(ledger.size());
-            ledger.entries(Seq(from), Seq(to), |seq, bytes| -> Result<(), Fault> {
+        while left > 0 && from < reader.size() {
+            let to = from.saturating_add(step).min(reader.size());
+            reader.entries(Seq(from), Seq(to), |seq, bytes| -> Result<(), Fault> {
                 if left == 0 {
                     return Ok(());
                 }
@@ -63,10 +65,10 @@ pub(crate) fn entries(options: &Entries, global: &Global, console: &mut Console)
         if !table.is_empty() {
             console.table(0, &table)?;
         }
-        if !console.is_json() && from < ledger.size() && account.is_none() {
+        if !console.is_json() && from < reader.size() && account.is_none() {
             console.note(format_args!(
                 "… and {} more: paygod entries --from {from}",
-                ledger.size().saturating_sub(from)
+                reader.size().saturating_sub(from)
             ))?;
         }
         Ok(Answer::Yes)
@@ -111,9 +113,9 @@ fn concerns(entry: &Entry, account: &AccountId) -> bool {
 }
 
 /// A request's entry, by its id or by `#` and a number.
-pub(crate) fn sealed(ledger: &Ledger, name: &str) -> Result<SealedEntry, Fault> {
+pub(crate) fn sealed(reader: &LedgerReader, name: &str) -> Result<SealedEntry, Fault> {
     let Some(number) = name.strip_prefix('#') else {
-        return Ok(ledger.find(&RequestId::parse_any(name)?)?);
+        return Ok(reader.find(&RequestId::parse_any(name)?)?);
     };
     let seq = number.parse().map_err(|_| {
         Fault::new(
@@ -122,20 +124,20 @@ pub(crate) fn sealed(ledger: &Ledger, name: &str) -> Result<SealedEntry, Fault> 
         )
         .remedy("write `#` and digits, such as `#41`, or a request's id")
     })?;
-    Ok(ledger.entry(Seq(seq))?)
+    Ok(reader.entry(Seq(seq))?)
 }
 
 /// Says why a payment got its verdict.
 pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let seq = sealed(ledger, &options.request)?.seq;
-        let explained = ledger.explain(seq)?;
+    book::read(global, |reader| {
+        let seq = sealed(reader, &options.request)?.seq;
+        let explained = reader.explain(seq)?;
         console.value(&explained_value(&explained))?;
         if console.is_json() {
             return Ok(Answer::Yes);
         }
         tell_verdict(&explained, console)?;
-        tell_approvals(ledger, &explained, console)?;
+        tell_approvals(reader, &explained, console)?;
         tell_reasons(&explained, console)?;
         tell_sources(&explained, console)?;
         Ok(Answer::Yes)
@@ -166,7 +168,7 @@ fn tell_verdict(explained: &Explanation, console: &mut Console) -> Result<(), Fa
 
 /// What became of a payment that was held: the entry says what it needed, the state whether it waits.
 fn tell_approvals(
-    ledger: &Ledger,
+    reader: &LedgerReader,
     explained: &Explanation,
     console: &mut Console,
 ) -> Result<(), Fault> {
@@ -175,7 +177,7 @@ fn tell_approvals(
         return Ok(());
     }
     let needed = counted(approvals, "approval");
-    let pendings = ledger.pendings()?;
+    let pendings = reader.pendings()?;
     let id = &explained.sealed.entry.id;
     let waiting = pendings.iter().find(|pending| pending.id == *id);
     let told = match waiting.map(|pending| &pending.stage) {

@@ -193,13 +193,13 @@ fn sign(options: &KeysSign, console: &mut Console) -> Outcome {
 
 fn draft(options: &RevokeDraft, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
-        let keys = ledger.book_keys()?.ok_or(KeyChangeError::NoRoots)?;
+        let keys = ledger.read().book_keys()?.ok_or(KeyChangeError::NoRoots)?;
         let stolen = match &options.stolen {
             Some(stolen) => stolen.clone(),
             None => keys.checkpoint_key().to_owned(),
         };
         let known = keys.checkpoint_keys.iter().any(|key| *key.vkey == *stolen);
-        if !known || options.last_good >= ledger.size() {
+        if !known || options.last_good >= ledger.read().size() {
             let message = if known {
                 format!("the book has no entry {} yet", options.last_good)
             } else {
@@ -252,7 +252,7 @@ fn rotate(options: &KeysRotate, global: &Global, console: &mut Console) -> Outco
     };
     book::with(global, |ledger| {
         let policy = if options.if_due {
-            let book = ledger.book_keys()?;
+            let book = ledger.read().book_keys()?;
             RotationPolicy::of(&book.map(|book| book.key_policy).unwrap_or_default())
         } else {
             asked
@@ -298,8 +298,8 @@ fn policy(options: &KeysPolicy, global: &Global, console: &mut Console) -> Outco
         unsigned: options.unsigned,
     };
     if policy == KeyPolicy::default() && !options.none {
-        return book::with(global, |ledger| {
-            let book = ledger.book_keys()?;
+        return book::read(global, |reader| {
+            let book = reader.book_keys()?;
             let said = book.map(|book| book.key_policy).unwrap_or_default();
             console.value(&policy_value(&said))?;
             console.line(format_args!(
@@ -317,7 +317,7 @@ fn policy(options: &KeysPolicy, global: &Global, console: &mut Console) -> Outco
     })?;
     book::with(global, |ledger| {
         // What was in force before can be again.
-        let about = [format!("{policy:?}"), ledger.size().to_string()];
+        let about = [format!("{policy:?}"), ledger.read().size().to_string()];
         let about: Vec<&str> = about.iter().map(String::as_str).collect();
         let request = ask::request(&options.asked, &about, Command::KeyPolicy(policy))?;
         requests::seal(ledger, request, console)
@@ -335,15 +335,15 @@ fn policy_value(policy: &KeyPolicy) -> serde_json::Value {
 fn status(global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
         // Signed, or known why not.
-        while ledger.signed() < ledger.size() && ledger.signer_fault().is_none() {
+        while ledger.read().signed() < ledger.read().size() && ledger.signer_fault().is_none() {
             std::thread::sleep(LOOK_EVERY);
         }
-        let status = ledger.status()?;
-        let Some(keys) = ledger.book_keys()? else {
+        let status = ledger.read().status()?;
+        let Some(keys) = ledger.read().book_keys()? else {
             return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
         };
         let since = keys.checkpoint_keys.last().map_or(0, |key| key.since.get());
-        let used = ledger.key_use()?;
+        let used = ledger.read().key_use()?;
         console.value(&json!({
             "origin": status.origin,
             "fingerprint": status.fingerprint,
@@ -403,8 +403,8 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
 }
 
 fn history(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let Some(keys) = ledger.book_keys()? else {
+    book::read(global, |reader| {
+        let Some(keys) = reader.book_keys()? else {
             return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
         };
         let mut table = Table::new(&[

@@ -7,7 +7,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
 use paygod_anchor::chain::ProofKind;
-use paygod_service::ledger::LedgerError;
+use paygod_service::ledger::{LedgerError, LedgerReader};
 use paygod_types::code;
 use serde_json::json;
 use std::path::PathBuf;
@@ -33,68 +33,80 @@ pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Ou
 }
 
 fn make(request: &str, options: &Prove, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let seq = entries::sealed(ledger, request)?.seq;
-        book::wait_signed(ledger)?;
-        let (receipt, anchored) = if options.anchored {
-            let Some((receipt, anchored)) = ledger.anchored_receipt(seq)? else {
-                let message = format!("no anchored checkpoint covers entry #{seq} yet");
-                return Err(Fault::new(code::ANCHOR_PROOF, message)
-                    .remedy("run `paygod anchor now` until one does"));
-            };
-            (receipt, Some(anchored))
-        } else {
-            (ledger.receipt(seq)?, None)
-        };
-        let Some(proof) = receipt.proof else {
-            return Err(LedgerError::NotSignedYet { seq }.into());
-        };
-        let keys = ledger.status()?.checkpoint_keys;
-        let key = keys
-            .last()
-            .map(|key| key.vkey.to_string())
-            .unwrap_or_default();
-        let proof_path = options.out.clone();
-        let proof_path = proof_path.unwrap_or_else(|| file_name(request));
-        let entry_path = proof_path.with_extension("json");
-        files::write(&proof_path, &proof)?;
-        files::write(&entry_path, &receipt.entry)?;
-        let mut more = String::new();
-        let mut anchor_path = None;
-        if let Some(anchored) = &anchored {
-            let path = proof_path.with_extension(anchored.kind.extension());
-            let blocks = match anchored.kind {
-                ProofKind::OpenTimestamps => "--bitcoin-headers",
-                ProofKind::Ethereum => "--ethereum-blocks",
-            };
-            files::write(&path, &anchored.bytes)?;
-            more = format!(" --anchor {} {} FILE", path.display(), blocks);
-            anchor_path = Some(path.display().to_string());
-        }
-        console.value(&json!({
-            "seq": seq.get(),
-            "proof": proof_path.display().to_string(),
-            "entry": entry_path.display().to_string(),
-            "anchor": anchor_path,
-            "key": key,
-            "protection": receipt.protection.as_str(),
-        }))?;
-        console.line(format_args!(
-            "{} entry #{seq} in `{}` ({} bytes) and `{}` ({} bytes)",
-            Tone::Good.paint("proved:"),
-            proof_path.display(),
-            proof.len(),
-            entry_path.display(),
-            receipt.entry.len()
-        ))?;
-        console.note("Check it anywhere, without the book:")?;
-        console.note(format_args!(
-            "  paygod prove --check {} --entry {} --key '{key}'{more}",
-            proof_path.display(),
-            entry_path.display()
-        ))?;
-        Ok(Answer::Yes)
+    let covered = |reader: &LedgerReader| {
+        let seq = entries::sealed(reader, request)?.seq;
+        Ok(seq.get().saturating_add(1))
+    };
+    book::read_signed_to(global, covered, |reader| {
+        receipt_of(reader, request, options, console)
     })
+}
+
+fn receipt_of(
+    reader: &LedgerReader,
+    request: &str,
+    options: &Prove,
+    console: &mut Console,
+) -> Outcome {
+    let seq = entries::sealed(reader, request)?.seq;
+    let (receipt, anchored) = if options.anchored {
+        let Some((receipt, anchored)) = reader.anchored_receipt(seq)? else {
+            let message = format!("no anchored checkpoint covers entry #{seq} yet");
+            return Err(Fault::new(code::ANCHOR_PROOF, message)
+                .remedy("run `paygod anchor now` until one does"));
+        };
+        (receipt, Some(anchored))
+    } else {
+        (reader.receipt(seq)?, None)
+    };
+    let Some(proof) = receipt.proof else {
+        return Err(LedgerError::NotSignedYet { seq }.into());
+    };
+    let keys = reader.status()?.checkpoint_keys;
+    let key = keys
+        .last()
+        .map(|key| key.vkey.to_string())
+        .unwrap_or_default();
+    let proof_path = options.out.clone();
+    let proof_path = proof_path.unwrap_or_else(|| file_name(request));
+    let entry_path = proof_path.with_extension("json");
+    files::write(&proof_path, &proof)?;
+    files::write(&entry_path, &receipt.entry)?;
+    let mut more = String::new();
+    let mut anchor_path = None;
+    if let Some(anchored) = &anchored {
+        let path = proof_path.with_extension(anchored.kind.extension());
+        let blocks = match anchored.kind {
+            ProofKind::OpenTimestamps => "--bitcoin-headers",
+            ProofKind::Ethereum => "--ethereum-blocks",
+        };
+        files::write(&path, &anchored.bytes)?;
+        more = format!(" --anchor {} {} FILE", path.display(), blocks);
+        anchor_path = Some(path.display().to_string());
+    }
+    console.value(&json!({
+        "seq": seq.get(),
+        "proof": proof_path.display().to_string(),
+        "entry": entry_path.display().to_string(),
+        "anchor": anchor_path,
+        "key": key,
+        "protection": receipt.protection.as_str(),
+    }))?;
+    console.line(format_args!(
+        "{} entry #{seq} in `{}` ({} bytes) and `{}` ({} bytes)",
+        Tone::Good.paint("proved:"),
+        proof_path.display(),
+        proof.len(),
+        entry_path.display(),
+        receipt.entry.len()
+    ))?;
+    console.note("Check it anywhere, without the book:")?;
+    console.note(format_args!(
+        "  paygod prove --check {} --entry {} --key '{key}'{more}",
+        proof_path.display(),
+        entry_path.display()
+    ))?;
+    Ok(Answer::Yes)
 }
 
 /// A request's id may hold `/` and `:`, which a file name should not.

@@ -10,7 +10,7 @@ use paygod_core::command::{AmountText, Correction, FreezeScope};
 use paygod_core::entry::{Posting, Side};
 use paygod_core::{Command, Request, Transfer};
 use paygod_policy::Verdict;
-use paygod_service::ledger::{Ledger, Outcome as Sealed};
+use paygod_service::ledger::{Ledger, LedgerReader, Outcome as Sealed};
 use paygod_types::{Currency, Money, Name, RequestId, code};
 use serde_json::json;
 
@@ -19,12 +19,12 @@ faults_from!(paygod_core::RequestError);
 /// Submits a request and tells what was sealed. A denial is a no.
 pub(crate) fn seal(ledger: &Ledger, request: Request, console: &mut Console) -> Outcome {
     let sealed = book::submit(ledger, request)?;
-    tell(ledger, &sealed, console)
+    tell(ledger.read(), &sealed, console)
 }
 
 /// Tells what was sealed.
-pub(crate) fn tell(ledger: &Ledger, sealed: &Sealed, console: &mut Console) -> Outcome {
-    let entry = ledger.entry(sealed.seq)?.entry;
+pub(crate) fn tell(reader: &LedgerReader, sealed: &Sealed, console: &mut Console) -> Outcome {
+    let entry = reader.entry(sealed.seq)?.entry;
     console.value(&json!({
         "id": sealed.id.as_str(),
         "seq": sealed.seq.get(),
@@ -96,7 +96,7 @@ pub(crate) fn post(options: &PostPending, global: &Global, console: &mut Console
     book::with(global, |ledger| {
         let amounts = match options.amount.as_slice() {
             [] => None,
-            amounts => Some(amounts_of(ledger, &pending, amounts)?),
+            amounts => Some(amounts_of(ledger.read(), &pending, amounts)?),
         };
         let command = Command::Post { pending, amounts };
         let request = ask::request(&options.asked, &[&options.pending], command)?;
@@ -106,11 +106,11 @@ pub(crate) fn post(options: &PostPending, global: &Global, console: &mut Console
 
 /// Amounts in the currencies of the reservation's own transfers.
 fn amounts_of(
-    ledger: &Ledger,
+    reader: &LedgerReader,
     pending: &RequestId,
     amounts: &[String],
 ) -> Result<Vec<AmountText>, Fault> {
-    let sealed = ledger.find(pending)?;
+    let sealed = reader.find(pending)?;
     let postings = sealed.entry.body.postings();
     let currencies: Vec<Currency> = postings
         .chunks(2)
@@ -152,7 +152,7 @@ pub(crate) fn freeze(
     };
     book::with(global, |ledger| {
         // The same freeze may be asked for again later, so its name says when.
-        let size = ledger.size().to_string();
+        let size = ledger.read().size().to_string();
         let request = ask::request(asked, &[&name, &size], command(scope))?;
         seal(ledger, request, console)
     })
@@ -166,7 +166,7 @@ pub(crate) fn correct(options: &Correct, global: &Global, console: &mut Console)
     let given = given.collect::<Result<Vec<Transfer>, Fault>>()?;
     book::with(global, |ledger| {
         let transfers = if given.is_empty() {
-            reverse(ledger, &corrects)?
+            reverse(ledger.read(), &corrects)?
         } else {
             given
         };
@@ -182,8 +182,8 @@ pub(crate) fn correct(options: &Correct, global: &Global, console: &mut Console)
 }
 
 /// The exact reverse of what a request posted.
-fn reverse(ledger: &Ledger, id: &RequestId) -> Result<Vec<Transfer>, Fault> {
-    let sealed = ledger.find(id)?;
+fn reverse(reader: &LedgerReader, id: &RequestId) -> Result<Vec<Transfer>, Fault> {
+    let sealed = reader.find(id)?;
     let postings = sealed.entry.body.postings();
     let back: Vec<Transfer> = postings.chunks(2).filter_map(reversed).collect();
     if back.is_empty() {
@@ -226,6 +226,6 @@ pub(crate) fn erase(options: &Erase, global: &Global, console: &mut Console) -> 
     let asked = ask::request(&options.asked, &[&options.request], command)?;
     book::with(global, |ledger| {
         let sealed = ledger.erase_evidence(asked.id, asked.by, request)?;
-        tell(ledger, &sealed, console)
+        tell(ledger.read(), &sealed, console)
     })
 }

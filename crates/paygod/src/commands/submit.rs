@@ -39,7 +39,7 @@ pub(crate) struct Problem {
 pub(crate) fn run(options: &Submit, global: &Global, console: &mut Console) -> Outcome {
     let bytes = files::read(&options.file, FILE_BYTES_MAX)?;
     book::with(global, |ledger| {
-        let batch = intake::read(&bytes, options, ledger)?;
+        let batch = intake::read(&bytes, options, ledger.read())?;
         if !options.format.is_none_or(|format| format == batch.format) {
             return Err(Fault::new(
                 code::CLI_ARGUMENT,
@@ -59,7 +59,7 @@ pub(crate) fn run(options: &Submit, global: &Global, console: &mut Console) -> O
         }
         let left_out = batch.problems.len();
         let results = submit(ledger, batch.requests, console)?;
-        let answer = results.tell(ledger, console)?;
+        let answer = results.tell(ledger.read(), console)?;
         // Not all of the file went through: a script must not take that for a yes.
         Ok(if left_out > 0 { Answer::No } else { answer })
     })

@@ -63,7 +63,7 @@ fn ask(options: &WitnessAsk, global: &Global, console: &mut Console) -> Outcome 
     book::with(global, |ledger| {
         book::wait_signed(ledger)?;
         let round = ledger.ask_witnesses(policy)?;
-        let size = ledger.witnessed().map(|last| last.head().size);
+        let size = ledger.read().witnessed().map(|last| last.head().size);
         let Some(round) = round else {
             console.value(&json!({"witnessed": size.is_some(), "size": size, "faults": []}))?;
             console.line("the newest checkpoint is witnessed already")?;

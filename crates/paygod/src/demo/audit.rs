@@ -7,7 +7,7 @@ use crate::commands::verify::{self, counted};
 use crate::fault::Fault;
 use crate::files;
 use indicatif::ProgressBar;
-use paygod_service::ledger::{Created, Ledger, LedgerError};
+use paygod_service::ledger::{Created, Ledger, LedgerError, LedgerReader};
 use paygod_tlog::{Hash, TlogProof, VerifierKey};
 use paygod_types::{Seq, code};
 use paygod_verify::Directory;
@@ -19,7 +19,7 @@ pub(super) const KEPT_RECEIPT: &str = "receipt.tlog-proof";
 /// Step 6: one hash that stands for everything.
 pub(super) fn checkpoint(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fault> {
     ledger.wait_signed()?;
-    let Some(checkpoint) = ledger.checkpoint() else {
+    let Some(checkpoint) = ledger.read().checkpoint() else {
         return Err(LedgerError::NotSignedYet { seq: Seq(0) }.into());
     };
     story.step("The signed checkpoint")?;
@@ -35,13 +35,13 @@ pub(super) fn checkpoint(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), F
 
 /// Step 7: what a client keeps of one payment.
 pub(super) fn receipt(
-    ledger: &Ledger,
+    reader: &LedgerReader,
     made: &Created,
     seq: Seq,
     places: &Places,
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
-    let receipt = ledger.receipt(seq)?;
+    let receipt = reader.receipt(seq)?;
     let Some(proof) = receipt.proof else {
         return Err(LedgerError::NotSignedYet { seq }.into());
     };
@@ -53,7 +53,7 @@ pub(super) fn receipt(
     )?;
     files::write(&places.kept.join(KEPT_RECEIPT), &proof)?;
     let entry = String::from_utf8_lossy(&receipt.entry).into_owned();
-    let id = ledger.entry(seq)?.entry.id;
+    let id = reader.entry(seq)?.entry.id;
     story.step("A receipt")?;
     story.say(&format!(
         "Whoever was paid can hold a proof. For {id}: entry {seq}, the {} on its way to the root, and the checkpoint. {} bytes, in the C2SP tlog-proof format that other people's programs read. Checked just now with nothing but the book's public key: it holds.",
@@ -101,7 +101,7 @@ pub(super) fn export(
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
     ledger.wait_signed()?;
-    ledger.export(&places.export)?;
+    ledger.read().export(&places.export)?;
     let (count, bytes) = files::measure(&places.export)
         .map_err(|error| Fault::of(code::CLI_INPUT, &error).while_doing("cannot count files"))?;
     let log = places.export.join(KEPT_CHECKPOINTS);

@@ -83,7 +83,7 @@ pub(super) fn accounts(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fau
     story.step("The accounts")?;
     story.say("The company's accounts may not go below zero. Clearing accounts stand for the other banks: money leaves through them and arrives through them, so that what one account loses another gains, to the cent, in every entry.")?;
     for (outside, currency, account) in map.iter() {
-        let alias = ledger.alias(&outside.to_string());
+        let alias = ledger.read().alias(&outside.to_string());
         open(ledger, account, currency, Some((alias, Amount::ZERO)))?;
     }
     for (currency, account) in map.clearing_accounts() {
@@ -92,7 +92,7 @@ pub(super) fn accounts(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fau
     let mut transfers = Vec::new();
     for (debit, credit, amount, times) in OPENING {
         let (debit, credit) = (AccountId::parse(debit)?, AccountId::parse(credit)?);
-        let currency = ledger.account(&debit)?.info.currency;
+        let currency = ledger.read().account(&debit)?.info.currency;
         let money = Money::parse(amount, currency)?;
         let transfer = Transfer {
             debit,
@@ -108,7 +108,7 @@ pub(super) fn accounts(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fau
         pending: None,
     });
     seal(ledger, "opening-balances", TREASURY, command)?;
-    story.table(&account::table(&ledger.accounts()?))?;
+    story.table(&account::table(&ledger.read().accounts()?))?;
     story.say(&format!(
         "Opening balances came in as one request of {linked} linked transfers: all of them or none."
     ))
@@ -139,7 +139,7 @@ fn seal(ledger: &Ledger, id: &str, by: &str, command: Command) -> Result<SealedE
     };
     let sealed = book::submit(ledger, request)?;
     ledger.wait_signed()?;
-    Ok(ledger.entry(sealed.seq)?)
+    Ok(ledger.read().entry(sealed.seq)?)
 }
 
 /// Steps 4 and 5: the file, and each payment judged, moved and sealed.
@@ -184,7 +184,7 @@ fn judge(
     for (routed, payment) in routed.requests.into_iter().zip(&file.payments) {
         let sealed = book::submit(ledger, routed.request)?;
         ledger.wait_signed()?;
-        let entry = ledger.entry(sealed.seq)?;
+        let entry = ledger.read().entry(sealed.seq)?;
         let name = payment
             .instruction_id
             .as_deref()
@@ -231,7 +231,7 @@ fn payment_row(
     };
     let balance = match transfer {
         None => None,
-        Some(account) => ledger.account(&account)?.balances.available(),
+        Some(account) => ledger.read().account(&account)?.balances.available(),
     };
     let currency = payment.amount.currency;
     let balance = decimal_or_blank(balance, currency);
@@ -263,6 +263,7 @@ fn payer(ledger: &Ledger, payment: &iso20022::Payment) -> Result<Option<AccountI
         return Ok(None);
     };
     Ok(ledger
+        .read()
         .account_named(&account.to_string())?
         .map(|account| account.info.id))
 }
@@ -276,7 +277,7 @@ const fn short(verdict: Verdict) -> &'static str {
 
 /// Somebody else agrees to what the rules held back.
 fn approve(ledger: &Ledger, story: &mut Story<'_>) -> Result<(), Fault> {
-    for pending in ledger.pendings()? {
+    for pending in ledger.read().pendings()? {
         let request = pending.id.clone();
         let name = request
             .as_str()

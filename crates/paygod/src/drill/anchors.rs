@@ -333,7 +333,7 @@ fn garbage(stage: &Stage<'_>) -> Acted {
     let ledger = Ledger::open(&book, OpenOptions::default())?;
     ledger.wait_signed()?;
     let round = ledger.anchor_now(&policy, None)?;
-    let status = ledger.anchor_status()?;
+    let status = ledger.read().anchor_status()?;
     ledger.close()?;
     if round.held == Some(Held::Refused) && status.pending.is_empty() && status.anchored.is_empty()
     {

@@ -335,7 +335,11 @@ impl Day<'_> {
     /// Snapshots are written on a thread of their own; the book goes on when theirs is sealed.
     fn wait_for_snapshot(&self) -> Result<(), Fault> {
         let mut waited = Duration::ZERO;
-        while self.ledger.look(|state| state.snapshot_of().is_none())? {
+        while self
+            .ledger
+            .read()
+            .look(|state| state.snapshot_of().is_none())?
+        {
             if waited >= WAIT_MAX {
                 return Err(Fault::new(
                     code::LEDGER_NOT_SIGNED_YET,

@@ -407,7 +407,7 @@ fn decision_invented(stage: &Stage<'_>) -> Acted {
         Err(error) => return Ok(noticed(&Fault::from(error), "opening the book")),
     };
     ledger.wait_signed()?;
-    let replayed = ledger.replay(None, None, |_| {});
+    let replayed = ledger.read().replay(None, None, |_| {});
     ledger.close()?;
     Ok(match replayed?.differences.first() {
         Some(difference) => noticed(
@@ -472,7 +472,7 @@ fn explained(stage: &Stage<'_>, book: &Path, index: usize) -> Acted {
         Ok(ledger) => ledger,
         Err(error) => return Ok(noticed(&Fault::from(error), "opening the book")),
     };
-    let explained = ledger.explain(seq(index));
+    let explained = ledger.read().explain(seq(index));
     ledger.close()?;
     Ok(match explained {
         Ok(_) => Finding::Unnoticed(None),
@@ -495,7 +495,7 @@ fn opened(stage: &Stage<'_>, book: &Path, asked: Asked) -> Acted {
     let to = stage.path("export");
     let exported = known(stage, &ledger, asked).and_then(|()| {
         ledger.wait_signed()?;
-        Ok(ledger.export(&to)?)
+        Ok(ledger.read().export(&to)?)
     });
     let closed = ledger.close();
     if let Err(fault) = exported {
@@ -528,7 +528,7 @@ fn known(stage: &Stage<'_>, ledger: &Ledger, asked: Asked) -> Result<(), Fault> 
         return Ok(());
     }
     for entry in &stage.scene.entries {
-        let found = ledger.find(&entry.id)?;
+        let found = ledger.read().find(&entry.id)?;
         if found.seq != entry.seq {
             let message = format!(
                 "`{}` is found at entry {}, not {}",

@@ -30,11 +30,14 @@ pub(super) use folder::Folder;
 pub use payer::Payer;
 pub use policy::AnchorPolicy;
 pub(super) use round::Anchorer;
+use round::head_at;
 pub use round::{AnchorRound, Held};
 pub(super) use thread::Follower;
 
 use super::open::Ledger;
 use super::read::{Protection, Receipt};
+use super::reader::LedgerReader;
+use super::shared::Shared;
 
 /// How far the anchoring of a book is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,13 +104,15 @@ impl Ledger {
     pub fn anchor_if_due(&self, policy: &AnchorPolicy) -> Result<AnchorRound, AnchorError> {
         self.anchorer.round(policy, None, false)
     }
+}
 
+impl LedgerReader {
     /// How far the anchoring is.
     ///
     /// # Errors
     /// The folder of anchors cannot be read.
     pub fn anchor_status(&self) -> Result<AnchorStatus, AnchorError> {
-        let folder = &self.anchorer.folder;
+        let folder = Folder::of(&self.dir);
         let mut anchored = Vec::new();
         for kind in ProofKind::ALL {
             anchored.extend(folder.proofs(kind)?);
@@ -116,7 +121,7 @@ impl Ledger {
         anchored.dedup();
         let last = anchored.last().copied().unwrap_or(0);
         let state = folder.state()?;
-        let today = folder::day(self.shared.clock.now());
+        let today = folder::day(self.clock.now());
         let mut chains = Vec::new();
         for (chain, folder) in folder.chains() {
             let state = folder.state()?;
@@ -134,7 +139,7 @@ impl Ledger {
             anchored,
             submitted: (state.size > 0).then_some(state.time),
             today: if state.day == today { state.count } else { 0 },
-            fault: self.shared.anchor_fault(),
+            fault: self.running().and_then(Shared::anchor_fault),
         })
     }
 
@@ -144,7 +149,7 @@ impl Ledger {
     /// # Errors
     /// There is no such entry, or the folder of anchors or the tree cannot be read.
     pub fn anchored_receipt(&self, seq: Seq) -> Result<Option<(Receipt, AnchorFile)>, AnchorError> {
-        let folder = &self.anchorer.folder;
+        let folder = Folder::of(&self.dir);
         for file in self.anchor_files()? {
             if file.head.size <= seq.get() {
                 continue;
@@ -163,15 +168,16 @@ impl Ledger {
     /// # Errors
     /// The folder of anchors or the tree cannot be read.
     pub fn anchor_files(&self) -> Result<Vec<AnchorFile>, AnchorError> {
+        let folder = Folder::of(&self.dir);
         let mut files = Vec::new();
         let signed = self.signed();
         for kind in ProofKind::ALL {
-            let sizes = self.anchorer.folder.proofs(kind)?;
+            let sizes = folder.proofs(kind)?;
             for size in sizes.into_iter().filter(|size| *size <= signed) {
                 files.push(AnchorFile {
                     kind,
-                    head: self.anchorer.head_at(size)?,
-                    bytes: self.anchorer.folder.read_proof(size, kind)?,
+                    head: head_at(&self.tree, signed, size)?,
+                    bytes: folder.read_proof(size, kind)?,
                 });
             }
         }

@@ -173,14 +173,8 @@ impl Anchorer {
     }
 
     /// Size and root, as they were.
-    pub(in crate::ledger) fn head_at(&self, size: u64) -> Result<TreeHead, AnchorError> {
-        let tree = |reason: String| AnchorError::Tree { size, reason };
-        let signed = self.shared.progress.signed();
-        let mut reader =
-            TreeReader::new(&self.tree, signed).map_err(|error| tree(error.to_string()))?;
-        reader
-            .head_at(size)
-            .map_err(|error| tree(error.to_string()))
+    pub(super) fn head_at(&self, size: u64) -> Result<TreeHead, AnchorError> {
+        head_at(&self.tree, self.shared.progress.signed(), size)
     }
 
     fn text_digest(&self, head: TreeHead) -> Result<Digest, AnchorError> {
@@ -392,4 +386,13 @@ fn promises(file: &DetachedFile) -> Result<Vec<Promised>, AnchorError> {
         }
     })?;
     Ok(promises)
+}
+
+/// Size and root of a tree of which so much is signed, as they were.
+pub(super) fn head_at(tree: &TreeSource, signed: u64, size: u64) -> Result<TreeHead, AnchorError> {
+    let head = TreeReader::new(tree, signed).and_then(|mut tree| tree.head_at(size));
+    head.map_err(|error| AnchorError::Tree {
+        size,
+        reason: error.to_string(),
+    })
 }

@@ -27,8 +27,8 @@ use paygod_tlog::{TreeHead, TreeReader};
 use paygod_types::{RequestId, Seq};
 
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::outcome::SubmitError;
+use super::reader::LedgerReader;
 use super::rulesets;
 use windows::Windows;
 
@@ -42,7 +42,7 @@ pub use shadow::ShadowPacks;
 /// After how many entries progress is told.
 const TELL_EVERY: u64 = 256;
 
-impl Ledger {
+impl LedgerReader {
     /// Decides every judged entry that the last published checkpoint covers once more, or of the first
     /// `size` entries. With `packs`, also as if they had been active in place of those of their names, or
     /// beside the others. `tell` is given the number of entries done, now and then.
@@ -58,7 +58,7 @@ impl Ledger {
     ) -> Result<Replayed, LedgerError> {
         let head = self.head_at(size)?;
         let mut replayer = Replayer {
-            ledger: self,
+            book: self,
             state: State::new(),
             effects: None,
             ruleset: rulesets::build(&self.blobs, &State::new().policy().set)?,
@@ -88,7 +88,7 @@ impl Ledger {
     }
 }
 
-impl Ledger {
+impl LedgerReader {
     /// The head of the last published checkpoint's tree, or of that of its first `size` entries.
     fn head_at(&self, size: Option<u64>) -> Result<TreeHead, LedgerError> {
         let checkpoint = self.checkpoint();
@@ -109,7 +109,7 @@ impl Ledger {
 
 /// Where a replay stands: before the next entry.
 struct Replayer<'a> {
-    ledger: &'a Ledger,
+    book: &'a LedgerReader,
     state: State,
     effects: Option<Effects>,
     ruleset: Arc<Ruleset>,
@@ -152,7 +152,7 @@ impl Replayer<'_> {
             }
         }
         if let Body::PolicyActivate { set, .. } = &entry.body {
-            self.ruleset = rulesets::build(&self.ledger.blobs, set)?;
+            self.ruleset = rulesets::build(&self.book.blobs, set)?;
             if let Some(shadow) = &mut self.shadow {
                 shadow.activate(set)?;
             }
@@ -163,10 +163,9 @@ impl Replayer<'_> {
     /// Decides a judged entry once more; says whether the shadow judged it too.
     fn judged(&mut self, entry: &Entry, stored: &Stored<'_>) -> Result<bool, LedgerError> {
         self.report.judged = self.report.judged.saturating_add(1);
-        let input = input(self.ledger, entry, stored)?;
+        let input = input(self.book, entry, stored)?;
         let ruleset = Arc::clone(&self.ruleset);
-        let mut preparer =
-            Preparer::new(&*ruleset, &self.ledger.shared.window_key, &mut self.space);
+        let mut preparer = Preparer::new(&*ruleset, &self.book.window_key, &mut self.space);
         let prepared = match &input {
             Input::Vaulted(bytes, key) => preparer.json(bytes).map(|mut prepared| {
                 prepared.commit(key);
@@ -210,7 +209,7 @@ impl Replayer<'_> {
         prepared: &Prepared<paygod_policy::Prepared>,
     ) {
         let history = Before {
-            ledger: self.ledger,
+            book: self.book,
             windows: &self.windows,
             before: entry.seq,
         };
@@ -238,11 +237,11 @@ impl Replayer<'_> {
     }
 }
 
-fn input(ledger: &Ledger, entry: &Entry, stored: &Stored<'_>) -> Result<Input, LedgerError> {
+fn input(book: &LedgerReader, entry: &Entry, stored: &Stored<'_>) -> Result<Input, LedgerError> {
     let Some(reference) = stored.input else {
         return Ok(remade(entry).map_or(Input::NotKept, |request| Input::Remade(Box::new(request))));
     };
-    match ledger.vault.load(reference) {
+    match book.vault.load(reference) {
         Ok(opened) => Ok(Input::Vaulted(
             opened.bytes.to_vec(),
             CommitmentKey::new(*opened.key.commitment_key()),
@@ -297,14 +296,14 @@ fn transfers(postings: &[Posting]) -> Vec<Transfer> {
 
 /// History as it was before an entry.
 struct Before<'a> {
-    ledger: &'a Ledger,
+    book: &'a LedgerReader,
     windows: &'a Windows,
     before: Seq,
 }
 
 impl History for Before<'_> {
     fn find_request(&self, id: &RequestId) -> Result<Option<SealedRequest>, HistoryError> {
-        match self.ledger.find(id) {
+        match self.book.find(id) {
             Ok(found) if found.seq < self.before => Ok(Some(SealedRequest {
                 seq: found.seq,
                 action: found.entry.body.action(),

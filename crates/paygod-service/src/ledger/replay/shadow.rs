@@ -13,8 +13,8 @@ use paygod_policy::{List, Named, Pack, Ruleset, Scratch};
 use paygod_types::Name;
 
 use super::super::error::LedgerError;
-use super::super::open::Ledger;
 use super::super::outcome::SubmitError;
+use super::super::reader::LedgerReader;
 use super::super::rulesets::PolicyError;
 use super::Before;
 use super::report::Shadowed;
@@ -33,7 +33,7 @@ pub struct ShadowPacks {
 
 /// The shadow's own judge and windows.
 pub(super) struct Shadow<'a> {
-    ledger: &'a Ledger,
+    book: &'a LedgerReader,
     packs: &'a ShadowPacks,
     ruleset: Arc<Ruleset>,
     space: Workspace<Ruleset>,
@@ -43,14 +43,14 @@ pub(super) struct Shadow<'a> {
 }
 
 impl<'a> Shadow<'a> {
-    pub(super) fn new(ledger: &'a Ledger, packs: &'a ShadowPacks) -> Result<Self, LedgerError> {
+    pub(super) fn new(book: &'a LedgerReader, packs: &'a ShadowPacks) -> Result<Self, LedgerError> {
         if let Some(pack) = packs.packs.iter().find(|pack| pack.judges_documents()) {
             let name = pack.named().name.to_string();
             return Err(PolicyError::Subject { name }.into());
         }
-        let ruleset = ruleset(ledger, packs, &PolicySet::default())?;
+        let ruleset = ruleset(book, packs, &PolicySet::default())?;
         Ok(Self {
-            ledger,
+            book,
             packs,
             ruleset,
             space: Workspace::default(),
@@ -62,7 +62,7 @@ impl<'a> Shadow<'a> {
 
     /// Another set came into force.
     pub(super) fn activate(&mut self, set: &PolicySet) -> Result<(), LedgerError> {
-        self.ruleset = ruleset(self.ledger, self.packs, set)?;
+        self.ruleset = ruleset(self.book, self.packs, set)?;
         Ok(())
     }
 
@@ -74,14 +74,10 @@ impl<'a> Shadow<'a> {
         request: &[u8],
         transfers: &[Transfer],
     ) -> Result<(), LedgerError> {
-        let mut preparer = Preparer::new(
-            &*self.ruleset,
-            &self.ledger.shared.window_key,
-            &mut self.space,
-        );
+        let mut preparer = Preparer::new(&*self.ruleset, &self.book.window_key, &mut self.space);
         let prepared = preparer.json(request).map_err(SubmitError::from)?;
         let history = Before {
-            ledger: self.ledger,
+            book: self.book,
             windows: &self.windows,
             before: entry.seq,
         };
@@ -121,14 +117,14 @@ impl<'a> Shadow<'a> {
 
 /// The set that was in force, with the shadow's packs in it.
 fn ruleset(
-    ledger: &Ledger,
+    book: &LedgerReader,
     shadow: &ShadowPacks,
     set: &PolicySet,
 ) -> Result<Arc<Ruleset>, LedgerError> {
     let mut builder = Ruleset::builder();
     let own = |name: &Name| shadow.packs.iter().any(|pack| pack.named().name == *name);
     for named in set.packs.iter().filter(|named| !own(&named.name)) {
-        let pack = Pack::from_archive(&ledger.blobs.get(&named.digest)?);
+        let pack = Pack::from_archive(&book.blobs.get(&named.digest)?);
         builder = builder.pack(pack.map_err(PolicyError::from)?);
     }
     let mut needed: BTreeSet<&str> = BTreeSet::new();
@@ -144,11 +140,11 @@ fn ruleset(
             let name = Name::parse(name).map_err(|_| PolicyError::NoList {
                 name: name.to_owned(),
             })?;
-            lists.push(ledger.newest_list(&name)?);
+            lists.push(book.newest_list(&name)?);
         }
     }
     for named in lists {
-        let list = List::parse(&ledger.blobs.get(&named.digest)?).map_err(PolicyError::from)?;
+        let list = List::parse(&book.blobs.get(&named.digest)?).map_err(PolicyError::from)?;
         builder = builder.list(Arc::new(list));
     }
     Ok(Arc::new(builder.build().map_err(PolicyError::from)?))

@@ -12,7 +12,7 @@ use paygod_core::Command;
 use paygod_core::command::{Activation, PolicySet};
 use paygod_policy::{List, Named};
 use paygod_service::ingest::ofac;
-use paygod_service::ledger::Ledger;
+use paygod_service::ledger::{Ledger, LedgerReader};
 use paygod_types::{Name, code};
 use serde_json::{Value, json};
 
@@ -69,13 +69,13 @@ fn import(options: &ListImport, global: &Global, console: &mut Console) -> Outco
 
 /// Puts this list in place of an older one of its name, leaving the rest as it is.
 fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut Console) -> Outcome {
-    let PolicySet { mut lists, packs } = ledger.status()?.policy.set;
+    let PolicySet { mut lists, packs } = ledger.read().status()?.policy.set;
     lists.retain(|list| list.name != named.name);
     let about = [named.name.to_string(), named.digest.to_string()];
     lists.push(named);
     lists.sort();
     let set = PolicySet { lists, packs };
-    let signatures = ledger.signatures(&set, &[])?;
+    let signatures = ledger.read().signatures(&set, &[])?;
     let command = Command::PolicyActivate(Activation { set, signatures });
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
     let request = ask::request(&options.asked, &about, command)?;
@@ -83,12 +83,16 @@ fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut C
 }
 
 /// A list that the book holds: of this version, else the newest.
-pub(super) fn held(ledger: &Ledger, name: &str, version: Option<&str>) -> Result<Named, Fault> {
+pub(super) fn held(
+    reader: &LedgerReader,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Named, Fault> {
     let parsed = Name::parse(name)?;
     let Some(version) = version else {
-        return Ok(ledger.newest_list(&parsed)?);
+        return Ok(reader.newest_list(&parsed)?);
     };
-    let lists = ledger.lists()?;
+    let lists = reader.lists()?;
     let found = lists
         .into_iter()
         .find(|list| list.name == parsed && list.version == version);
@@ -99,15 +103,15 @@ pub(super) fn held(ledger: &Ledger, name: &str, version: Option<&str>) -> Result
 }
 
 fn show(options: &ListShow, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| match &options.name {
-        None => show_all(ledger, console),
-        Some(name) => show_one(ledger, name, options.count, console),
+    book::read(global, |reader| match &options.name {
+        None => show_all(reader, console),
+        Some(name) => show_one(reader, name, options.count, console),
     })
 }
 
-fn show_all(ledger: &Ledger, console: &mut Console) -> Outcome {
-    let active = ledger.status()?.policy.set.lists;
-    let lists = ledger.lists()?;
+fn show_all(reader: &LedgerReader, console: &mut Console) -> Outcome {
+    let active = reader.status()?.policy.set.lists;
+    let lists = reader.lists()?;
     let values: Vec<Value> = lists
         .iter()
         .map(|named| {
@@ -146,9 +150,9 @@ fn show_all(ledger: &Ledger, console: &mut Console) -> Outcome {
     Ok(Answer::Yes)
 }
 
-fn show_one(ledger: &Ledger, name: &str, count: usize, console: &mut Console) -> Outcome {
-    let named = held(ledger, name, None)?;
-    let bytes = ledger.blob(&named.digest)?;
+fn show_one(reader: &LedgerReader, name: &str, count: usize, console: &mut Console) -> Outcome {
+    let named = held(reader, name, None)?;
+    let bytes = reader.blob(&named.digest)?;
     let text = String::from_utf8_lossy(&bytes);
     // The first line is the list's own header.
     let lines = text.lines().skip(1);
@@ -182,8 +186,8 @@ fn show_one(ledger: &Ledger, name: &str, count: usize, console: &mut Console) ->
 
 fn check(options: &ListCheck, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
-        let named = held(ledger, &options.list, None)?;
-        let list = List::parse(&ledger.blob(&named.digest)?)?;
+        let named = held(ledger.read(), &options.list, None)?;
+        let list = List::parse(&ledger.read().blob(&named.digest)?)?;
         let hit = list.find_name(&options.name);
         console.value(&json!({
             "list": named_value(&named),

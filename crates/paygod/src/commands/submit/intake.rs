@@ -10,7 +10,7 @@ use paygod_service::ingest::account::AccountRef;
 use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
-use paygod_service::ledger::Ledger;
+use paygod_service::ledger::LedgerReader;
 use paygod_types::{AccountId, Currency, code};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,9 +33,9 @@ pub(super) struct Batch {
 }
 
 /// Reads a file of any format.
-pub(super) fn read(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Batch, Fault> {
+pub(super) fn read(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {
     if is_xml(bytes) {
-        payments(bytes, options, ledger)
+        payments(bytes, options, reader)
     } else {
         lines(bytes)
     }
@@ -69,14 +69,14 @@ fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
     })
 }
 
-fn payments(bytes: &[u8], options: &Submit, ledger: &Ledger) -> Result<Batch, Fault> {
+fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {
     let counts = if options.accept_wrong_count {
         Counts::SumSuffices
     } else {
         Counts::MustHold
     };
     let file = iso20022::read_with(bytes, counts)?;
-    let accounts = BookAccounts::new(ledger, options)?;
+    let accounts = BookAccounts::new(reader, options)?;
     let by = ask::actor(options.by.as_deref())?;
     let routed = to_requests(&file, &accounts, by.as_ref());
     accounts.fault()?;
@@ -137,7 +137,7 @@ pub(crate) fn about(file: &PaymentFile) -> String {
 
 /// The book's own aliases, a table, and clearing accounts by name or by custom.
 struct BookAccounts<'a> {
-    ledger: &'a Ledger,
+    reader: &'a LedgerReader,
     table: AccountMap,
     clearing: BTreeMap<Currency, AccountId>,
     /// The trait cannot tell a failure, so it is kept and told afterwards.
@@ -145,7 +145,7 @@ struct BookAccounts<'a> {
 }
 
 impl<'a> BookAccounts<'a> {
-    fn new(ledger: &'a Ledger, options: &Submit) -> Result<Self, Fault> {
+    fn new(reader: &'a LedgerReader, options: &Submit) -> Result<Self, Fault> {
         let table = match &options.accounts {
             None => AccountMap::default(),
             Some(path) => {
@@ -161,7 +161,7 @@ impl<'a> BookAccounts<'a> {
             clearing.insert(Currency::parse(currency)?, AccountId::parse(account)?);
         }
         Ok(Self {
-            ledger,
+            reader,
             table,
             clearing,
             fault: RefCell::new(None),
@@ -173,7 +173,7 @@ impl<'a> BookAccounts<'a> {
     }
 
     fn by_alias(&self, account: &AccountRef, currency: Currency) -> Option<AccountId> {
-        match self.ledger.account_named(&account.to_string()) {
+        match self.reader.account_named(&account.to_string()) {
             Ok(found) => found
                 .filter(|found| found.info.currency == currency)
                 .map(|found| found.info.id),
@@ -187,7 +187,7 @@ impl<'a> BookAccounts<'a> {
     /// By custom, money in euros leaves through `clearing-eur`.
     fn customary_clearing(&self, currency: Currency) -> Option<AccountId> {
         let name = format!("clearing-{}", currency.code().to_ascii_lowercase());
-        let account = self.ledger.account(&AccountId::parse(&name).ok()?).ok()?;
+        let account = self.reader.account(&AccountId::parse(&name).ok()?).ok()?;
         (account.info.currency == currency).then_some(account.info.id)
     }
 }

@@ -6,7 +6,7 @@ use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_policy::Verdict;
-use paygod_service::ledger::{Answer as LedgerAnswer, Ledger, Outcome as Sealed};
+use paygod_service::ledger::{Answer as LedgerAnswer, LedgerReader, Outcome as Sealed};
 use paygod_types::RequestId;
 use serde_json::{Value, json};
 
@@ -28,11 +28,11 @@ impl Results {
     }
 
     /// Prints every outcome. Any denial is a no; any request that was not sealed is a failure.
-    pub(super) fn tell(&self, ledger: &Ledger, console: &mut Console) -> Outcome {
+    pub(super) fn tell(&self, reader: &LedgerReader, console: &mut Console) -> Outcome {
         if console.is_json() {
             for (id, answer) in &self.answers {
                 let value = match answer {
-                    Ok(sealed) => sealed_value(ledger, sealed)?,
+                    Ok(sealed) => sealed_value(reader, sealed)?,
                     Err(error) => json!({
                         "id": id.as_str(),
                         "error": {"code": error.code().as_str(), "message": error.to_string()},
@@ -41,7 +41,7 @@ impl Results {
                 console.value(&value)?;
             }
         } else {
-            self.tell_people(ledger, console)?;
+            self.tell_people(reader, console)?;
         }
         self.outcome()
     }
@@ -72,7 +72,7 @@ impl Results {
             .filter_map(|(_, answer)| answer.as_ref().ok()?.verdict)
     }
 
-    fn tell_people(&self, ledger: &Ledger, console: &mut Console) -> Result<(), Fault> {
+    fn tell_people(&self, reader: &LedgerReader, console: &mut Console) -> Result<(), Fault> {
         let all = self.answers.len() <= ROWS_ALL_MAX;
         let worth_showing = self.answers.iter().filter(|(_, answer)| {
             all || !answer
@@ -92,7 +92,7 @@ impl Results {
                 continue;
             }
             table.row(match answer {
-                Ok(sealed) => sealed_row(ledger, sealed)?,
+                Ok(sealed) => sealed_row(reader, sealed)?,
                 Err(error) => [
                     Cell::from(""),
                     Cell::from(id.as_str()),
@@ -154,8 +154,8 @@ impl Results {
     }
 }
 
-fn sealed_row(ledger: &Ledger, sealed: &Sealed) -> Result<[Cell; 4], Fault> {
-    let entry = ledger.entry(sealed.seq)?.entry;
+fn sealed_row(reader: &LedgerReader, sealed: &Sealed) -> Result<[Cell; 4], Fault> {
+    let entry = reader.entry(sealed.seq)?.entry;
     let mut told = match narrate::movements(entry.body.postings()) {
         Some(moved) => moved,
         None if sealed.verdict.is_some() => "nothing moves".to_owned(),
@@ -178,8 +178,8 @@ fn sealed_row(ledger: &Ledger, sealed: &Sealed) -> Result<[Cell; 4], Fault> {
     ])
 }
 
-fn sealed_value(ledger: &Ledger, sealed: &Sealed) -> Result<Value, Fault> {
-    let entry = ledger.entry(sealed.seq)?.entry;
+fn sealed_value(reader: &LedgerReader, sealed: &Sealed) -> Result<Value, Fault> {
+    let entry = reader.entry(sealed.seq)?.entry;
     let decision = entry.body.decision();
     let reasons: Option<Vec<Value>> =
         decision.map(|decision| decision.reasons.iter().map(reason_value).collect());

@@ -9,7 +9,7 @@ use crate::fault::{Fault, Outcome};
 use crate::files;
 use crate::output::Console;
 use paygod_policy::{Named, Pack};
-use paygod_service::ledger::{ActivationOrder, Ledger};
+use paygod_service::ledger::{ActivationOrder, LedgerReader};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_types::{Name, RequestId};
 use std::collections::BTreeSet;
@@ -31,11 +31,11 @@ pub(super) fn run(options: &PackActivate, global: &Global, console: &mut Console
                 .transpose()?,
             by: ask::actor(options.asked.by.as_deref())?,
             packs: Vec::new(),
-            lists: chosen_lists(ledger, &packs, &options.list)?,
+            lists: chosen_lists(ledger.read(), &packs, &options.list)?,
             signatures: notes(&options.signature)?,
         };
         let sealed = ledger.activate_packs(&order, packs)?;
-        requests::tell(ledger, &sealed, console)
+        requests::tell(ledger.read(), &sealed, console)
     })
 }
 
@@ -45,7 +45,11 @@ fn notes(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fault> {
 }
 
 /// The lists that the packs read: the version asked for, else the newest.
-fn chosen_lists(ledger: &Ledger, packs: &[Pack], asked: &[String]) -> Result<Vec<Named>, Fault> {
+fn chosen_lists(
+    reader: &LedgerReader,
+    packs: &[Pack],
+    asked: &[String],
+) -> Result<Vec<Named>, Fault> {
     let mut names: BTreeSet<&str> = packs
         .iter()
         .flat_map(|pack| pack.lists().iter().map(String::as_str))
@@ -54,10 +58,10 @@ fn chosen_lists(ledger: &Ledger, packs: &[Pack], asked: &[String]) -> Result<Vec
     for text in asked {
         let (name, version) = ask::pair("list", text)?;
         names.remove(name);
-        chosen.push(lists::held(ledger, name, Some(version))?);
+        chosen.push(lists::held(reader, name, Some(version))?);
     }
     for name in names {
-        chosen.push(ledger.newest_list(&Name::parse(name)?)?);
+        chosen.push(reader.newest_list(&Name::parse(name)?)?);
     }
     Ok(chosen)
 }

@@ -9,7 +9,7 @@ use crate::progress;
 use crate::table::{Align, Cell, Table};
 use paygod_core::{Action, Body, Entry, EntryHead};
 use paygod_policy::Named;
-use paygod_service::ledger::{Ledger, LedgerError};
+use paygod_service::ledger::{LedgerError, LedgerReader};
 use paygod_types::{Name, Seq, code};
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ struct Step {
 
 pub(super) fn run(options: &PackHistory, global: &Global, console: &mut Console) -> Outcome {
     let name = Name::parse(&options.name)?;
-    book::with(global, |ledger| {
-        let steps = steps(ledger, &name, console)?;
+    book::read(global, |reader| {
+        let steps = steps(reader, &name, console)?;
         if steps.is_empty() {
             let message = format!("no entry of this book speaks of a pack `{name}`");
             return Err(Fault::new(code::LEDGER_NO_REQUEST, message)
@@ -71,13 +71,13 @@ pub(super) fn run(options: &PackHistory, global: &Global, console: &mut Console)
     })
 }
 
-fn steps(ledger: &Ledger, name: &Name, console: &Console) -> Result<Vec<Step>, Fault> {
+fn steps(reader: &LedgerReader, name: &Name, console: &Console) -> Result<Vec<Step>, Fault> {
     let mut steps = Vec::new();
     let mut active: Option<(Named, &str)> = None;
-    let bar = progress::entries(console, ledger.size());
-    ledger.entries(
+    let bar = progress::entries(console, reader.size());
+    reader.entries(
         Seq(0),
-        Seq(ledger.size()),
+        Seq(reader.size()),
         |seq, bytes| -> Result<(), LedgerError> {
             if seq.get().is_multiple_of(4_096) {
                 bar.set_position(seq.get());

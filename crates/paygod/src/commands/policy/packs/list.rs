@@ -10,8 +10,8 @@ use paygod_policy::Named;
 use serde_json::{Value, json};
 
 pub(super) fn run(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let policy = ledger.status()?.policy;
+    book::read(global, |reader| {
+        let policy = reader.status()?.policy;
         let values = |named: &[Named]| -> Vec<Value> { named.iter().map(named_value).collect() };
         console.value(&json!({
             "packs": values(&policy.set.packs),

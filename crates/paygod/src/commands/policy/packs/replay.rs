@@ -13,7 +13,7 @@ use crate::table::{Align, Cell, Table};
 use paygod_core::publisher::report_text;
 use paygod_policy::{Named, Pack};
 use paygod_service::ledger::{
-    Ledger, Moved, Replayed, ShadowPacks, Shadowed, Speaks, Unreplayable,
+    LedgerReader, Moved, Replayed, ShadowPacks, Shadowed, Speaks, Unreplayable,
 };
 use paygod_types::code;
 use serde_json::{Value, json};
@@ -31,13 +31,12 @@ pub(super) fn run(options: &PackReplay, global: &Global, console: &mut Console) 
     let packs = options.with.iter().map(|path| find::open(path));
     let packs = packs.collect::<Result<Vec<Pack>, Fault>>()?;
     let expected = options.check.as_deref().map(Report::read).transpose()?;
-    book::with(global, |ledger| {
-        let shadow = shadow(ledger, packs, &options.list)?;
-        book::wait_signed(ledger)?;
+    book::read_signed(global, |reader| {
+        let shadow = shadow(reader, packs, &options.list)?;
         let size = expected.as_ref().map(|report| report.size);
-        let bar = progress::entries(console, size.unwrap_or_else(|| ledger.signed()));
+        let bar = progress::entries(console, size.unwrap_or_else(|| reader.signed()));
         let began = Instant::now();
-        let replayed = ledger.replay(shadow.as_ref(), size, |done| bar.set_position(done));
+        let replayed = reader.replay(shadow.as_ref(), size, |done| bar.set_position(done));
         bar.finish_and_clear();
         let replayed = replayed?;
         let took = began.elapsed();
@@ -65,7 +64,7 @@ pub(super) fn run(options: &PackReplay, global: &Global, console: &mut Console) 
 }
 
 fn shadow(
-    ledger: &Ledger,
+    reader: &LedgerReader,
     packs: Vec<Pack>,
     asked: &[String],
 ) -> Result<Option<ShadowPacks>, Fault> {
@@ -74,7 +73,7 @@ fn shadow(
     }
     let held = |text: &String| -> Result<Named, Fault> {
         let (name, version) = ask::pair("list", text)?;
-        lists::held(ledger, name, Some(version))
+        lists::held(reader, name, Some(version))
     };
     let lists = asked.iter().map(held).collect::<Result<_, _>>()?;
     Ok(Some(ShadowPacks { packs, lists }))

@@ -29,7 +29,7 @@ pub(super) fn run(options: &Options, global: &Global, console: &mut Console) -> 
 /// Seals an activation without the pack.
 pub(super) fn retire(options: &PackRetire, global: &Global, console: &mut Console) -> Outcome {
     book::with(global, |ledger| {
-        let policy = ledger.status()?.policy;
+        let policy = ledger.read().status()?.policy;
         let mut set = policy.set;
         let before = set.packs.len();
         set.packs.retain(|pack| pack.name.as_str() != options.name);
@@ -39,7 +39,7 @@ pub(super) fn retire(options: &PackRetire, global: &Global, console: &mut Consol
                 .remedy("see `paygod pack list` for those that are"));
         }
         let since = policy.since.map_or(0, |seq| seq.get()).to_string();
-        let signatures = ledger.signatures(&set, &[])?;
+        let signatures = ledger.read().signatures(&set, &[])?;
         let command = Command::PolicyActivate(Activation { set, signatures });
         let request = ask::request(&options.asked, &["retire", &options.name, &since], command)?;
         requests::seal(ledger, request, console)

@@ -8,7 +8,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::output::{Console, Tone};
 use paygod_core::Command;
 use paygod_core::pack_trust::{Level, PackTrust, Publisher};
-use paygod_service::ledger::Ledger;
+use paygod_service::ledger::LedgerReader;
 use paygod_types::{Digest, code};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// Shows it, or seals another.
 pub(super) fn run(options: &PackTrusted, global: &Global, console: &mut Console) -> Outcome {
     let Some(level) = &options.level else {
-        return book::with(global, |ledger| show(ledger, console));
+        return book::read(global, |reader| show(reader, console));
     };
     let mut publishers = Vec::with_capacity(options.publisher.len());
     for text in &options.publisher {
@@ -34,7 +34,7 @@ pub(super) fn run(options: &PackTrusted, global: &Global, console: &mut Console)
     };
     book::with(global, |ledger| {
         // What is in force already is not sealed again; what was in force before can be.
-        let size = ledger.size();
+        let size = ledger.read().size();
         let about = [
             Digest::sha256(format!("{trust:?}").as_bytes()).to_string(),
             size.to_string(),
@@ -52,8 +52,8 @@ fn level(word: &str) -> Result<Level, Fault> {
     })
 }
 
-fn show(ledger: &Ledger, console: &mut Console) -> Outcome {
-    let trust = ledger.look(|state| state.packs().trust.clone())?;
+fn show(reader: &LedgerReader, console: &mut Console) -> Outcome {
+    let trust = reader.look(|state| state.packs().trust.clone())?;
     let publishers = trust.publishers.iter();
     let publishers: Vec<Value> = publishers
         .map(|one| json!({"key": *one.key, "level": one.level.as_str()}))
