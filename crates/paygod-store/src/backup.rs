@@ -76,8 +76,11 @@ struct Part {
 }
 
 enum Content {
-    File(OpenFile),
     Bytes(Vec<u8>),
+    /// A file of this name, opened when its turn comes: there may be more than can be open at once.
+    File(Dir, String),
+    /// One that may have no name of its own yet.
+    Open(OpenFile),
 }
 
 impl Part {
@@ -130,7 +133,10 @@ impl BookFiles {
                 progress(Progress { done, total });
             };
             let digest = match &part.from {
-                Content::File(from) => copy(from, &to, part.len, copied)?,
+                Content::File(dir, name) => {
+                    copy(&dir.open(name, Access::Read)?, &to, part.len, copied)?
+                }
+                Content::Open(file) => copy(file, &to, part.len, copied)?,
                 Content::Bytes(bytes) => {
                     to.write_at(bytes, 0)?;
                     Digest::sha256(bytes)
@@ -155,7 +161,7 @@ impl BookFiles {
         if let Some(last) = published.last {
             parts.push(Part::of_bytes(LAST_NAME, last.to_bytes()));
             parts.push(Part {
-                from: Content::File(self.dir.open(LOG_NAME, Access::Read)?),
+                from: Content::File(self.dir.clone(), LOG_NAME.to_owned()),
                 folder: "",
                 name: LOG_NAME.to_owned(),
                 len: published.log_bytes,
@@ -166,8 +172,12 @@ impl BookFiles {
             let (count, end) = held.with_marks(|marks| (marks.count, marks.end));
             size = held.first_seq.saturating_add(count);
             let name = segment::file_name(held.first_seq);
+            let from = match held.own_file() {
+                Some(file) => Content::Open(file),
+                None => Content::File(self.dir.dir("segments"), name.clone()),
+            };
             parts.push(Part {
-                from: Content::File(held.file.clone()),
+                from,
                 folder: "segments",
                 name,
                 len: end,
@@ -176,13 +186,17 @@ impl BookFiles {
         let vault_dir = self.dir.dir("vault");
         for listed in vault::files_of(&vault_dir)? {
             let name = vault::file_name(listed.number);
-            let from = match listed.unnamed {
-                Some(file) => file,
+            let file = match &listed.unnamed {
+                Some(file) => file.clone(),
                 None => vault_dir.open(&name, Access::Read)?,
             };
-            let len = last_nonzero(&from, 0, from.len()?)?;
+            let len = last_nonzero(&file, 0, file.len()?)?;
+            let from = match listed.unnamed {
+                Some(file) => Content::Open(file),
+                None => Content::File(vault_dir.clone(), name.clone()),
+            };
             parts.push(Part {
-                from: Content::File(from),
+                from,
                 folder: "vault",
                 name,
                 len,
@@ -217,10 +231,10 @@ fn add_whole(
     folder: &'static str,
     name: &str,
 ) -> Result<(), IoFault> {
-    if let Some(from) = dir.open_if_present(name, Access::Read)? {
-        let len = from.len()?;
+    if let Some(file) = dir.open_if_present(name, Access::Read)? {
+        let len = file.len()?;
         parts.push(Part {
-            from: Content::File(from),
+            from: Content::File(dir.clone(), name.to_owned()),
             folder,
             name: name.to_owned(),
             len,

@@ -99,7 +99,7 @@ pub enum OpenError {
     #[error(transparent)]
     Io(#[from] IoFault),
     /// Another process writes to the book.
-    #[error("another process has the book `{}` open for writing; stop it, or open the book read-only", path.display())]
+    #[error("another process has the book `{}` open for writing; stop it, or only read", path.display())]
     Locked {
         /// The folder of the book.
         path: PathBuf,

@@ -20,6 +20,7 @@ mod error;
 mod export;
 pub mod fault;
 mod group;
+mod handles;
 mod history;
 mod index;
 mod kek;

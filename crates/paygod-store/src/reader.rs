@@ -7,14 +7,17 @@
 //! Every entry that is read is checked against its checksum.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use paygod_types::Seq;
 
-use crate::disk::OpenFile;
-use crate::error::{Corruption, FoldFault, ReadError};
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{Action, Corruption, FoldFault, IoFault, ReadError};
 use crate::group::{Group, SharedGroup};
+use crate::handles::Handles;
 use crate::segment::{
     self, BookId, HEADER_BYTES, Parsed, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordHeader,
 };
@@ -76,30 +79,40 @@ impl Marks {
     }
 }
 
-/// A segment that is open for reading.
+/// A segment of a book.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) first_seq: u64,
-    pub(crate) file: OpenFile,
-    pub(crate) marks: RwLock<Marks>,
+    marks: RwLock<Marks>,
+    /// The last one's file; others are opened when they are read.
+    file: RwLock<Option<OpenFile>>,
 }
 
 impl Segment {
+    pub(crate) const fn new(first_seq: u64, marks: Marks, file: Option<OpenFile>) -> Self {
+        Self {
+            first_seq,
+            marks: RwLock::new(marks),
+            file: RwLock::new(file),
+        }
+    }
+
+    pub(crate) fn own_file(&self) -> Option<OpenFile> {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        file.clone()
+    }
+
+    /// Another one is the last.
+    pub(crate) fn close(&self) {
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(crate) fn with_marks<T>(&self, look: impl FnOnce(&Marks) -> T) -> T {
         look(&self.marks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn change_marks<T>(&self, change: impl FnOnce(&mut Marks) -> T) -> T {
         change(&mut self.marks.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn corruption(&self, seq: u64, offset: u64, what: &'static str) -> Corruption {
-        Corruption {
-            path: self.file.path().to_path_buf(),
-            seq,
-            offset,
-            what,
-        }
     }
 }
 
@@ -108,16 +121,18 @@ impl Segment {
 pub(crate) struct Segments {
     pub(crate) book: BookId,
     list: RwLock<Vec<Arc<Segment>>>,
+    handles: Handles,
     staged: RwLock<VecDeque<SharedGroup>>,
     durable: AtomicU64,
     poisoned: AtomicBool,
 }
 
 impl Segments {
-    pub(crate) fn new(book: BookId, list: Vec<Arc<Segment>>, durable: u64) -> Self {
+    pub(crate) fn new(dir: Dir, book: BookId, list: Vec<Arc<Segment>>, durable: u64) -> Self {
         Self {
             book,
             list: RwLock::new(list),
+            handles: Handles::new(dir, Access::Read, segment::file_name),
             staged: RwLock::new(VecDeque::new()),
             durable: AtomicU64::new(durable),
             poisoned: AtomicBool::new(false),
@@ -161,6 +176,39 @@ impl Segments {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The file of a segment.
+    pub(crate) fn file(&self, segment: &Segment) -> Result<OpenFile, IoFault> {
+        let file = match segment.own_file() {
+            Some(file) => Some(file),
+            None => self.handles.file(segment.first_seq)?,
+        };
+        file.ok_or_else(|| IoFault {
+            action: Action::Open,
+            path: self.path(segment),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
+    }
+
+    fn path(&self, segment: &Segment) -> PathBuf {
+        let name = segment::file_name(segment.first_seq);
+        self.handles.dir().file_path(&name)
+    }
+
+    fn corruption(
+        &self,
+        segment: &Segment,
+        seq: u64,
+        offset: u64,
+        what: &'static str,
+    ) -> Corruption {
+        Corruption {
+            path: self.path(segment),
+            seq,
+            offset,
+            what,
+        }
     }
 
     fn find(&self, seq: u64) -> Option<Arc<Segment>> {
@@ -241,7 +289,7 @@ impl Reader {
             buf.bytes.resize(span, 0);
         }
         let bytes = buf.bytes.get_mut(..span).unwrap_or(&mut []);
-        segment.file.read_exact_at(bytes, from)?;
+        self.segments.file(&segment)?.read_exact_at(bytes, from)?;
         let mut at = 0_usize;
         for _ in 0..skip {
             let head = bytes
@@ -259,7 +307,10 @@ impl Reader {
             _ => {
                 let offset = from.saturating_add(to_u64(at.min(span)));
                 let what = "the record's checksum or number is wrong";
-                Err(segment.corruption(seq.get(), offset, what).into())
+                Err(self
+                    .segments
+                    .corruption(&segment, seq.get(), offset, what)
+                    .into())
             }
         }
     }
@@ -327,7 +378,13 @@ impl Reader {
                 .segments
                 .find(next)
                 .ok_or(ReadError::NoEntry { seq: next, size })?;
-            next = scan_segment(&segment, next, to.get(), &mut buf, &mut visit)?;
+            next = scan_segment(
+                &self.segments,
+                &segment,
+                next..to.get(),
+                &mut buf,
+                &mut visit,
+            )?;
         }
         Ok(())
     }
@@ -359,14 +416,19 @@ impl Reader {
     }
 }
 
-/// Visits the entries of one segment from `next` up to `to`; gives the seq after the last one visited.
+/// Visits those entries of a range that are in one segment; gives the seq after the last one visited.
 fn scan_segment<E: From<ReadError>>(
+    segments: &Segments,
     segment: &Segment,
-    mut next: u64,
-    to: u64,
+    range: Range<u64>,
     buf: &mut Vec<u8>,
     visit: &mut impl FnMut(Entry<'_>) -> Result<(), E>,
 ) -> Result<u64, E> {
+    let Range {
+        start: mut next,
+        end: to,
+    } = range;
+    let file = segments.file(segment).map_err(ReadError::from)?;
     let index = next.saturating_sub(segment.first_seq);
     let (located, end) = segment.with_marks(|marks| (marks.locate(index), marks.end));
     let Some((mut offset, _, skip)) = located else {
@@ -380,10 +442,7 @@ fn scan_segment<E: From<ReadError>>(
     while number < to && offset < end {
         let span = segment::span(offset, end).min(SCAN_BYTES);
         buf.resize(span, 0);
-        segment
-            .file
-            .read_exact_at(buf, offset)
-            .map_err(ReadError::from)?;
+        file.read_exact_at(buf, offset).map_err(ReadError::from)?;
         let mut at = 0_usize;
         while number < to {
             let Some(rest) = buf.get(at..).filter(|rest| !rest.is_empty()) else {
@@ -407,7 +466,8 @@ fn scan_segment<E: From<ReadError>>(
                 _ => {
                     let offset = offset.saturating_add(to_u64(at));
                     let what = "the record's checksum or number is wrong";
-                    return Err(ReadError::from(segment.corruption(number, offset, what)).into());
+                    let found = segments.corruption(segment, number, offset, what);
+                    return Err(ReadError::from(found).into());
                 }
             }
         }

@@ -10,7 +10,7 @@
 //! writer, the last segment is flushed before anything is shown.
 
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{Corruption, IoFault, OpenError};
@@ -79,14 +79,11 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
             }
         };
         expected = first_seq.saturating_add(marks.count);
-        list.push(Arc::new(Segment {
-            first_seq,
-            file,
-            marks: RwLock::new(marks),
-        }));
+        let file = following.is_none().then(|| file.clone());
+        list.push(Arc::new(Segment::new(first_seq, marks, file)));
     }
     let active = list.last().cloned();
-    let segments = Arc::new(Segments::new(book, list, expected));
+    let segments = Arc::new(Segments::new(dir.clone(), book, list, expected));
     Ok(Recovered {
         segments,
         active,

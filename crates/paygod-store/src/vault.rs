@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 use crate::append::Appender;
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{Action, IoFault, VaultError};
+use crate::handles::Handles;
 use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
 use crate::prefill::{self, NEXT_NAME, Prefilling};
 use crate::recover::last_nonzero;
@@ -176,7 +177,9 @@ pub(crate) struct Files {
     dir: Dir,
     write: bool,
     prefill: bool,
-    open: RwLock<Vec<Option<OpenFile>>>,
+    handles: Handles,
+    /// Read-only: the last file, if it had not got its name when the vault was opened.
+    unnamed: Option<(u64, OpenFile)>,
     pub(crate) tail: Mutex<Tail>,
     pub(crate) poisoned: AtomicBool,
 }
@@ -222,27 +225,24 @@ impl Vault {
             prefilling: None,
             batch: Vec::new(),
         };
-        let mut open = Vec::new();
-        if let Some(Listed { number, unnamed }) = last {
-            let file = match unnamed {
-                Some(file) => file,
-                None if write => dir.open(&file_name(number), Access::Write)?,
-                None => dir.open(&file_name(number), Access::Read)?,
-            };
-            let len = file.len()?;
-            tail.number = number;
-            tail.end = last_nonzero(&file, HEAD_BYTES, len)?;
-            open.resize(to_usize(number).saturating_add(1), None);
-            if let Some(slot) = open.last_mut() {
-                *slot = Some(file);
+        let mut unnamed = None;
+        match last {
+            Some(last) if write => {
+                let file = dir.open(&file_name(last.number), Access::Read)?;
+                tail.number = last.number;
+                tail.end = last_nonzero(&file, HEAD_BYTES, file.len()?)?;
             }
+            Some(last) => unnamed = last.unnamed.map(|file| (last.number, file)),
+            None => {}
         }
+        let access = if write { Access::Write } else { Access::Read };
         let poisoned = AtomicBool::new(false);
         let files = Files {
+            handles: Handles::new(dir.clone(), access, file_name),
             dir,
             write,
             prefill,
-            open: RwLock::new(open),
+            unnamed,
             tail: Mutex::new(tail),
             poisoned,
         };
@@ -549,29 +549,10 @@ impl Files {
     }
 
     pub(crate) fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
-        let index = to_usize(number);
-        {
-            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(Some(file)) = open.get(index) {
-                return Ok(Some(file.clone()));
-            }
+        match &self.unnamed {
+            Some((unnamed, file)) if *unnamed == number => Ok(Some(file.clone())),
+            _ => self.handles.file(number),
         }
-        let access = if self.write {
-            Access::Write
-        } else {
-            Access::Read
-        };
-        let Some(file) = self.dir.open_if_present(&file_name(number), access)? else {
-            return Ok(None);
-        };
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.len() <= index {
-            open.resize(index.saturating_add(1), None);
-        }
-        if let Some(slot) = open.get_mut(index) {
-            *slot = Some(file.clone());
-        }
-        Ok(Some(file))
     }
 }
 

@@ -55,7 +55,7 @@ impl Writer {
         prefill: bool,
     ) -> Result<Self, IoFault> {
         let name = segment::file_name(active.first_seq);
-        let file = Appender::open(&dir, &name, active.file.clone())?;
+        let file = Appender::open(&dir, &name, segments.file(&active)?)?;
         let (count, end) = active.with_marks(|marks| (marks.count, marks.end));
         let next = active.first_seq.saturating_add(count);
         let mut writer = Self {
@@ -142,11 +142,12 @@ impl Writer {
         let (segment, file) = begin(&self.dir, &mut self.prefilling, book, next, bytes)?;
         // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
         // only save space and time, so they need no flush.
-        self.active.file.set_len(self.end)?;
+        self.file.file().set_len(self.end)?;
         self.active.with_marks(|marks| {
             marks::write(&self.dir, &self.segments.book, self.active.first_seq, marks)
         })?;
         self.segments.add(Arc::clone(&segment));
+        self.active.close();
         (self.active, self.file) = (segment, file);
         self.end = HEADER_BYTES;
         Ok(())
@@ -176,10 +177,6 @@ pub(crate) fn begin(
     }
     let name = segment::file_name(first_seq);
     let file = prefill::begin(dir, prefilling, &name, &head, group)?;
-    let segment = Segment {
-        first_seq,
-        file: file.file().clone(),
-        marks: std::sync::RwLock::new(Marks::empty()),
-    };
+    let segment = Segment::new(first_seq, Marks::empty(), Some(file.file().clone()));
     Ok((Arc::new(segment), file))
 }

@@ -443,6 +443,38 @@ fn a_reader_may_come_at_any_moment_of_a_writer() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_book_has_more_files_than_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let tables = Options::default();
+    let options = Options {
+        index_table_keys: tables.index_table_keys,
+        history_table_touches: tables.history_table_touches,
+        ..options(Arc::new(RealDisk))
+    };
+    let mut running = Running::create(&book, &options).unwrap();
+    for _ in 0..1_500 {
+        running.commit(4, false).unwrap();
+    }
+    // Each with its marks.
+    let files = std::fs::read_dir(book.join("segments")).unwrap().count();
+    assert!(files > 2 * 256, "{files}");
+    let open = || {
+        let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+        let files = handles.filter_map(|one| std::fs::read_link(one.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(&book)).count()
+    };
+    assert!(open() < 50, "{}", open());
+    Book::scrub(&running.book.reader).unwrap();
+    assert!(open() < 350, "{}", open());
+    drop(running);
+    let running = Running::open(&book, &options).unwrap();
+    assert_eq!(running.book.reader.size(), 6_000);
+    assert!(open() < 350, "{}", open());
+}
+
+#[test]
 fn a_book_is_not_made_over_another() {
     let disk = FaultDisk::new();
     drop(filled(&disk, 1));

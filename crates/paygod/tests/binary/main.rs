@@ -7,6 +7,7 @@
 
 mod anchor_chains;
 mod anchors;
+mod beside;
 mod book;
 mod command_line;
 mod demo;

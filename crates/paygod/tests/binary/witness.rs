@@ -182,12 +182,13 @@ fn a_hybrid_book_is_witnessed_and_an_auditor_holds_it_to_both() {
         Some(2)
     );
 
-    // A restored book goes on as a hybrid one, and is refused once its key is gone.
+    // Once a key is gone the book can be read, and goes on no more.
     let backup = book.path("backup");
     book.yes(&["backup", &backup]);
     witness.stop();
     std::fs::remove_file(book.path("book/keys/hybrid.key")).expect("removed");
-    book.code(3, &["checkpoint"]);
+    book.yes(&["checkpoint"]);
+    book.code(3, &["freeze", "book", "--by", "ana"]);
 }
 
 #[test]

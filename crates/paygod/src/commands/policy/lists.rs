@@ -185,9 +185,9 @@ fn show_one(reader: &LedgerReader, name: &str, count: usize, console: &mut Conso
 }
 
 fn check(options: &ListCheck, global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
-        let named = held(ledger.read(), &options.list, None)?;
-        let list = List::parse(&ledger.read().blob(&named.digest)?)?;
+    book::read(global, |reader| {
+        let named = held(reader, &options.list, None)?;
+        let list = List::parse(&reader.blob(&named.digest)?)?;
         let hit = list.find_name(&options.name);
         console.value(&json!({
             "list": named_value(&named),
