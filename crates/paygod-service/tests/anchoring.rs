@@ -157,10 +157,13 @@ fn a_backup_takes_the_anchors_along() {
     one_more(&ledger, "b");
     ledger.anchor_now(&scene.policy, None).unwrap();
     let before = ledger.read().anchor_status().unwrap();
-    ledger.read().backup(&scene.book.scratch("backup")).unwrap();
+    ledger
+        .read()
+        .backup(&scene.book.scratch("backup"), &mut |_| {})
+        .unwrap();
     ledger.close().unwrap();
     let restored = scene.book.scratch("restored");
-    Ledger::restore(&scene.book.scratch("backup"), &restored).unwrap();
+    Ledger::restore(&scene.book.scratch("backup"), &restored, &mut |_| {}).unwrap();
     let options = OpenOptions {
         clock: Arc::<Hand>::clone(&scene.hand),
         ..OpenOptions::default()
@@ -386,7 +389,7 @@ fn the_verifier_marks_the_tree_where_proofs_are_and_hands_on_the_receipts() {
     ledger.anchor_now(&scene.policy, None).unwrap();
     one_more(&ledger, "last");
     let export = scene.book.scratch("marked");
-    ledger.read().export(&export).unwrap();
+    ledger.read().export(&export, &mut |_| {}).unwrap();
     let scratch = scene.book.scratch("scratch");
     std::fs::create_dir(&scratch).unwrap();
     let mut options = paygod_verify::Options::new(scratch);

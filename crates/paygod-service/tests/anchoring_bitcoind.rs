@@ -161,7 +161,7 @@ fn real_bitcoind_anchors_one_at_a_time_and_receipts_what_is_deep() {
     ledger.wait_signed().unwrap();
     scene.book.verify_whole(&ledger);
     let backup = scene.book.scratch("backup");
-    ledger.read().backup(&backup).unwrap();
+    ledger.read().backup(&backup, &mut |_| {}).unwrap();
     assert!(backup.join("anchors/bitcoin/settled").exists());
 }
 

@@ -158,12 +158,12 @@ fn readers_come_and_go_under_load_and_their_copies_hold() {
         }
         let reader = opened(&book);
         let (backup, export) = (book.scratch("backup"), book.scratch("live-export"));
-        reader.backup(&backup).unwrap();
-        reader.export(&export).unwrap();
+        reader.backup(&backup, &mut |_| {}).unwrap();
+        reader.export(&export, &mut |_| {}).unwrap();
         drop(end);
         writer.join().unwrap();
         let restored = book.scratch("restored");
-        paygod_service::ledger::Ledger::restore(&backup, &restored).unwrap();
+        paygod_service::ledger::Ledger::restore(&backup, &restored, &mut |_| {}).unwrap();
         let restored = LedgerReader::open(&restored, &OpenOptions::default()).unwrap();
         assert_eq!(restored.size(), reader.size());
         let options = paygod_verify::Options::new(std::env::temp_dir());

@@ -138,5 +138,5 @@ fn exported(ledger: &Ledger, export: &Path) -> Result<(), Fault> {
             .remedy("drill on a smaller book, or without `--book` on one of its own"));
     }
     ledger.wait_signed()?;
-    Ok(ledger.read().export(export)?)
+    Ok(ledger.read().export(export, &mut |_| {})?)
 }

@@ -2,6 +2,7 @@
 
 use crate::output::Console;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use paygod_service::ledger::CopyProgress;
 use std::time::Duration;
 
 /// How often a spinner turns while nothing is reported.
@@ -23,6 +24,31 @@ pub(crate) fn entries(console: &Console, total: u64) -> ProgressBar {
         ProgressBar::new(total),
         "{spinner} {bar:28} {human_pos}/{human_len} entries  {per_sec}  {wide_msg}",
     )
+}
+
+/// A bar counting what a copy counts, entries or bytes, or one that is never drawn. Drawn as long as it is there.
+pub(crate) struct Copying(ProgressBar);
+
+impl Copying {
+    pub(crate) fn entries(console: &Console) -> Self {
+        Self(entries(console, 0))
+    }
+
+    pub(crate) fn bytes(console: &Console) -> Self {
+        let template = "{spinner} {bar:28} {bytes}/{total_bytes}  {bytes_per_sec}  {wide_msg}";
+        Self(bar(console, ProgressBar::new(0), template))
+    }
+
+    pub(crate) fn tell(&self, progress: CopyProgress) {
+        self.0.set_length(progress.total);
+        self.0.set_position(progress.done);
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 fn bar(console: &Console, bar: ProgressBar, template: &str) -> ProgressBar {

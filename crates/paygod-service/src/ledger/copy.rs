@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use paygod_store::Progress as CopyProgress;
+
 use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
 use super::fold::BookFold;
@@ -15,43 +17,44 @@ use super::reader::LedgerReader;
 
 impl LedgerReader {
     /// Copies the book to a new folder while it lives, keys and vault included: all that is durable now.
+    /// `tell` is given the bytes done, now and then.
     ///
     /// # Errors
     /// The folder is occupied or cannot be written, or something cannot be read.
-    pub fn backup(&self, to: &Path) -> Result<(), LedgerError> {
-        self.files.backup(to, false, &mut |_| {})?;
+    pub fn backup(&self, to: &Path, tell: &mut dyn FnMut(CopyProgress)) -> Result<(), LedgerError> {
+        self.files.backup(to, false, tell)?;
         Folder::of(&self.dir).copy(to)?;
         Ok(keys::copy(&self.dir, to)?)
     }
 
     /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
-    /// `paygod verify` needs. Covers what the last published checkpoint covers.
+    /// `paygod verify` needs. Covers what the last published checkpoint covers. `tell` is given the entries
+    /// done, now and then.
     ///
     /// # Errors
     /// The folder cannot be written, or something cannot be read.
-    pub fn export(&self, to: &Path) -> Result<(), LedgerError> {
-        let report = self.files.export(to, &mut |_| {})?;
+    pub fn export(&self, to: &Path, tell: &mut dyn FnMut(CopyProgress)) -> Result<(), LedgerError> {
+        let report = self.files.export(to, tell)?;
         Folder::of(&self.dir).export(to, report.size)?;
         Ok(())
     }
 }
 
 impl Ledger {
-    /// Makes a book out of a backup, checking every entry on the way.
+    /// Makes a book out of a backup, checking every entry on the way. `tell` is given the bytes copied, now and
+    /// then.
     ///
     /// # Errors
     /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
-    pub fn restore(from: &Path, to: &Path) -> Result<(), BookError> {
+    pub fn restore(
+        from: &Path,
+        to: &Path,
+        tell: &mut dyn FnMut(CopyProgress),
+    ) -> Result<(), BookError> {
         let store = store_options(from, &OpenOptions::default())?;
         let mut fold = BookFold::new(0);
         // Opened and closed again: that has read every record, folded every entry and compared the tree.
-        drop(paygod_store::restore(
-            from,
-            to,
-            &store,
-            &mut fold,
-            &mut |_| {},
-        )?);
+        drop(paygod_store::restore(from, to, &store, &mut fold, tell)?);
         Folder::of(from).copy(to)?;
         Ok(keys::copy(from, to)?)
     }

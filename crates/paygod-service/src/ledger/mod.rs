@@ -81,4 +81,4 @@ pub use witness::{Round, WitnessFault};
 
 // What the methods of a ledger speak of.
 pub use paygod_core::history::AsOf;
-pub use paygod_store::Opening;
+pub use paygod_store::{Opening, Progress as CopyProgress};

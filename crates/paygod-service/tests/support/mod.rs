@@ -48,7 +48,7 @@ impl TestBook {
     pub(crate) fn verify_whole(&self, ledger: &Ledger) {
         let export = self.scratch("export");
         ledger.wait_signed().unwrap();
-        ledger.read().export(&export).unwrap();
+        ledger.read().export(&export, &mut |_| {}).unwrap();
         let mut options = paygod_verify::Options::new(self.dir.path());
         options.genesis = Some(paygod_tlog::Hash::from_hex(&self.created.fingerprint).unwrap());
         let source = paygod_verify::Directory::new(&export);

@@ -6,6 +6,7 @@ use crate::cli::{Backup, Export, Global, Init, Restore};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
+use crate::progress::Copying;
 use paygod_core::ceremony::RootsText;
 use paygod_service::ledger::{BookOptions, Ledger, LedgerError};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
@@ -128,7 +129,9 @@ pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
 /// Writes the book as static files.
 pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -> Outcome {
     book::read_signed(global, |reader| {
-        reader.export(&options.to)?;
+        let bar = Copying::entries(console);
+        reader.export(&options.to, &mut |done| bar.tell(done))?;
+        drop(bar);
         let status = reader.status()?;
         let (files, bytes) = files::measure(&options.to).map_err(|error| {
             Fault::of(code::CLI_INPUT, &error).while_doing("cannot count files")
@@ -158,7 +161,9 @@ pub(crate) fn export(options: &Export, global: &Global, console: &mut Console) -
 /// Copies the live book.
 pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -> Outcome {
     book::read(global, |reader| {
-        reader.backup(&options.to)?;
+        let bar = Copying::bytes(console);
+        reader.backup(&options.to, &mut |done| bar.tell(done))?;
+        drop(bar);
         let entries = reader.size();
         let to = options.to.display().to_string();
         console.value(&json!({"folder": to, "entries": entries}))?;
@@ -174,7 +179,9 @@ pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -
 /// Makes a book out of a backup.
 pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console) -> Outcome {
     let folder = book::folder(global)?;
-    Ledger::restore(&options.from, folder)?;
+    let bar = Copying::bytes(console);
+    Ledger::restore(&options.from, folder, &mut |done| bar.tell(done))?;
+    drop(bar);
     book::with(global, |ledger| {
         let status = ledger.read().status()?;
         console.value(&json!({

@@ -6,7 +6,7 @@ use crate::cli::{Global, Verify};
 use crate::fault::{Answer, Fault, Outcome, faults_from};
 use crate::files;
 use crate::output::{Console, Tone};
-use crate::progress;
+use crate::progress::{self, Copying};
 use indicatif::ProgressBar;
 use paygod_anchor::witness::http;
 use paygod_core::ceremony::REVOCATION_HEADER;
@@ -56,9 +56,9 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
                 book: Some(book.clone()),
                 ..global.clone()
             };
-            exported(&global, scratch.path())?
+            exported(&global, scratch.path(), console)?
         }
-        None => exported(global, scratch.path())?,
+        None => exported(global, scratch.path(), console)?,
     };
     let kept = KeptFiles::read(&options.kept)?;
     let policy = options
@@ -168,9 +168,12 @@ fn threads() -> usize {
 }
 
 /// A live book is verified as others would see it: exported first.
-fn exported(global: &Global, scratch: &Path) -> Result<PathBuf, Fault> {
+fn exported(global: &Global, scratch: &Path, console: &Console) -> Result<PathBuf, Fault> {
     let to = scratch.join("export");
-    book::read_signed(global, |reader| Ok(reader.export(&to)?))?;
+    let bar = Copying::entries(console);
+    book::read_signed(global, |reader| {
+        Ok(reader.export(&to, &mut |done| bar.tell(done))?)
+    })?;
     Ok(to)
 }
 

@@ -101,7 +101,7 @@ pub(super) fn export(
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
     ledger.wait_signed()?;
-    ledger.read().export(&places.export)?;
+    ledger.read().export(&places.export, &mut |_| {})?;
     let (count, bytes) = files::measure(&places.export)
         .map_err(|error| Fault::of(code::CLI_INPUT, &error).while_doing("cannot count files"))?;
     let log = places.export.join(KEPT_CHECKPOINTS);

@@ -495,7 +495,7 @@ fn opened(stage: &Stage<'_>, book: &Path, asked: Asked) -> Acted {
     let to = stage.path("export");
     let exported = known(stage, &ledger, asked).and_then(|()| {
         ledger.wait_signed()?;
-        Ok(ledger.read().export(&to)?)
+        Ok(ledger.read().export(&to, &mut |_| {})?)
     });
     let closed = ledger.close();
     if let Err(fault) = exported {
