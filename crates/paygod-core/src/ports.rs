@@ -4,6 +4,7 @@
 //! sequencer passes the time in.
 
 use core::fmt;
+use core::time::Duration;
 use std::error::Error;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -44,6 +45,9 @@ pub struct WindowLookup {
     pub token: WindowToken,
     /// The earliest time that counts.
     pub since: Timestamp,
+    /// How long before the entry being made that is. With token and measure it says which window is asked about,
+    /// whenever it is.
+    pub span: Duration,
     /// What is read beside the count.
     pub measure: Measure,
 }

@@ -94,6 +94,12 @@ fn check(book: &Book, lives: &[Life], since: u64) {
             .filter(|(seq, life)| *seq >= since && life.tokens.contains(&token))
             .map(|(seq, _)| seq)
             .collect();
+        for most in [1, 3, usize::MAX] {
+            let key = finder.keys().token(&[token; 16]);
+            let oldest = finder.oldest(key, Seq(since), most).unwrap();
+            let wanted = expected.iter().copied().map(Seq).take(most);
+            assert!(oldest.iter().copied().eq(wanted), "token {token}, {most}");
+        }
         expected.reverse();
         assert_eq!(hits, expected, "token {token} since {since}");
     }
@@ -145,5 +151,46 @@ proptest! {
         check(&book, &lives, since);
         drop(book);
         check(&Book::open(path, &options, &mut Known(&lives)).unwrap(), &lives, since);
+    }
+}
+
+/// A key on many pages of a run, between others.
+#[test]
+fn finds_the_oldest_of_many() {
+    let options = Options {
+        disk: Arc::new(FaultDisk::new()),
+        kek: Some(Arc::new(FileKek::from_bytes(&[1; 32]))),
+        background: false,
+        ..Options::default()
+    };
+    let life = |seq: u64| Life {
+        tokens: if seq.is_multiple_of(3) {
+            vec![1, 2, 2]
+        } else {
+            vec![1]
+        },
+        touches: Vec::new(),
+    };
+    let lives: Vec<Life> = (0..6_000).map(life).collect();
+    let path = Path::new("/book");
+    let mut book = Book::create(path, &options).unwrap();
+    for (seq, life) in (0_u64..).zip(&lives) {
+        add(&mut book, seq, life);
+        if seq == 4_000 {
+            book.index.seal().unwrap();
+            book.index.finder().wait_sealed(Seq(4_001)).unwrap();
+        }
+    }
+    let finder = book.index.finder();
+    assert_eq!(finder.stats().runs, 1);
+    for (token, step) in [(1, 1), (2, 3)] {
+        let key = finder.keys().token(&[token; 16]);
+        for from in [0, 1, 339, 341, 1_500, 3_999, 4_000, 4_001, 5_990, 7_000] {
+            for most in [1, 64, 5_000] {
+                let wanted = (from..6_000_u64).filter(|seq| seq.is_multiple_of(step));
+                let wanted: Vec<Seq> = wanted.take(most).map(Seq).collect();
+                assert_eq!(finder.oldest(key, Seq(from), most).unwrap(), wanted);
+            }
+        }
     }
 }

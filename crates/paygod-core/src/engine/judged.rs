@@ -263,6 +263,7 @@ fn ask<J: Judge, H: History + ?Sized>(
                 context.history.window(WindowLookup {
                     token,
                     since,
+                    span: window.window,
                     measure,
                 })?
             } else {

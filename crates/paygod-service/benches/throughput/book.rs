@@ -30,9 +30,12 @@ pub(crate) fn create_with(
     Ledger::create_with(path, &book, opening()).expect("a new book");
     let ledger = Ledger::open(path, opening()).expect("the book opens");
     let list = ledger.import_list(&ofac()).expect("the list is stored");
-    let packs = PACKS
-        .map(|name| repository().join("packs/core").join(name))
-        .to_vec();
+    let mut names = PACKS.to_vec();
+    if options.popular {
+        names.push("velocity-guard");
+    }
+    let folder = repository().join("packs/core");
+    let packs = names.iter().map(|name| folder.join(name)).collect();
     let order = ActivationOrder {
         id: None,
         by: None,

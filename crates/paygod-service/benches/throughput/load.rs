@@ -48,7 +48,7 @@ pub(crate) fn saturate(
     transfers: u64,
     series: &str,
 ) -> Done {
-    let mut workload = Workload::new(options.accounts, series, json);
+    let mut workload = Workload::new(options, series, json);
     let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits");
     let (groups, mut refused) = (ledger.groups(), 0);
     let before = processor_us();
@@ -99,7 +99,7 @@ pub(crate) fn saturate(
 /// latency counts from when it was due.
 pub(crate) fn open_loop(ledger: &Ledger, options: &Options, per_s: u64, length: Duration) -> Done {
     const TICK: Duration = Duration::from_millis(1);
-    let mut workload = Workload::new(options.accounts, "steady", false);
+    let mut workload = Workload::new(options, "steady", false);
     let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits");
     let (groups, mut refused) = (ledger.groups(), 0);
     let before = processor_us();

@@ -70,6 +70,9 @@ fn main() {
     if options.wants("signing") {
         signing(dir.path(), &options, &mut report);
     }
+    if options.wants("windows") {
+        windows(dir.path(), &options, &mut report);
+    }
     report.print();
 }
 
@@ -162,6 +165,30 @@ fn signing(dir: &Path, options: &Options, report: &mut Report) {
         }
     }
 }
+
+/// With `velocity-guard` besides, whose windows count what each account and each creditor was paid within an hour and
+/// a day, while one creditor is paid by every tenth.
+fn windows(dir: &Path, options: &Options, report: &mut Report) {
+    let options = Options {
+        popular: true,
+        ..options.clone()
+    };
+    let path = dir.join("windows");
+    let ledger = book::create(&path, &options);
+    let mut before = 0;
+    for part in 0..WINDOWS_PARTS {
+        let transfers = options.probe / WINDOWS_PARTS;
+        let series = format!("windows{part}");
+        let done = load::saturate(&ledger, &options, false, transfers, &series);
+        report.windows(before, &done);
+        before += transfers / 10;
+    }
+    ledger.close().expect("the ledger closes");
+    std::fs::remove_dir_all(&path).expect("the book is removed");
+}
+
+/// In how many parts the windows fill, one figure each.
+const WINDOWS_PARTS: u64 = 4;
 
 /// So many in this time, a second.
 pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {

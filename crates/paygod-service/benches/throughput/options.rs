@@ -12,7 +12,7 @@ cargo bench -p paygod-service -- [options]
   --probe N          transfers of that run                    (500000)
   --half-load N      requests a second of the latency run     (75000)
   --latency-s N      seconds of the latency run               (10)
-  --only A,B         of: throughput, latency, history, signing, postgres
+  --only A,B         of: throughput, latency, history, signing, windows, postgres
   --from A,B         of: typed, json
   --dir DIR          where the books are                      (the system's temporary folder)
   --json             print JSON
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) from: Vec<String>,
     pub(crate) dir: PathBuf,
     pub(crate) json: bool,
+    /// Whether every tenth payment goes to one creditor.
+    pub(crate) popular: bool,
     /// Set in the child that opens and serves a book for its memory to be measured.
     pub(crate) serve: Option<PathBuf>,
 }
@@ -51,6 +53,7 @@ impl Options {
             from: vec!["typed".to_owned(), "json".to_owned()],
             dir: std::env::temp_dir(),
             json: false,
+            popular: false,
             serve: None,
         };
         let mut arguments = std::env::args().skip(1);

@@ -89,6 +89,14 @@ impl Report {
         }));
     }
 
+    pub(crate) fn windows(&mut self, before: u64, done: &Done) {
+        self.row(json!({
+            "measure": "windows", "paid_before": before, "transfers": done.transfers,
+            "transfers_per_s": done.per_s.round(), "processor_ns_all": done.processor_ns_all(),
+            "submission_ms_p99": millis(done, 0.99), "not_allowed": done.refused,
+        }));
+    }
+
     pub(crate) fn latency(&mut self, done: &Done, machine: Stalls) {
         self.row(json!({
             "measure": "latency", "transfers_per_s": done.per_s.round(), "transfers": done.transfers,

@@ -1,5 +1,6 @@
 //! The payments that are submitted: invented people paying each other, the same for the same series.
 
+use crate::options::Options;
 use paygod_core::command::TransferRequest;
 use paygod_core::{Command, Party, PaymentDetails, Request, Transfer};
 use paygod_types::{AccountId, ActorId, Amount, Currency, RequestId};
@@ -73,6 +74,9 @@ struct Draw {
     reference: String,
 }
 
+/// The account of a creditor whom many pay.
+const POPULAR: &str = "CH5600000000000000001";
+
 const REMITTANCE: &str = "Consulting services, second quarter";
 
 /// Digits of the number in an id, and of an amount: the same for every request.
@@ -82,7 +86,7 @@ const AMOUNT_DIGITS: usize = 6;
 impl Workload {
     /// Payments whose ids begin with `series`. Each series pays creditors of its own, else the second
     /// in a book would repeat amounts and texts of the first.
-    pub(crate) fn new(accounts: usize, series: &str, json: bool) -> Self {
+    pub(crate) fn new(options: &Options, series: &str, json: bool) -> Self {
         let mut random = Random(series.bytes().fold(0x9e37_79b9_7f4a_7c15, |seed, byte| {
             (seed ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         }));
@@ -93,7 +97,10 @@ impl Workload {
             next: 0,
         };
         for number in 0..TEMPLATES {
-            let draw = random.payment(accounts, &workload.series, number);
+            let mut draw = random.payment(options.accounts, &workload.series, number);
+            if options.popular && number % 10 == 0 {
+                draw.account = POPULAR.to_owned();
+            }
             if json {
                 workload.json.push(document(&draw, &workload.series));
             } else {

@@ -7,17 +7,18 @@ use paygod_core::entry::{Decision, Entry};
 use paygod_core::history::AsOf;
 use paygod_core::{
     AccountFact, Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict,
-    WindowFact, WindowLookup, Workspace,
+    WindowFact, WindowLookup, WindowToken, Workspace,
 };
-use paygod_policy::{Reason, Scratch, WindowTally};
-use paygod_types::{AccountId, RequestId, Seq};
+use paygod_policy::{Reason, Scratch};
+use paygod_types::{AccountId, RequestId, Seq, Timestamp};
 
 use super::error::LedgerError;
-use super::history::{count, policy_key};
+use super::history::policy_key;
 use super::outcome::SubmitError;
 use super::read::SealedEntry;
 use super::reader::LedgerReader;
 use super::rulesets;
+use super::windows::{self, Counted};
 
 /// A verdict, explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,19 +220,26 @@ impl History for PastBefore<'_> {
     }
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
+        windows::count(&query, self)
+    }
+}
+
+impl windows::Sealed for PastBefore<'_> {
+    fn newest(&self, token: WindowToken) -> impl Iterator<Item = Result<Seq, HistoryError>> {
         let finder = &self.book.finder;
-        let mut tally = WindowTally::new(query.measure);
-        for seq in finder.hits(finder.keys().token(&query.token.0), Seq(0)) {
-            let seq = seq.map_err(HistoryError::new)?;
-            if seq >= self.before {
-                continue;
-            }
-            let entry = self.book.entry(seq).map_err(HistoryError::new)?.entry;
-            if entry.time < query.since {
-                break;
-            }
-            count(&entry, &query, &mut tally)?;
-        }
-        Ok(tally.fact())
+        let hits = finder.hits(finder.keys().token(&token.0), Seq(0));
+        hits.skip_while(|hit| matches!(hit, Ok(seq) if *seq >= self.before))
+            .map(|hit| hit.map_err(HistoryError::new))
+    }
+
+    fn read(
+        &self,
+        seq: Seq,
+        token: WindowToken,
+        out: &mut Vec<Counted>,
+    ) -> Result<Timestamp, HistoryError> {
+        let entry = self.book.entry(seq).map_err(HistoryError::new)?.entry;
+        windows::counted(&entry, token, out);
+        Ok(entry.time)
     }
 }

@@ -5,21 +5,23 @@
 //!
 //! A hit of the index is a hint. What answers is an entry that was read and decoded.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use paygod_core::{
     Action, CommitmentKey, Effects, Entry, History, HistoryError, Prepared, SealedRequest, Verdict,
-    WindowFact, WindowLookup,
+    WindowFact, WindowLookup, WindowToken,
 };
-use paygod_policy::WindowTally;
 use paygod_store::{
     DerivedError, EntryBuf, Finder, Group, IndexWriter, KeyMaker, Placer, Reader, Vault,
     VaultError, VaultRef,
 };
-use paygod_types::{Amount, Digest, RequestId, Seq, Timestamp};
+use paygod_types::{Digest, RequestId, Seq, Timestamp};
 
 use super::outcome::SubmitError;
+use super::prepare::BookParts;
+use super::windows::{self, Counted, Windows};
 
 /// History and its index, as the sequencer holds them.
 pub(super) struct Past {
@@ -31,6 +33,8 @@ pub(super) struct Past {
     keys: Vec<u64>,
     /// Of entries that may not be durable yet, in order.
     fresh_keys: VecDeque<(Seq, CommitmentKey)>,
+    /// Taken out while it is asked.
+    windows: Cell<Option<Windows>>,
 }
 
 /// What a sealed entry came to.
@@ -41,17 +45,18 @@ pub(super) struct Sealed {
 }
 
 impl Past {
-    pub(super) fn new(index: IndexWriter, reader: Reader, vault: Vault) -> Self {
+    pub(super) fn new(index: IndexWriter, book: &BookParts) -> Self {
         let finder = index.finder();
         let maker = finder.keys();
         Self {
             index,
             finder,
-            reader,
-            vault,
+            reader: book.reader.clone(),
+            vault: book.vault.clone(),
             maker,
             keys: Vec::new(),
             fresh_keys: VecDeque::new(),
+            windows: Cell::new(Some(Windows::new(maker, book.kept.clone()))),
         }
     }
 
@@ -83,8 +88,11 @@ impl Past {
         }
     }
 
-    /// Takes in the keys of an entry that was just made.
+    /// Takes in an entry that was just made.
     pub(super) fn note(&mut self, effects: &Effects) -> Result<(), DerivedError> {
+        if let Some(windows) = self.windows.get_mut() {
+            windows.note(effects);
+        }
         keys_of(self.maker, effects, &mut self.keys);
         self.index.apply(effects.seq, &self.keys)
     }
@@ -106,12 +114,21 @@ pub(super) fn keys_to_look_for<P>(maker: KeyMaker, prepared: &Prepared<P>, keys:
     keys.extend(windows.map(|window| maker.token(&window.token.0)));
 }
 
-/// Most entries read ahead for a key, the newest: older ones were read for the request before, as a rule.
+/// Most entries read ahead for a key, the newest: a window with more in it is kept, as a rule.
 const AHEAD_MAX: usize = 32;
 
 /// Reads what a turn will read of durable entries, so that the system has them in its cache: they were written past it.
-/// What cannot be read the turn will meet again.
-pub(super) fn read_ahead(finder: &Finder, reader: &Reader, keys: &[u64], buf: &mut EntryBuf) {
+/// What cannot be read the turn will meet again. Of the keys it leaves those that it looked for, each once.
+pub(super) fn read_ahead(book: &BookParts, keys: &mut Vec<u64>, buf: &mut EntryBuf) {
+    let BookParts {
+        finder,
+        reader,
+        kept,
+        ..
+    } = book;
+    keys.retain(|key| finder.may_contain(*key) && !kept.has(*key));
+    keys.sort_unstable();
+    keys.dedup();
     let durable = reader.size();
     let hits = keys
         .iter()
@@ -216,42 +233,40 @@ impl History for OpenPast<'_> {
     }
 
     fn window(&self, query: WindowLookup) -> Result<WindowFact, HistoryError> {
-        let key = self.past.maker.token(&query.token.0);
-        let mut tally = WindowTally::new(query.measure);
-        for seq in self.past.finder.hits(key, Seq(0)) {
-            let seq = seq.map_err(HistoryError::new)?;
-            let (entry, _) = self.decode(seq)?;
-            if entry.time < query.since {
-                break;
-            }
-            count(&entry, &query, &mut tally)?;
-        }
-        Ok(tally.fact())
+        let Some(mut windows) = self.past.windows.take() else {
+            return windows::count(&query, self);
+        };
+        let fact = windows.fact(&query, self);
+        self.past.windows.set(Some(windows));
+        fact
     }
 }
 
-/// Adds what an entry counts in a window: nothing, if another window's token shares its key.
-pub(super) fn count(
-    entry: &Entry,
-    query: &WindowLookup,
-    tally: &mut WindowTally,
-) -> Result<(), HistoryError> {
-    let postings = entry.body.postings();
-    for window in entry
-        .body
-        .windows()
-        .iter()
-        .filter(|window| window.token == query.token)
-    {
-        // A transfer makes a debit and a credit, in the order of the request.
-        let place = usize::try_from(window.transfer)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(2);
-        let amount = postings
-            .get(place)
-            .map_or(Amount::ZERO, |posting| posting.money.amount);
-        let added = tally.add(entry.seq, amount, window.value);
-        added.map_err(HistoryError::new)?;
+impl windows::Sealed for OpenPast<'_> {
+    fn newest(&self, token: WindowToken) -> impl Iterator<Item = Result<Seq, HistoryError>> {
+        let hits = self
+            .past
+            .finder
+            .hits(self.past.maker.token(&token.0), Seq(0));
+        hits.map(|hit| hit.map_err(HistoryError::new))
     }
-    Ok(())
+
+    fn read(
+        &self,
+        seq: Seq,
+        token: WindowToken,
+        out: &mut Vec<Counted>,
+    ) -> Result<Timestamp, HistoryError> {
+        let (entry, _) = self.decode(seq)?;
+        windows::counted(&entry, token, out);
+        Ok(entry.time)
+    }
+}
+
+impl windows::Growing for OpenPast<'_> {
+    fn oldest(&self, token: WindowToken, from: Seq, most: usize) -> Result<Vec<Seq>, HistoryError> {
+        let key = self.past.maker.token(&token.0);
+        let oldest = self.past.finder.oldest(key, from, most);
+        oldest.map_err(HistoryError::new)
+    }
 }

@@ -49,6 +49,7 @@ mod shared;
 mod snapshots;
 mod stages;
 mod ticket;
+mod windows;
 mod witness;
 mod work;
 

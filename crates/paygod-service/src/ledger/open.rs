@@ -27,6 +27,7 @@ use super::history::Past;
 use super::integrate::Integrator;
 use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile, Signers};
 use super::outcome::{Answer, Submission, SubmitError};
+use super::prepare::BookParts;
 use super::publish::{Due, Key, Leaving, Outbox, Publisher};
 use super::reader::{Begun, LedgerReader, Source, genesis, open_folded};
 use super::rotate::Rotator;
@@ -37,6 +38,7 @@ use super::shared::Shared;
 use super::snapshots::Snapshots;
 use super::stages::{self, Stages};
 use super::ticket::{Share, Ticket};
+use super::windows::KeptTokens;
 use super::witness::Witnesser;
 
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
@@ -226,7 +228,14 @@ impl Ledger {
         };
         let (to_integrate, groups) = mpsc::sync_channel(GROUPS_TO_INTEGRATE_MAX);
         let snapshots = Snapshots::new(options.snapshot_every, book.opening.from_snapshot);
-        let past = Past::new(book.index, book.reader.clone(), book.vault.clone());
+        let parts = BookParts {
+            vault: book.vault.clone(),
+            blobs: book.blobs,
+            finder: book.index.finder(),
+            reader: book.reader.clone(),
+            kept: KeptTokens::default(),
+        };
+        let past = Past::new(book.index, &parts);
         let sequencer = Sequencer::new(fold.state, ruleset, past, snapshots, Arc::clone(&shared));
         let committer = Committer {
             writer: book.writer,
@@ -309,7 +318,7 @@ impl Ledger {
                 }
                 None => Ok(()),
             })
-            .and_then(|()| ledger.start(options.workers, sequencer, committer, integrator));
+            .and_then(|()| ledger.start(options.workers, &parts, sequencer, committer, integrator));
         match started {
             Ok(()) => Ok(ledger),
             Err(source) => {
@@ -322,6 +331,7 @@ impl Ledger {
     fn start(
         &mut self,
         workers: usize,
+        parts: &BookParts,
         sequencer: Sequencer,
         committer: Committer,
         integrator: Integrator,
@@ -331,12 +341,10 @@ impl Ledger {
         let turns = Arc::new(Turns::new(sequencer, workers));
         for number in 0..workers {
             let (own, turns) = (Arc::clone(&shared), Arc::clone(&turns));
-            let (vault, blobs) = (self.read.vault.clone(), self.read.blobs.clone());
-            let (finder, reader) = (self.read.finder.clone(), self.read.reader.clone());
+            let parts = parts.clone();
             let name = format!("work-{number}");
-            self.stages.start(&name, &shared, move || {
-                stages::worker(&own, &turns, &vault, &blobs, &finder, &reader)
-            })?;
+            self.stages
+                .start(&name, &shared, move || stages::worker(&own, &turns, &parts))?;
         }
         self.stages
             .start("integrate", &shared, move || integrator.run())?;

@@ -16,6 +16,7 @@ use super::intake::Part;
 use super::outcome::{Submission, SubmitError};
 use super::rulesets;
 use super::ticket::Share;
+use super::windows::KeptTokens;
 
 /// Longest document looked at, in bytes: room for white space and escapes around the longest request.
 const DOCUMENT_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
@@ -79,10 +80,17 @@ impl Chunk {
 pub(super) struct Tools<'a> {
     pub(super) ruleset: &'a Ruleset,
     pub(super) window_key: &'a WindowKey,
-    pub(super) vault: &'a Vault,
-    pub(super) blobs: &'a Blobs,
-    pub(super) finder: &'a Finder,
-    pub(super) reader: &'a Reader,
+    pub(super) book: &'a BookParts,
+}
+
+/// The parts of a book that every worker has.
+#[derive(Clone)]
+pub(super) struct BookParts {
+    pub(super) vault: Vault,
+    pub(super) blobs: Blobs,
+    pub(super) finder: Finder,
+    pub(super) reader: Reader,
+    pub(super) kept: KeptTokens,
 }
 
 /// Prepares a chunk, empty by now, under the policy in force when it begins.
@@ -94,13 +102,14 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         keys,
         entry,
     } = chunk;
+    let book = tools.book;
     let mut preparer = Preparer::new(tools.ruleset, tools.window_key, space);
     for part in parts.drain(..) {
         callers.push((part.share, part.requests.len()));
         let requests = part.requests.into_iter();
-        items.extend(requests.map(|request| one(&mut preparer, tools.blobs, request)));
+        items.extend(requests.map(|request| one(&mut preparer, &book.blobs, request)));
     }
-    if let Err(error) = encrypt(items, tools.vault) {
+    if let Err(error) = encrypt(items, &book.vault) {
         let error = Arc::new(error);
         for item in items.iter_mut().filter(|item| item.is_personal()) {
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
@@ -109,10 +118,10 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
     // What the turn will look up is fetched before it comes: others wait for it.
     keys.clear();
     for prepared in items.iter().filter_map(Item::prepared) {
-        keys_to_look_for(tools.finder.keys(), prepared, keys);
+        keys_to_look_for(book.finder.keys(), prepared, keys);
     }
-    std::hint::black_box(tools.finder.warm(keys));
-    read_ahead(tools.finder, tools.reader, keys, entry);
+    std::hint::black_box(book.finder.warm(keys));
+    read_ahead(book, keys, entry);
 }
 
 fn one(preparer: &mut Preparer<'_, Ruleset>, blobs: &Blobs, request: Submission) -> Item {

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use paygod_store::{Blobs, Finder, Reader, Vault};
-
 use super::intake::Job;
-use super::prepare::{self, Chunk, Tools};
+use super::prepare::{self, BookParts, Chunk, Tools};
 use super::sequence::{Task, Turns};
 use super::shared::Shared;
 
@@ -57,23 +55,13 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A worker: prepares beside the others, and works on the state when it is its turn, until the ledger closes or is
 /// poisoned. While it waits for its turn it prepares what it will sequence in the one after.
-pub(super) fn worker(
-    shared: &Shared,
-    turns: &Turns,
-    vault: &Vault,
-    blobs: &Blobs,
-    finder: &Finder,
-    reader: &Reader,
-) {
+pub(super) fn worker(shared: &Shared, turns: &Turns, book: &BookParts) {
     let prepare = |parts: &mut Vec<_>, chunk: &mut Chunk| {
         let ruleset = shared.ruleset();
         let tools = Tools {
             ruleset: &ruleset,
             window_key: &shared.window_key,
-            vault,
-            blobs,
-            finder,
-            reader,
+            book,
         };
         prepare::prepare(parts, &tools, chunk);
     };

@@ -159,6 +159,20 @@ impl Memtable {
         ))
     }
 
+    /// Appends the seqs of a key from `from` on to `out`, oldest first.
+    pub(crate) fn seqs_from(&self, hash: u64, from: u64, out: &mut Vec<u64>) {
+        let before = out.len();
+        let mut place = self.head(hash);
+        while let Some((seq, next)) = self.follow(place) {
+            if seq < from {
+                break;
+            }
+            out.push(seq);
+            place = next;
+        }
+        out.get_mut(before..).unwrap_or(&mut []).reverse();
+    }
+
     /// All keys of the entries before the end, in the order of a run.
     pub(crate) fn sorted(&self) -> Vec<Key> {
         let end = self.end_seq();

@@ -436,6 +436,35 @@ impl Finder {
         }
     }
 
+    /// The oldest entries from `from` on that may hold a key, at most `most` of them, oldest first, each once. The
+    /// caller confirms each by reading it.
+    ///
+    /// # Errors
+    /// A run cannot be read.
+    pub fn oldest(&self, key: u64, from: Seq, most: usize) -> Result<Vec<Seq>, DerivedError> {
+        let mut seqs = Vec::new();
+        if !self.may_contain(key) {
+            return Ok(Vec::new());
+        }
+        let from = from.get();
+        let view = self.shared.view();
+        for run in view.runs.iter().filter(|run| run.extent.seqs.end > from) {
+            run.seqs_from(key, from, most, &mut seqs)?;
+            if seqs.len() >= most {
+                break;
+            }
+        }
+        for table in view.frozen.iter().chain([&view.active]) {
+            if seqs.len() >= most {
+                break;
+            }
+            table.seqs_from(key, from, &mut seqs);
+            seqs.dedup();
+        }
+        seqs.truncate(most);
+        Ok(seqs.into_iter().map(Seq).collect())
+    }
+
     /// The newest entry from `since` on that may hold a key.
     ///
     /// # Errors

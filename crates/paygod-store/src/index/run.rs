@@ -112,20 +112,74 @@ impl Run {
         out: &mut Vec<u64>,
     ) -> Result<bool, DerivedError> {
         let mut bytes = [0_u8; PAGE_BYTES];
-        let offset = page_offset(page);
-        self.file.read_exact_at(&mut bytes, offset)?;
-        if !is_whole(&bytes) {
-            return Err(self.corrupt(offset));
-        }
-        let (_, body) = bytes.split_at(4);
-        let (keys, _) = body.as_chunks::<KEY_BYTES>();
-        let keys = keys.get(..self.keys_in(page)).unwrap_or(&[]);
+        let keys = self.keys(page, &mut bytes)?;
         let from = keys.partition_point(|key| decode_hash(key) < hash);
         let hits = keys.get(from..).unwrap_or(&[]);
         for key in hits.iter().take_while(|key| decode_hash(key) == hash) {
             out.push(self.extent.seqs.start.saturating_add(decode_delta(key)));
         }
         Ok(from == 0)
+    }
+
+    /// Appends the seqs of a hash from `from` on to `out`, oldest first, until it holds `most`.
+    pub(crate) fn seqs_from(
+        &self,
+        hash: u64,
+        from: u64,
+        most: usize,
+        out: &mut Vec<u64>,
+    ) -> Result<(), DerivedError> {
+        let Some(last) = self.last_page_of(hash) else {
+            return Ok(());
+        };
+        let sought = Key { hash, seq: from };
+        let key_of = |key: &[u8; KEY_BYTES]| Key {
+            hash: decode_hash(key),
+            seq: self.extent.seqs.start.saturating_add(decode_delta(key)),
+        };
+        let mut bytes = [0_u8; PAGE_BYTES];
+        // The first page whose last key is not before the one sought.
+        let before = self.fences.partition_point(|fence| *fence < hash);
+        let (mut low, mut high) = (to_u64(before.saturating_sub(1)), last);
+        while low < high {
+            let middle = low.midpoint(high);
+            let end = self.keys(middle, &mut bytes)?.last().map(key_of);
+            if end.is_some_and(|end| end < sought) {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        for page in low..=last {
+            let keys = self.keys(page, &mut bytes)?;
+            let first = keys.partition_point(|key| key_of(key) < sought);
+            for key in keys.get(first..).unwrap_or(&[]).iter().map(key_of) {
+                if key.hash != hash || out.len() >= most {
+                    return Ok(());
+                }
+                // An entry that holds a key twice is one hit.
+                if out.last() != Some(&key.seq) {
+                    out.push(key.seq);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a page.
+    fn keys<'a>(
+        &self,
+        page: u64,
+        bytes: &'a mut [u8; PAGE_BYTES],
+    ) -> Result<&'a [[u8; KEY_BYTES]], DerivedError> {
+        let offset = page_offset(page);
+        self.file.read_exact_at(bytes, offset)?;
+        if !is_whole(bytes) {
+            return Err(self.corrupt(offset));
+        }
+        let (_, body) = bytes.split_at(4);
+        let (keys, _) = body.as_chunks::<KEY_BYTES>();
+        Ok(keys.get(..self.keys_in(page)).unwrap_or(&[]))
     }
 
     fn corrupt(&self, offset: u64) -> DerivedError {

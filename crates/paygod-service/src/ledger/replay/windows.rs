@@ -129,6 +129,7 @@ mod tests {
         let query = WindowLookup {
             token: WindowToken([7; 16]),
             since: at(since),
+            span: LONGEST,
             measure,
         };
         windows.fact(query).unwrap()
