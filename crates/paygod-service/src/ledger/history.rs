@@ -114,7 +114,7 @@ pub(super) fn keys_to_look_for<P>(maker: KeyMaker, prepared: &Prepared<P>, keys:
     keys.extend(windows.map(|window| maker.token(&window.token.0)));
 }
 
-/// Most entries read ahead for a key, the newest: a window with more in it is kept, as a rule.
+/// Most entries read ahead for a key, the newest.
 const AHEAD_MAX: usize = 32;
 
 /// Reads what a turn will read of durable entries, so that the system has them in its cache: they were written past it.

@@ -1,7 +1,7 @@
-//! Windows that have much in them, kept up to date entry by entry.
+//! Windows that were asked about, kept up to date entry by entry.
 //!
 //! Counting a window reads every entry in it. Of a creditor whom thousands pay that is thousands of entries for each
-//! payment, in a turn that everybody waits for. So a window in which much was counted is kept: what is sealed is added
+//! payment, in a turn that everybody waits for. So a window that has something in it is kept: what is sealed is added
 //! to it, and what has fallen out of it by the next question is read once more and taken off. A question then costs
 //! what fell out since the one before, however much is in the window.
 //!
@@ -18,10 +18,7 @@ use paygod_policy::{Measure, SumTooLarge};
 use paygod_store::KeyMaker;
 use paygod_types::{Amount, Seq, Timestamp};
 
-/// A window is kept if so many transfers were counted in it.
-const KEPT_FROM: u64 = 4;
-
-/// Most windows kept, and most different values in all of them.
+/// Most windows kept, some 300 bytes each, and most different values in all of them.
 const KEPT_MAX: usize = 1 << 17;
 const VALUES_MAX: usize = 1 << 19;
 
@@ -145,7 +142,7 @@ impl Windows {
         }
         let window = Kept::count(query, sealed)?;
         let fact = window.fact();
-        if window.count >= KEPT_FROM && !window.is_too_much {
+        if window.count > 0 && !window.is_too_much {
             self.keep(query, window);
         }
         Ok(fact)
@@ -567,7 +564,7 @@ mod tests {
         let all = u64::try_from(KEPT_MAX).unwrap() + 10;
         for number in 0..all {
             let mut window = Kept::count(&query(number), &Memory::default()).unwrap();
-            window.count = KEPT_FROM;
+            window.count = 1;
             windows.questions += 1;
             windows.keep(&query(number), window);
         }
