@@ -55,6 +55,9 @@ const FOLDERS: [&str; 7] = [
     "blobs",
 ];
 
+/// How often a book is looked at anew for reading while its writer moves on.
+const LOOKS_MAX: u32 = 4;
+
 /// How a book is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -277,15 +280,25 @@ impl Book {
     ) -> Result<ReadBook, OpenError> {
         let dir = Dir::new(Arc::clone(&options.disk), path.to_path_buf());
         let identity = read_identity(&dir)?;
-        // Before the segments: what is published later may cover more than is seen here.
-        let published = Published::read(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
-        let found = recover(&dir.dir("segments"), identity.book, false)?;
-        let reader = Reader {
-            segments: Arc::clone(&found.segments),
+        let mut looks = LOOKS_MAX;
+        let (published, found, reader, mut derived, from_snapshot) = loop {
+            looks = looks.saturating_sub(1);
+            // Before the segments: what is published later may cover more than is seen here.
+            let published =
+                Published::read(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
+            let found = recover(&dir.dir("segments"), identity.book, false)?;
+            let reader = Reader {
+                segments: Arc::clone(&found.segments),
+            };
+            let mut derived = Derived::open(&dir, &identity, &reader, false, options)?;
+            let from_snapshot = derived.restore(fold)?;
+            // The writer has made snapshots since, and removed the one that would have served.
+            if from_snapshot == 0 && looks > 0 && derived.has_newer_snapshot()? {
+                continue;
+            }
+            break (published, found, reader, derived, from_snapshot);
         };
         let size = reader.size();
-        let mut derived = Derived::open(&dir, &identity, &reader, false, options)?;
-        let from_snapshot = derived.restore(fold)?;
         derived.replay(&reader, Seq(from_snapshot), fold)?;
         if let Some(last) = &published.last {
             check_checkpoint(last.head(), &derived.tree, size)?;

@@ -139,6 +139,10 @@ impl Published {
             };
         };
         let (unshown, log_bytes) = unshown(&log, shown.as_ref())?;
+        if unshown.is_some() {
+            // It may have been written a moment ago, and not be on the disk yet.
+            log.sync_read()?;
+        }
         Ok(Self {
             witnessed,
             last: unshown.or(shown),

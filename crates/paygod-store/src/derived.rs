@@ -164,6 +164,12 @@ impl Derived {
         Ok(0)
     }
 
+    /// Whether there is a snapshot of more entries than the book had when it was looked at.
+    pub(crate) fn has_newer_snapshot(&self) -> Result<bool, OpenError> {
+        let snapshots = self.snapshots.list().map_err(derived_fault)?;
+        Ok(snapshots.iter().any(|next| next.get() > self.size))
+    }
+
     /// Folds the entries from `from` on and adds what each derived file lacks.
     pub(crate) fn replay(
         &mut self,

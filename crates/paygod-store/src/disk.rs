@@ -484,6 +484,23 @@ impl OpenFile {
             .map_err(|source| fault(Action::Flush, &self.path, source))
     }
 
+    /// Flushes what another process may have written. A file system that nobody can write to may not know how,
+    /// and has nothing to flush.
+    pub(crate) fn sync_read(&self) -> Result<(), IoFault> {
+        use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem, Unsupported};
+        match self.sync() {
+            Err(fault)
+                if matches!(
+                    fault.source.kind(),
+                    InvalidInput | ReadOnlyFilesystem | Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
+    }
+
     pub(crate) fn set_len(&self, len: u64) -> Result<(), IoFault> {
         self.file
             .set_len(len)

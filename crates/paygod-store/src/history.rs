@@ -234,7 +234,7 @@ impl HistoryWriter {
             write,
             background,
         } = *options;
-        let runs = tiers::load(&dir, size, write, |name| Run::open(&dir, name, &book))?;
+        let runs = tiers::load(&dir, size, write, |name, file| Run::open(name, file, &book))?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
         let active = Table::new(next, table_touches);
         let view = View {

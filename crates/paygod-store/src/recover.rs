@@ -194,7 +194,11 @@ fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u6
             let mut tail = vec![0_u8; to_usize(cut)];
             file.read_exact_at(&mut tail, end)?;
             let seq = first_seq.saturating_add(walked.marks.count);
-            if segment::later_group_in(&tail, seq).is_some() {
+            let has_grown =
+                matches!(segment::parse(&tail), Parsed::Whole(record) if record.header.seq == seq);
+            if !write && has_grown {
+                // Another process wrote on since it was walked: what was walked is a whole beginning.
+            } else if segment::later_group_in(&tail, seq).is_some() {
                 // Read-only, the writer may have written between the two readings.
                 if looks > 0 {
                     continue;
@@ -209,7 +213,7 @@ fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u6
             rewrite_tail(file, walked.last_group, end, dirty_end)?;
         } else {
             // INVARIANT(durable-first): what another process has just written may not be on the disk yet.
-            file.sync()?;
+            file.sync_read()?;
         }
         return Ok((walked.marks, cut));
     }

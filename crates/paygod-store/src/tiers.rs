@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::disk::Dir;
+use crate::disk::{Access, Dir, OpenFile};
 use crate::error::IoFault;
 use crate::segment::BookId;
 use crate::width::{u32_at, u64_at};
@@ -151,26 +151,30 @@ pub(crate) fn load<R: Tiered>(
     dir: &Dir,
     size: u64,
     write: bool,
-    mut open: impl FnMut(&str) -> Result<Option<R>, IoFault>,
+    mut read: impl FnMut(&str, OpenFile) -> Result<Option<R>, IoFault>,
 ) -> Result<Vec<Arc<R>>, IoFault> {
     let mut looks = if write { 1 } else { LOOKS_MAX };
     loop {
         looks = looks.saturating_sub(1);
-        let loaded = load_once(dir, size, write, &mut open);
-        match loaded {
+        let listed = list(dir, size, write);
+        match listed {
             // Read-only, the writer may have merged it away since the names were read.
-            Err(fault) if fault.source.kind() == ErrorKind::NotFound && looks > 0 => {}
-            loaded => return loaded,
+            Err(fault) if fault.source.kind() == ErrorKind::NotFound && looks > 0 => continue,
+            Err(fault) => return Err(fault),
+            Ok(files) => return read_all(dir, files, write, &mut read),
         }
     }
 }
 
-fn load_once<R: Tiered>(
-    dir: &Dir,
-    size: u64,
-    write: bool,
-    open: &mut impl FnMut(&str) -> Result<Option<R>, IoFault>,
-) -> Result<Vec<Arc<R>>, IoFault> {
+/// A run's file, open: it can be read to its end though it is merged away meanwhile.
+struct Listed {
+    seqs: Range<u64>,
+    name: String,
+    file: OpenFile,
+}
+
+/// The runs that end before `size`, each merged one before those that it was made of.
+fn list(dir: &Dir, size: u64, write: bool) -> Result<Vec<Listed>, IoFault> {
     let names = dir.list()?;
     if write {
         names
@@ -178,20 +182,40 @@ fn load_once<R: Tiered>(
             .filter(|name| is_unfinished(name))
             .try_for_each(|name| dir.remove(name))?;
     }
-    let mut found: Vec<(Range<u64>, &String)> = names
-        .iter()
-        .filter_map(|name| Some((seqs_of(name)?, name)))
-        .collect();
-    // A merged run before the runs that it was made of.
-    found.sort_by_key(|(seqs, _)| (seqs.start, Reverse(seqs.end)));
+    let mut files = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(seqs) = seqs_of(&name) else { continue };
+        if seqs.end > size || seqs.is_empty() {
+            if write {
+                dir.remove(&name)?;
+            }
+            continue;
+        }
+        let file = dir.open(&name, Access::Read)?;
+        files.push(Listed { seqs, name, file });
+    }
+    files.sort_by_key(|listed| (listed.seqs.start, Reverse(listed.seqs.end)));
+    Ok(files)
+}
+
+/// Reads those that cover the entries from 0 on without a gap; removes the others, when it may.
+fn read_all<R: Tiered>(
+    dir: &Dir,
+    files: Vec<Listed>,
+    write: bool,
+    read: &mut impl FnMut(&str, OpenFile) -> Result<Option<R>, IoFault>,
+) -> Result<Vec<Arc<R>>, IoFault> {
     let mut runs: Vec<Arc<R>> = Vec::new();
-    for (seqs, name) in found {
+    for Listed { seqs, name, file } in files {
         let next = runs.last().map_or(0, |run| run.extent().seqs.end);
-        let fits = seqs.start == next && seqs.end > next && seqs.end <= size;
-        let opened = if fits { open(name)? } else { None };
+        let opened = if seqs.start == next {
+            read(&name, file)?
+        } else {
+            None
+        };
         match opened {
             Some(run) => runs.push(Arc::new(run)),
-            None if write => dir.remove(name)?,
+            None if write => dir.remove(&name)?,
             None => {}
         }
     }

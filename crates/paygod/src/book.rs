@@ -79,15 +79,18 @@ pub(crate) fn read_signed_to<T>(
     let size = size(&reader)?;
     let began = Instant::now();
     while reader.signed() < size {
-        match Ledger::open(folder, options.clone()) {
-            Ok(ledger) => {
-                return closing(ledger, |ledger| {
-                    wait_signed(ledger)?;
-                    work(ledger.read())
-                });
+        // Whoever writes has signed by then, and nothing is needed to do it here.
+        if began.elapsed() >= WRITER_SIGNS_WITHIN {
+            match Ledger::open(folder, options.clone()) {
+                Ok(ledger) => {
+                    return closing(ledger, |ledger| {
+                        wait_signed(ledger)?;
+                        work(ledger.read())
+                    });
+                }
+                Err(BookError::Open(OpenError::Locked { .. })) => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(BookError::Open(OpenError::Locked { .. })) => {}
-            Err(error) => return Err(error.into()),
         }
         if began.elapsed() >= SIGNER_PATIENCE {
             let seq = Seq(size.saturating_sub(1));
@@ -98,6 +101,9 @@ pub(crate) fn read_signed_to<T>(
     }
     work(&reader)
 }
+
+/// How long a process that writes takes to sign what it sealed, by far.
+const WRITER_SIGNS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often the book is read anew while another process signs.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(250);

@@ -22,9 +22,11 @@ impl LedgerReader {
     /// # Errors
     /// The folder is occupied or cannot be written, or something cannot be read.
     pub fn backup(&self, to: &Path, tell: &mut dyn FnMut(CopyProgress)) -> Result<(), LedgerError> {
+        // First: a key that is replaced meanwhile may be gone afterwards.
+        let keys = keys::Copied::read(&self.dir)?;
         self.files.backup(to, false, tell)?;
         Folder::of(&self.dir).copy(to)?;
-        Ok(keys::copy(&self.dir, to)?)
+        Ok(keys.write(to)?)
     }
 
     /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
@@ -56,6 +58,6 @@ impl Ledger {
         // Opened and closed again: that has read every record, folded every entry and compared the tree.
         drop(paygod_store::restore(from, to, &store, &mut fold, tell)?);
         Folder::of(from).copy(to)?;
-        Ok(keys::copy(from, to)?)
+        Ok(keys::Copied::read(from)?.write(to)?)
     }
 }

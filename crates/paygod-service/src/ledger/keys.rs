@@ -11,6 +11,7 @@
 //! Which checkpoint key is in force the entries say. Keys are looked up by that and by nothing else, so
 //! a crash between making a key, sealing its rotation and retiring the old one leaves no doubt.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -235,25 +236,49 @@ fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
     Ok((text, mode))
 }
 
-/// Copies the key files of a book to another folder, durably.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<(), KeyFileError> {
-    for file in KeyFile::COMMON {
-        write_new(to, file, &*read(from, file)?)?;
-    }
-    let provider = from.join(FOLDER).join(PROVIDER);
-    if let Ok(line) = fs::read_to_string(&provider) {
-        write_provider(to, line.trim_end())?;
-    }
-    for file in [KeyFile::Checkpoint, KeyFile::Hybrid] {
-        for path in files(from, file)? {
-            let Some(name) = path.file_name() else {
-                continue;
-            };
-            let key = read_at(path.clone(), file)?;
-            write_at(to.join(FOLDER).join(name), file, &key)?;
+/// The key files of a book, in memory: a copy of them is that of one moment.
+pub(super) struct Copied {
+    common: Vec<(KeyFile, Seed)>,
+    provider: Option<String>,
+    /// By the names of their files.
+    signing: Vec<(OsString, KeyFile, Seed)>,
+}
+
+impl Copied {
+    /// Reads each as the key that it must be.
+    pub(super) fn read(book: &Path) -> Result<Self, KeyFileError> {
+        let mut copied = Self {
+            common: Vec::new(),
+            provider: fs::read_to_string(book.join(FOLDER).join(PROVIDER)).ok(),
+            signing: Vec::new(),
+        };
+        for file in KeyFile::COMMON {
+            copied.common.push((file, read(book, file)?));
         }
+        for file in [KeyFile::Checkpoint, KeyFile::Hybrid] {
+            for path in files(book, file)? {
+                if let Some(name) = path.file_name() {
+                    let name = name.to_owned();
+                    copied.signing.push((name, file, read_at(path, file)?));
+                }
+            }
+        }
+        Ok(copied)
     }
-    Ok(())
+
+    /// Writes them into another book's folder.
+    pub(super) fn write(&self, to: &Path) -> Result<(), KeyFileError> {
+        for (file, key) in &self.common {
+            write_new(to, *file, key)?;
+        }
+        if let Some(line) = &self.provider {
+            write_provider(to, line.trim_end())?;
+        }
+        for (name, file, key) in &self.signing {
+            write_at(to.join(FOLDER).join(name), *file, key)?;
+        }
+        Ok(())
+    }
 }
 
 /// The provider that the book was made with; `None`: key files.

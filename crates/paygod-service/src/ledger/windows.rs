@@ -18,12 +18,18 @@ use paygod_policy::{Measure, SumTooLarge};
 use paygod_store::KeyMaker;
 use paygod_types::{Amount, Seq, Timestamp};
 
-/// Most windows kept, some 300 bytes each, and most different values in all of them.
+/// Most windows kept, some 300 bytes each, and most that all of them hold besides, some 50 bytes each: different
+/// values, and transfers that were read to be taken off.
 const KEPT_MAX: usize = 1 << 17;
-const VALUES_MAX: usize = 1 << 19;
+const HELD_MAX: usize = 1 << 19;
 
-/// How many of the oldest entries of a window are read at once, to be taken off one after the other.
-const AHEAD: usize = 64;
+/// How many of the oldest entries of a window are read at once at most, to be taken off one after the other; of what
+/// is in it an eighth.
+const AHEAD_MAX: usize = 256;
+const AHEAD_PART: u64 = 8;
+
+/// So much is taken off without asking whether counting anew would read less.
+const TAKEN_OFF_MIN: u64 = 64;
 
 /// Sealed entries as a window is counted from them.
 pub(super) trait Sealed {
@@ -50,7 +56,7 @@ pub(super) fn count(
     query: &WindowLookup,
     sealed: &impl Sealed,
 ) -> Result<WindowFact, HistoryError> {
-    Ok(Kept::count(query, sealed)?.fact())
+    Ok(Kept::count(query, sealed, &mut Vec::new())?.fact())
 }
 
 /// Which tokens have windows that are kept, for workers who read ahead what will have to be counted. A hint: what is
@@ -99,11 +105,23 @@ pub(super) struct Windows {
     maker: KeyMaker,
     tokens: KeptTokens,
     kept: HashMap<WindowToken, Vec<Kept>>,
-    /// How many, and how many different values they hold.
+    /// How many, and what they hold.
     len: usize,
-    values: usize,
+    held: usize,
     questions: u64,
+    /// All that was found under tokens asked about since the last entry was sealed: a pack often has several windows
+    /// under one.
+    found: Vec<Found>,
 }
+
+/// All that counts under a token, newest first, if it is little.
+struct Found {
+    token: WindowToken,
+    all: Vec<(Seq, Counted)>,
+}
+
+/// Most that is little.
+const FOUND_MAX: usize = 64;
 
 impl Windows {
     /// None yet; `tokens` will tell which are.
@@ -113,8 +131,9 @@ impl Windows {
             tokens,
             kept: HashMap::new(),
             len: 0,
-            values: 0,
+            held: 0,
             questions: 0,
+            found: Vec::new(),
         }
     }
 
@@ -131,16 +150,18 @@ impl Windows {
             && window.since <= query.since
         {
             window.asked = self.questions;
-            let before = window.values.len();
+            let before = window.held();
             let moved = window.move_to(query, sealed);
-            let after = window.values.len();
-            self.values = self.values.saturating_sub(before.saturating_sub(after));
-            if moved? {
+            let after = window.held();
+            self.held = self.held.saturating_add(after).saturating_sub(before);
+            if matches!(moved, Ok(true)) {
                 return Ok(window.fact());
             }
+            // After an error nobody knows what was taken off.
             self.forget(query);
+            moved?;
         }
-        let window = Kept::count(query, sealed)?;
+        let window = Kept::count(query, sealed, &mut self.found)?;
         let fact = window.fact();
         if window.count > 0 && !window.is_too_much {
             self.keep(query, window);
@@ -150,6 +171,7 @@ impl Windows {
 
     /// Adds an entry that was just sealed.
     pub(super) fn note(&mut self, effects: &Effects) {
+        self.found.clear();
         if self.kept.is_empty() {
             return;
         }
@@ -162,39 +184,51 @@ impl Windows {
                 amount: hit.money.amount,
                 value: hit.value,
             };
-            let held = |windows: &[Kept]| -> (usize, usize) {
-                let values = windows.iter().map(|window| window.values.len());
-                (windows.len(), values.sum())
-            };
             let before = held(windows);
             windows.retain_mut(|window| {
                 window.add(effects.seq, &counted).is_ok() && !window.is_too_much
             });
             let after = held(windows);
             self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
-            self.values = self.values.saturating_add(after.1).saturating_sub(before.1);
+            self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
             if windows.is_empty() {
                 self.kept.remove(&hit.token);
                 self.tokens.set(self.maker.token(&hit.token.0), false);
             }
         }
+        if self.held > HELD_MAX {
+            self.forget_half();
+        }
     }
 
     fn keep(&mut self, query: &WindowLookup, mut window: Kept) {
-        if self.len >= KEPT_MAX || self.values >= VALUES_MAX {
+        if self.len >= KEPT_MAX || self.held >= HELD_MAX {
             self.forget_half();
         }
         window.asked = self.questions;
-        self.len = self.len.saturating_add(1);
-        self.values = self.values.saturating_add(window.values.len());
         let windows = self.kept.entry(query.token).or_default();
+        let before = held(windows);
         windows.retain(|other| !other.is(query));
         windows.push(window);
+        let after = held(windows);
+        self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
+        self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
         self.tokens.set(self.maker.token(&query.token.0), true);
     }
 
     fn forget(&mut self, query: &WindowLookup) {
-        self.retain(|token, window| *token != query.token || !window.is(query));
+        let Some(windows) = self.kept.get_mut(&query.token) else {
+            return;
+        };
+        let before = held(windows);
+        windows.retain(|window| !window.is(query));
+        let after = held(windows);
+        self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
+        self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
+        if windows.is_empty() {
+            self.kept.remove(&query.token);
+            self.tokens.set(self.maker.token(&query.token.0), false);
+        }
     }
 
     /// Forgets those that were not asked about for long.
@@ -207,25 +241,25 @@ impl Windows {
         }
         let (_, median, _) = asked.select_nth_unstable(middle);
         let median = *median;
-        self.retain(|_, window| window.asked > median);
-    }
-
-    fn retain(&mut self, mut stays: impl FnMut(&WindowToken, &Kept) -> bool) {
-        (self.len, self.values) = (0, 0);
-        let (len, values) = (&mut self.len, &mut self.values);
+        (self.len, self.held) = (0, 0);
+        let (len, all) = (&mut self.len, &mut self.held);
         let (maker, tokens) = (self.maker, &self.tokens);
         self.kept.retain(|token, windows| {
-            windows.retain(|window| stays(token, window));
-            *len = len.saturating_add(windows.len());
-            for window in &*windows {
-                *values = values.saturating_add(window.values.len());
-            }
+            windows.retain(|window| window.asked > median);
+            let stay = held(windows);
+            *len = len.saturating_add(stay.0);
+            *all = all.saturating_add(stay.1);
             if windows.is_empty() {
                 tokens.set(maker.token(&token.0), false);
             }
             !windows.is_empty()
         });
     }
+}
+
+/// How many windows, and what they hold.
+fn held(windows: &[Kept]) -> (usize, usize) {
+    (windows.len(), windows.iter().map(Kept::held).sum())
 }
 
 /// A window, and what counts in it.
@@ -241,6 +275,8 @@ struct Kept {
     values: HashMap<WindowToken, u32>,
     /// There were more values than any window may have.
     is_too_much: bool,
+    /// When the newest of what is counted was sealed.
+    newest_time: Timestamp,
     /// When the oldest of what is counted was sealed; `None`: it has to be read.
     oldest_time: Option<Timestamp>,
     /// The oldest of what is counted, as far as it was read, oldest first.
@@ -264,8 +300,17 @@ impl Kept {
         self.span == query.span && self.measure == query.measure
     }
 
-    /// Counts what is sealed.
-    fn count(query: &WindowLookup, sealed: &impl Sealed) -> Result<Self, HistoryError> {
+    /// Values and transfers in memory.
+    fn held(&self) -> usize {
+        self.values.len().saturating_add(self.oldest.len())
+    }
+
+    /// Counts what is sealed, or was found to be. What was read whole and is little is found from then on.
+    fn count(
+        query: &WindowLookup,
+        sealed: &impl Sealed,
+        found: &mut Vec<Found>,
+    ) -> Result<Self, HistoryError> {
         let mut window = Self {
             span: query.span,
             measure: query.measure,
@@ -275,24 +320,47 @@ impl Kept {
             last_seq: None,
             values: HashMap::new(),
             is_too_much: false,
+            newest_time: Timestamp::EPOCH,
             oldest_time: None,
             oldest: VecDeque::new(),
             next: Seq(0),
             asked: 0,
         };
-        let mut read = Vec::new();
+        if let Some(found) = found.iter().find(|found| found.token == query.token) {
+            for (seq, counted) in &found.all {
+                if counted.time < query.since {
+                    break;
+                }
+                window.add_older(*seq, counted)?;
+            }
+            return Ok(window);
+        }
+        let (mut read, mut all, mut is_all) = (Vec::new(), Vec::new(), true);
         for seq in sealed.newest(query.token) {
             let seq = seq?;
-            let time = sealed.read(seq, query.token, &mut read)?;
-            if time < query.since {
+            if sealed.read(seq, query.token, &mut read)? < query.since {
+                is_all = false;
                 break;
             }
             for counted in read.drain(..) {
-                window.add(seq, &counted).map_err(HistoryError::new)?;
-                (window.oldest_time, window.next) = (Some(time), seq);
+                window.add_older(seq, &counted)?;
+                if all.len() <= FOUND_MAX {
+                    all.push((seq, counted));
+                }
             }
         }
+        if is_all && (1..=FOUND_MAX).contains(&all.len()) {
+            let token = query.token;
+            found.push(Found { token, all });
+        }
         Ok(window)
+    }
+
+    /// Adds what is older than all that was counted.
+    fn add_older(&mut self, seq: Seq, counted: &Counted) -> Result<(), HistoryError> {
+        self.add(seq, counted).map_err(HistoryError::new)?;
+        (self.oldest_time, self.next) = (Some(counted.time), seq);
+        Ok(())
     }
 
     fn add(&mut self, seq: Seq, counted: &Counted) -> Result<(), SumTooLarge> {
@@ -301,6 +369,7 @@ impl Kept {
         }
         self.count = self.count.saturating_add(1);
         self.last_seq = self.last_seq.max(Some(seq));
+        self.newest_time = self.newest_time.max(counted.time);
         match self.measure {
             Measure::Count => {}
             Measure::Sum => self.sum = self.sum.checked_add(counted.amount).ok_or(SumTooLarge)?,
@@ -315,14 +384,22 @@ impl Kept {
         Ok(())
     }
 
-    /// Takes off what has fallen out. `false`: what is sealed does not fit what was counted.
+    /// Takes off what has fallen out. `false`: it is to be counted anew, which reads less by now, or what is sealed
+    /// does not fit what was counted.
     fn move_to(
         &mut self,
         query: &WindowLookup,
         sealed: &impl Growing,
     ) -> Result<bool, HistoryError> {
         self.since = query.since;
+        if self.count > 0 && self.newest_time < query.since {
+            self.empty();
+        }
+        let mut taken_off: u64 = 0;
         while self.count > 0 {
+            if taken_off > self.count.saturating_add(TAKEN_OFF_MIN) {
+                return Ok(false);
+            }
             let Some(time) = self.oldest_time else {
                 if !self.read(query.token, sealed)? {
                     return Ok(false);
@@ -339,6 +416,7 @@ impl Kept {
                 continue;
             };
             self.take_off(&out);
+            taken_off = taken_off.saturating_add(1);
             self.oldest_time = self.oldest.front().map(|next| next.time);
         }
         Ok(true)
@@ -346,7 +424,8 @@ impl Kept {
 
     /// Reads more of the oldest; `false` if there is nothing more.
     fn read(&mut self, token: WindowToken, sealed: &impl Growing) -> Result<bool, HistoryError> {
-        let seqs = sealed.oldest(token, self.next, AHEAD)?;
+        let ahead = usize::try_from(self.count / AHEAD_PART).unwrap_or(AHEAD_MAX);
+        let seqs = sealed.oldest(token, self.next, ahead.clamp(1, AHEAD_MAX))?;
         let Some(last) = seqs.last() else {
             return Ok(false);
         };
@@ -358,6 +437,14 @@ impl Kept {
         }
         self.oldest_time = self.oldest.front().map(|first| first.time);
         Ok(true)
+    }
+
+    /// All has fallen out.
+    fn empty(&mut self) {
+        self.next = Seq(self.last_seq.map_or(0, |last| last.get().saturating_add(1)));
+        (self.count, self.sum, self.last_seq) = (0, Amount::ZERO, None);
+        (self.values, self.oldest) = (HashMap::new(), VecDeque::new());
+        self.oldest_time = None;
     }
 
     fn take_off(&mut self, out: &Counted) {
@@ -378,7 +465,7 @@ impl Kept {
             }
         }
         if self.count == 0 {
-            self.last_seq = None;
+            self.empty();
         }
     }
 
@@ -421,6 +508,8 @@ pub(super) fn counted(entry: &Entry, token: WindowToken, out: &mut Vec<Counted>)
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use paygod_core::WindowHit;
     use paygod_types::{Currency, RequestId};
     use proptest::prelude::*;
@@ -429,7 +518,7 @@ mod tests {
 
     /// Entries in memory: time and hits. Every token has the same key, so that hits of others are met too.
     #[derive(Default)]
-    struct Memory(Vec<(Timestamp, Vec<WindowHit>)>);
+    struct Memory(Vec<(Timestamp, Vec<WindowHit>)>, Cell<Option<Seq>>);
 
     impl Memory {
         fn size(&self) -> u64 {
@@ -448,6 +537,11 @@ mod tests {
             token: WindowToken,
             out: &mut Vec<Counted>,
         ) -> Result<Timestamp, HistoryError> {
+            // The second field: which entry fails to be read, once.
+            if self.1.get() == Some(seq) {
+                self.1.set(None);
+                return Err(HistoryError::new(std::io::Error::other("a disk")));
+            }
             let (time, hits) = &self.0[usize::try_from(seq.get()).unwrap()];
             out.clear();
             out.extend(
@@ -480,14 +574,14 @@ mod tests {
         book.index.finder().keys()
     }
 
-    /// A question, and what is sealed after it.
+    /// A question: token, span, how late it is, measure.
+    type Question = (u8, u64, u64, Measure);
+
+    /// Questions, and what is sealed after them: token, amount and value of each.
     #[derive(Clone, Debug)]
     struct Step {
         passed: u64,
-        asked: u8,
-        span: u64,
-        measure: Measure,
-        /// Token, amount and value of each.
+        questions: Vec<Question>,
         hits: Vec<(u8, i32, u8)>,
     }
 
@@ -495,36 +589,45 @@ mod tests {
         let hits = proptest::collection::vec((0_u8..3, any::<i32>(), 0_u8..9), 0..5);
         let measures = vec![Measure::Count, Measure::Sum, Measure::Distinct];
         let measure = proptest::sample::select(measures);
-        let question = (1_u64..5, 0_u8..3, 0_u64..3, measure);
-        (question, hits).prop_map(|((passed, asked, spans, measure), hits)| Step {
+        let late = prop_oneof![9 => Just(0), 1 => 0_u64..40];
+        let question = (0_u8..3, 0_u64..3, late, measure);
+        let question = question.prop_map(|(token, spans, late, measure)| {
+            let span = if spans == 2 { 900 } else { spans * 30 };
+            (token, span, late, measure)
+        });
+        let questions = proptest::collection::vec(question, 1..5);
+        (1_u64..5, questions, hits).prop_map(|(passed, questions, hits)| Step {
             passed,
-            asked,
-            span: spans * 30,
-            measure,
+            questions,
             hits,
         })
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
         #[test]
-        fn what_is_kept_answers_as_counting_anew(steps in proptest::collection::vec(step(), 1..400)) {
+        fn what_is_kept_answers_as_counting_anew(steps in proptest::collection::vec(step(), 1..250)) {
             let maker = key_maker();
             let mut windows = Windows::new(maker, KeptTokens::default());
             let mut sealed = Memory::default();
             let mut effects = Effects::reusable(RequestId::parse("pay-1").unwrap());
             let mut now = 1_000_u64;
-            for Step { passed, asked, span, measure, hits } in steps {
+            for Step { passed, questions, hits } in steps {
                 now += passed;
-                let query = WindowLookup {
-                    token: token(asked),
-                    since: Timestamp::from_nanos(now - span),
-                    span: Duration::from_nanos(span),
-                    measure,
-                };
-                let fact = windows.fact(&query, &sealed).unwrap();
-                prop_assert_eq!(fact, count(&query, &sealed).unwrap());
-                let values: usize = windows.kept.values().flatten().map(|one| one.values.len()).sum();
-                prop_assert_eq!(windows.values, values);
+                for (asked, span, late, measure) in questions {
+                    let query = WindowLookup {
+                        token: token(asked),
+                        since: Timestamp::from_nanos(now - late - span),
+                        span: Duration::from_nanos(span),
+                        measure,
+                    };
+                    let fact = windows.fact(&query, &sealed).unwrap();
+                    prop_assert_eq!(fact, count(&query, &sealed).unwrap());
+                }
+                let holds: usize = windows.kept.values().flatten().map(Kept::held).sum();
+                let len: usize = windows.kept.values().map(Vec::len).sum();
+                prop_assert_eq!((windows.len, windows.held), (len, holds));
                 for (token, windows) in &windows.kept {
                     prop_assert!(!windows.is_empty(), "{token:?}");
                 }
@@ -545,6 +648,60 @@ mod tests {
         }
     }
 
+    /// A window with a hit at every time up to `size`, asked about at once.
+    fn hits_and_windows(size: u64) -> (Memory, Windows) {
+        let mut windows = Windows::new(key_maker(), KeptTokens::default());
+        let mut sealed = Memory::default();
+        let mut effects = Effects::reusable(RequestId::parse("pay-1").unwrap());
+        for seq in 0..size {
+            effects.windows = vec![WindowHit {
+                token: token(1),
+                money: Amount::from_minor(7).of(Currency::parse("EUR").unwrap()),
+                value: None,
+            }];
+            (effects.seq, effects.time) = (Seq(seq), Timestamp::from_nanos(1_000_000 + seq));
+            sealed.0.push((effects.time, effects.windows.clone()));
+            windows.note(&effects);
+        }
+        windows.fact(&at(0), &sealed).unwrap();
+        (sealed, windows)
+    }
+
+    /// A question of which the hits before this one have fallen out.
+    fn at(first: u64) -> WindowLookup {
+        WindowLookup {
+            token: token(1),
+            since: Timestamp::from_nanos(1_000_000 + first),
+            span: Duration::from_secs(1),
+            measure: Measure::Sum,
+        }
+    }
+
+    #[test]
+    fn after_an_entry_that_could_not_be_read_a_window_is_counted_anew() {
+        let (sealed, mut windows) = hits_and_windows(400);
+        assert_eq!(windows.fact(&at(100), &sealed).unwrap().count, 300);
+        sealed.1.set(Some(Seq(170)));
+        windows.fact(&at(200), &sealed).unwrap_err();
+        assert_eq!(windows.fact(&at(200), &sealed).unwrap().count, 200);
+        assert_eq!(windows.fact(&at(350), &sealed).unwrap().count, 50);
+    }
+
+    #[test]
+    fn what_has_fallen_out_whole_is_not_read() {
+        let (sealed, mut windows) = hits_and_windows(4_000);
+        let rest = 10;
+        for seq in [0, 1_000, 3_000] {
+            sealed.1.set(Some(Seq(seq)));
+            assert_eq!(windows.fact(&at(4_000), &sealed).unwrap().count, 0);
+        }
+        // Of little that is left, as much is read as counting it takes, and not much more.
+        let (sealed, mut windows) = hits_and_windows(4_000);
+        sealed.1.set(Some(Seq(3_000)));
+        let fact = windows.fact(&at(4_000 - rest), &sealed).unwrap();
+        assert_eq!((fact.count, sealed.1.get()), (rest, Some(Seq(3_000))));
+    }
+
     #[test]
     fn of_too_many_windows_those_not_asked_for_are_forgotten() {
         let maker = key_maker();
@@ -563,7 +720,8 @@ mod tests {
         };
         let all = u64::try_from(KEPT_MAX).unwrap() + 10;
         for number in 0..all {
-            let mut window = Kept::count(&query(number), &Memory::default()).unwrap();
+            let mut window =
+                Kept::count(&query(number), &Memory::default(), &mut Vec::new()).unwrap();
             window.count = 1;
             windows.questions += 1;
             windows.keep(&query(number), window);

@@ -44,8 +44,7 @@ impl Tiered for Run {
 
 impl Run {
     /// Opens a run; `None` when it is damaged, unfinished or another book's.
-    pub(crate) fn open(dir: &Dir, name: &str, book: &BookId) -> Result<Option<Self>, IoFault> {
-        let file = dir.open(name, Access::Read)?;
+    pub(crate) fn open(name: &str, file: OpenFile, book: &BookId) -> Result<Option<Self>, IoFault> {
         let mut head = [0_u8; HEAD_BYTES];
         if file.read_at(&mut head, 0)? != HEAD_BYTES {
             return Ok(None);

@@ -229,9 +229,12 @@ pub(crate) struct IndexOptions {
 impl IndexWriter {
     pub(crate) fn open(dir: Dir, options: &IndexOptions) -> Result<Self, IoFault> {
         let filter = Filter::for_keys(run::keys_in(&dir)?);
-        let runs = tiers::load(&dir, options.segments.durable(), options.write, |name| {
-            Run::open(&dir, name, &options.book, |hash| filter.insert(hash))
-        })?;
+        let runs = tiers::load(
+            &dir,
+            options.segments.durable(),
+            options.write,
+            |name, file| Run::open(name, file, &options.book, |hash| filter.insert(hash)),
+        )?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
         let active = Memtable::new(options.table_keys).beginning_at(next);
         let active = Arc::new(active);

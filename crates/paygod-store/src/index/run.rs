@@ -51,12 +51,11 @@ impl Run {
     /// Opens a run and gives every hash to `visit`, in order. `None` when the file is damaged,
     /// unfinished or another book's.
     pub(crate) fn open(
-        dir: &Dir,
         name: &str,
+        file: OpenFile,
         book: &BookId,
         mut visit: impl FnMut(u64),
     ) -> Result<Option<Self>, IoFault> {
-        let file = dir.open(name, Access::Read)?;
         let mut head = [0_u8; HEAD_BYTES];
         if file.read_at(&mut head, 0)? != HEAD_BYTES {
             return Ok(None);

@@ -20,7 +20,7 @@ use paygod_core::ceremony::{
 use paygod_core::key_policy::KeyPolicy;
 use paygod_core::{Book, Command, KeyPeriod};
 use paygod_keys::file::{self, KeyFileError};
-use paygod_service::ledger::{KeyChangeError, RotationPolicy};
+use paygod_service::ledger::{KeyChangeError, LedgerReader, RotationPolicy};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_tlog::{Ed25519Signer, KeyName, NoteSigner, SignatureType, SignedNote, VerifierKey};
 use paygod_types::{Seq, code};
@@ -333,73 +333,84 @@ fn policy_value(policy: &KeyPolicy) -> serde_json::Value {
 }
 
 fn status(global: &Global, console: &mut Console) -> Outcome {
-    book::with(global, |ledger| {
+    let told = book::with(global, |ledger| {
         // Signed, or known why not.
         while ledger.read().signed() < ledger.read().size() && ledger.signer_fault().is_none() {
             std::thread::sleep(LOOK_EVERY);
         }
-        let status = ledger.read().status()?;
-        let Some(keys) = ledger.read().book_keys()? else {
-            return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
-        };
-        let since = keys.checkpoint_keys.last().map_or(0, |key| key.since.get());
-        let used = ledger.read().key_use()?;
-        console.value(&json!({
-            "origin": status.origin,
-            "fingerprint": status.fingerprint,
-            "checkpoint_key": keys.checkpoint_key(),
-            "since": since,
-            "hybrid_key": keys.hybrid_key(),
-            "root_keys": keys.root_keys.iter().map(|key| &**key).collect::<Vec<_>>(),
-            "root_threshold": keys.root_threshold,
-            "revoked": keys.revoked.len(),
-            "entries": status.entries,
-            "signed": status.signed,
-            "signer_fault": status.signer_fault,
-            "signatures": used.signatures,
-            "in_force_since": used.since.to_string(),
-            "policy": policy_value(&keys.key_policy),
-            "rotation_fault": status.rotation_fault,
-        }))?;
-        console.line(format_args!("{}", Tone::Strong.paint(&status.origin)))?;
-        console.line(format_args!("  in force        {}", keys.checkpoint_key()))?;
-        if let Some(key) = keys.hybrid_key() {
-            console.line(format_args!("                  {}", shown(key)))?;
+        tell_status(ledger.read(), console)
+    });
+    match told {
+        // The process that writes signs in a moment, if it can.
+        Err(fault) if fault.code() == code::STORE_LOCKED => {
+            book::read_signed(global, |reader| tell_status(reader, console))
         }
-        console.line(format_args!("  since entry     {since}, {}", used.since))?;
+        told => told,
+    }
+}
+
+fn tell_status(reader: &LedgerReader, console: &mut Console) -> Outcome {
+    let status = reader.status()?;
+    let Some(keys) = reader.book_keys()? else {
+        return Err(Fault::new(code::BOOK_NOT_READY, "the book has no genesis"));
+    };
+    let since = keys.checkpoint_keys.last().map_or(0, |key| key.since.get());
+    let used = reader.key_use()?;
+    console.value(&json!({
+        "origin": status.origin,
+        "fingerprint": status.fingerprint,
+        "checkpoint_key": keys.checkpoint_key(),
+        "since": since,
+        "hybrid_key": keys.hybrid_key(),
+        "root_keys": keys.root_keys.iter().map(|key| &**key).collect::<Vec<_>>(),
+        "root_threshold": keys.root_threshold,
+        "revoked": keys.revoked.len(),
+        "entries": status.entries,
+        "signed": status.signed,
+        "signer_fault": status.signer_fault,
+        "signatures": used.signatures,
+        "in_force_since": used.since.to_string(),
+        "policy": policy_value(&keys.key_policy),
+        "rotation_fault": status.rotation_fault,
+    }))?;
+    console.line(format_args!("{}", Tone::Strong.paint(&status.origin)))?;
+    console.line(format_args!("  in force        {}", keys.checkpoint_key()))?;
+    if let Some(key) = keys.hybrid_key() {
+        console.line(format_args!("                  {}", shown(key)))?;
+    }
+    console.line(format_args!("  since entry     {since}, {}", used.since))?;
+    console.line(format_args!(
+        "  has signed      {} checkpoints",
+        used.signatures
+    ))?;
+    let policy = narrate::key_policy(&keys.key_policy);
+    console.line(format_args!("  policy          {policy}"))?;
+    if let Some(fault) = &status.rotation_fault {
+        let said = format!("the key is to be replaced and was not: {fault}");
+        console.sentence(2, Tone::Bad, &said)?;
+    }
+    for key in &keys.root_keys {
+        console.line(format_args!("  root key        {key}"))?;
+    }
+    tell_roots_of(&keys, console)?;
+    let Some(fault) = status.signer_fault else {
         console.line(format_args!(
-            "  has signed      {} checkpoints",
-            used.signatures
+            "  {} {} of {} entries are covered by a signed checkpoint",
+            Tone::Good.paint("signing works:"),
+            status.signed,
+            status.entries
         ))?;
-        let policy = narrate::key_policy(&keys.key_policy);
-        console.line(format_args!("  policy          {policy}"))?;
-        if let Some(fault) = &status.rotation_fault {
-            let said = format!("the key is to be replaced and was not: {fault}");
-            console.sentence(2, Tone::Bad, &said)?;
-        }
-        for key in &keys.root_keys {
-            console.line(format_args!("  root key        {key}"))?;
-        }
-        tell_roots_of(&keys, console)?;
-        let Some(fault) = status.signer_fault else {
-            console.line(format_args!(
-                "  {} {} of {} entries are covered by a signed checkpoint",
-                Tone::Good.paint("signing works:"),
-                status.signed,
-                status.entries
-            ))?;
-            return Ok(Answer::Yes);
-        };
-        console.sentence(
-            2,
-            Tone::Bad,
-            &format!(
-                "checkpoints wait: {} of {} entries are covered. {fault}",
-                status.signed, status.entries
-            ),
-        )?;
-        Ok(Answer::No)
-    })
+        return Ok(Answer::Yes);
+    };
+    console.sentence(
+        2,
+        Tone::Bad,
+        &format!(
+            "checkpoints wait: {} of {} entries are covered. {fault}",
+            status.signed, status.entries
+        ),
+    )?;
+    Ok(Answer::No)
 }
 
 fn history(global: &Global, console: &mut Console) -> Outcome {

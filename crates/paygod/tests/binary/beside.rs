@@ -61,6 +61,7 @@ fn a_book_is_read_proved_and_copied_while_another_process_pays() {
             &["list", "check", "ofac-sdn", "Nobody"],
             &["keys", "history"],
             &["keys", "policy"],
+            &["keys", "status"],
             &["anchor", "status"],
         ] {
             book.yes(reading);

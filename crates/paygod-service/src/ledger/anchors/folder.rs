@@ -245,6 +245,14 @@ impl Folder {
     /// Copies everything, as backups have it.
     pub(crate) fn copy(&self, to: &Path) -> Result<(), AnchorError> {
         let to = Self::of(to);
+        // First what is under way: what is done meanwhile stands among the proofs then.
+        for size in self.pending()? {
+            match self.read_pending(size) {
+                Ok(bytes) => to.write_pending(size, &bytes)?,
+                Err(_) if !self.pending()?.contains(&size) => {}
+                Err(error) => return Err(error),
+            }
+        }
         for kind in ProofKind::ALL {
             for size in self.proofs(kind)? {
                 to.write_proof(size, kind, &self.read_proof(size, kind)?)?;
@@ -257,9 +265,6 @@ impl Folder {
         }
         for (name, chain) in self.chains() {
             chain.copy(&to.chain(name))?;
-        }
-        for size in self.pending()? {
-            to.write_pending(size, &self.read_pending(size)?)?;
         }
         if self.path.join(STATE).exists() {
             to.write_state(&self.state()?)?;

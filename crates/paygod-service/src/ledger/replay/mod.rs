@@ -241,6 +241,9 @@ fn input(book: &LedgerReader, entry: &Entry, stored: &Stored<'_>) -> Result<Inpu
     let Some(reference) = stored.input else {
         return Ok(remade(entry).map_or(Input::NotKept, |request| Input::Remade(Box::new(request))));
     };
+    if book.is_erased(entry.seq) {
+        return Ok(Input::Erased);
+    }
     match book.vault.load(reference) {
         Ok(opened) => Ok(Input::Vaulted(
             opened.bytes.to_vec(),
