@@ -194,11 +194,10 @@ fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u6
             let mut tail = vec![0_u8; to_usize(cut)];
             file.read_exact_at(&mut tail, end)?;
             let seq = first_seq.saturating_add(walked.marks.count);
-            let has_grown =
-                matches!(segment::parse(&tail), Parsed::Whole(record) if record.header.seq == seq);
-            if !write && has_grown {
-                // Another process wrote on since it was walked: what was walked is a whole beginning.
-            } else if segment::later_group_in(&tail, seq).is_some() {
+            // Read-only, another process may have written on since: what was walked is a whole beginning then.
+            let has_grown = !write
+                && matches!(segment::parse(&tail), Parsed::Whole(record) if record.header.seq == seq);
+            if !has_grown && segment::later_group_in(&tail, seq).is_some() {
                 // Read-only, the writer may have written between the two readings.
                 if looks > 0 {
                     continue;

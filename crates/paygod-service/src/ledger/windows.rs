@@ -176,25 +176,16 @@ impl Windows {
             return;
         }
         for hit in &effects.windows {
-            let Some(windows) = self.kept.get_mut(&hit.token) else {
-                continue;
-            };
             let counted = Counted {
                 time: effects.time,
                 amount: hit.money.amount,
                 value: hit.value,
             };
-            let before = held(windows);
-            windows.retain_mut(|window| {
-                window.add(effects.seq, &counted).is_ok() && !window.is_too_much
+            self.change(hit.token, |windows| {
+                windows.retain_mut(|window| {
+                    window.add(effects.seq, &counted).is_ok() && !window.is_too_much
+                });
             });
-            let after = held(windows);
-            self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
-            self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
-            if windows.is_empty() {
-                self.kept.remove(&hit.token);
-                self.tokens.set(self.maker.token(&hit.token.0), false);
-            }
         }
         if self.held > HELD_MAX {
             self.forget_half();
@@ -206,28 +197,33 @@ impl Windows {
             self.forget_half();
         }
         window.asked = self.questions;
-        let windows = self.kept.entry(query.token).or_default();
-        let before = held(windows);
-        windows.retain(|other| !other.is(query));
-        windows.push(window);
-        let after = held(windows);
-        self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
-        self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
+        self.kept.entry(query.token).or_default();
+        self.change(query.token, |windows| {
+            windows.retain(|other| !other.is(query));
+            windows.push(window);
+        });
         self.tokens.set(self.maker.token(&query.token.0), true);
     }
 
     fn forget(&mut self, query: &WindowLookup) {
-        let Some(windows) = self.kept.get_mut(&query.token) else {
+        self.change(query.token, |windows| {
+            windows.retain(|window| !window.is(query));
+        });
+    }
+
+    /// Changes the windows of a token, if there are any, and counts what is kept then.
+    fn change(&mut self, token: WindowToken, change: impl FnOnce(&mut Vec<Kept>)) {
+        let Some(windows) = self.kept.get_mut(&token) else {
             return;
         };
         let before = held(windows);
-        windows.retain(|window| !window.is(query));
+        change(windows);
         let after = held(windows);
         self.len = self.len.saturating_add(after.0).saturating_sub(before.0);
         self.held = self.held.saturating_add(after.1).saturating_sub(before.1);
         if windows.is_empty() {
-            self.kept.remove(&query.token);
-            self.tokens.set(self.maker.token(&query.token.0), false);
+            self.kept.remove(&token);
+            self.tokens.set(self.maker.token(&token.0), false);
         }
     }
 
@@ -400,15 +396,10 @@ impl Kept {
             if taken_off > self.count.saturating_add(TAKEN_OFF_MIN) {
                 return Ok(false);
             }
-            let Some(time) = self.oldest_time else {
-                if !self.read(query.token, sealed)? {
-                    return Ok(false);
-                }
-                continue;
-            };
-            if time >= query.since {
+            if self.oldest_time.is_some_and(|time| time >= query.since) {
                 return Ok(true);
             }
+            // Of an oldest whose time is not known nothing was read yet.
             let Some(out) = self.oldest.pop_front() else {
                 if !self.read(query.token, sealed)? {
                     return Ok(false);
