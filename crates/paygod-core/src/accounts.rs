@@ -16,7 +16,7 @@ use hashbrown::HashTable;
 use paygod_types::{AccountId, Amount, Currency, Seq};
 
 use crate::command::Alias;
-use crate::slots::{Slot, Slots};
+use crate::slots::{Piece, Slot, Slots, Spare};
 
 /// An account's place in the order of opening, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -275,6 +275,18 @@ impl Accounts {
         if let Some(slot) = self.slots.get_mut(ix) {
             slot.flags = flags;
         }
+    }
+
+    pub(crate) fn into_spare(self) -> Spare {
+        self.slots.into_spare()
+    }
+
+    pub(crate) fn sample(&self) -> (Option<Arc<Piece>>, usize) {
+        self.slots.sample()
+    }
+
+    pub(crate) fn take_spare(&mut self, spare: Spare) {
+        self.slots.take_spare(spare);
     }
 
     /// Appends an account. The caller has checked that id and aliases are new and that there is room.

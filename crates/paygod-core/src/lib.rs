@@ -65,7 +65,10 @@ pub use ports::{CommitmentKey, History, HistoryError, SealedRequest, WindowKey, 
 pub use prepare::{Prepared, Preparer, Workspace};
 pub use request_error::RequestError;
 pub use snapshot::SnapshotError;
-pub use state::{ActivePolicy, Book, CurrencyTotals, KeyPeriod, KeysInForce, Revoked, State};
+pub use state::{
+    ActivePolicy, Book, CurrencyTotals, KeyPeriod, KeysInForce, Revoked, State, StateMemory,
+    StateRoom,
+};
 
 // Adapters depend on this crate alone for what the ports speak of.
 pub use paygod_policy::{AccountFact, Named, Verdict, WindowFact, WindowToken};

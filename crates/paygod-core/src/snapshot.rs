@@ -42,6 +42,12 @@ impl SnapshotError {
 }
 
 impl State {
+    /// About how many bytes [`State::to_snapshot`] appends.
+    #[must_use]
+    pub fn snapshot_bytes(&self) -> usize {
+        write::bytes_typical(self)
+    }
+
     /// Appends the bytes of the state to `out`.
     pub fn to_snapshot(&self, out: &mut Vec<u8>) {
         write::state(self, out);

@@ -17,6 +17,7 @@ use crate::key_policy::KeyPolicy;
 use crate::movement::Scratch;
 use crate::pack_trust::PackBook;
 use crate::pendings::{Pending, Pendings};
+use crate::slots::{Piece, Spare};
 
 /// The state of a book after some entry. A clone shares the accounts with it until they change.
 #[derive(Clone, Debug)]
@@ -35,6 +36,26 @@ pub struct State {
     pub(crate) snapshot_of: Option<Seq>,
     /// Kept between entries to spare allocations; holds nothing between them.
     pub(crate) scratch: Scratch,
+}
+
+/// Memory for what a clone shares and the state then changes: [`State::take_memory`].
+#[derive(Debug, Default)]
+pub struct StateMemory(Spare);
+
+/// How much memory that is: [`State::room`].
+#[derive(Debug)]
+pub struct StateRoom {
+    piece: Option<Arc<Piece>>,
+    pieces: usize,
+}
+
+impl StateRoom {
+    /// Gets the memory from the system, which takes time; on any thread.
+    #[must_use]
+    pub fn get(self) -> StateMemory {
+        let spare = self.piece.map(|piece| Spare::like(&piece, self.pieces));
+        StateMemory(spare.unwrap_or_default())
+    }
 }
 
 /// What genesis and entries about keys fixed.
@@ -200,6 +221,24 @@ impl State {
     #[must_use]
     pub fn account_by_alias(&self, alias: Alias) -> Option<AccountView<'_>> {
         self.accounts.view(self.accounts.find_alias(alias)?)
+    }
+
+    /// How much memory the next clone will need.
+    #[must_use]
+    pub fn room(&self) -> StateRoom {
+        let (piece, pieces) = self.accounts.sample();
+        StateRoom { piece, pieces }
+    }
+
+    /// Ends a copy, and gives the memory of what nobody else holds of it.
+    #[must_use]
+    pub fn into_memory(self) -> StateMemory {
+        StateMemory(self.accounts.into_spare())
+    }
+
+    /// Takes memory for what it will have to copy because a clone shares it.
+    pub fn take_memory(&mut self, memory: StateMemory) {
+        self.accounts.take_spare(memory.0);
     }
 
     /// Brings the accounts that a run of postings will read closer to the processor. `places` is memory

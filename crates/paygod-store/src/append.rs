@@ -12,7 +12,7 @@ use crate::error::IoFault;
 use crate::width::{to_u64, to_usize};
 
 /// How much is written at once, in bytes.
-const ROOM_BYTES: usize = 1 << 20;
+pub(crate) const ROOM_BYTES: usize = 1 << 20;
 
 /// The one writer behind the end of a file.
 #[derive(Debug)]
@@ -30,17 +30,22 @@ impl Appender {
     /// Takes an existing file.
     pub(crate) fn open(dir: &Dir, name: &str, cached: OpenFile) -> Result<Self, IoFault> {
         let past_cache = dir.open(name, Access::WritePastCache)?;
-        Ok(Self::new(past_cache, cached))
+        Ok(Self::new(past_cache, cached, Pages::default()))
     }
 
-    /// Takes a file that is open both ways.
-    pub(crate) fn new(past_cache: OpenFile, cached: OpenFile) -> Self {
+    /// Takes a file that is open both ways, and memory to write it through, whatever that holds.
+    pub(crate) const fn new(past_cache: OpenFile, cached: OpenFile, room: Pages) -> Self {
         Self {
             past_cache,
             cached,
-            room: Pages::zeros(ROOM_BYTES),
+            room,
             end: None,
         }
+    }
+
+    /// Closes the file and gives the memory that it was written through.
+    pub(crate) fn into_room(self) -> Pages {
+        self.room
     }
 
     /// The file, to be read, cut or changed.
@@ -102,24 +107,25 @@ fn pieces(bytes: &[u8], held: usize) -> impl Iterator<Item = &[u8]> {
     first.into_iter().chain(rest.chunks(ROOM_BYTES))
 }
 
-/// Memory that begins at a page, as writes past the cache need it.
+/// [`ROOM_BYTES`] of memory that begin at a page, as writes past the cache need them.
 #[derive(Debug)]
 pub(crate) struct Pages {
     bytes: Vec<u8>,
     start: usize,
-    len: usize,
+}
+
+impl Default for Pages {
+    /// Holds zeros.
+    fn default() -> Self {
+        let bytes = vec![0_u8; ROOM_BYTES.saturating_add(PAGE_BYTES)];
+        let start = bytes.as_ptr().align_offset(PAGE_BYTES);
+        Self { bytes, start }
+    }
 }
 
 impl Pages {
-    /// So many bytes of zeros.
-    pub(crate) fn zeros(len: usize) -> Self {
-        let bytes = vec![0_u8; len.saturating_add(PAGE_BYTES)];
-        let start = bytes.as_ptr().align_offset(PAGE_BYTES);
-        Self { bytes, start, len }
-    }
-
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        let end = self.start.saturating_add(self.len);
+        let end = self.start.saturating_add(ROOM_BYTES);
         self.bytes.get_mut(self.start..end).unwrap_or_default()
     }
 }

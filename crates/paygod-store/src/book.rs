@@ -31,6 +31,7 @@ use crate::error::{CheckpointError, Corruption, DerivedError, OpenError, ReadErr
 use crate::history::{BalanceHistory, HistoryWriter, TABLE_TOUCHES};
 use crate::index::{Finder, IndexWriter, KeyMaker, MEMTABLE_KEYS};
 use crate::kek::{FileKek, Kek, NoKek};
+use crate::prefill::Prefiller;
 use crate::reader::Reader;
 use crate::recover::recover;
 use crate::segment::BookId;
@@ -212,7 +213,8 @@ impl Book {
             Some(active) => active,
             None => {
                 let segments = dir.dir("segments");
-                let (first, _) = writer::begin(&segments, &mut None, identity.book, 0, &[])?;
+                let mut prefiller = Prefiller::default();
+                let (first, _) = writer::begin(&segments, &mut prefiller, identity.book, 0, &[])?;
                 found.segments.add(Arc::clone(&first));
                 first
             }

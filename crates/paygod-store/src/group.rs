@@ -39,6 +39,12 @@ impl Group {
         }
     }
 
+    /// Has it room for so many entries of so many bytes together, with what they are framed in.
+    pub fn reserve(&mut self, entries: usize, bytes: usize) {
+        self.ends.reserve(entries);
+        self.bytes.reserve(bytes);
+    }
+
     /// Empties the group and says what its first entry will be. The memory is kept.
     pub fn begin(&mut self, first: Seq) {
         self.first_seq = first.get();

@@ -8,7 +8,7 @@
 
 mod run;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use paygod_types::Seq;
 
@@ -64,8 +64,10 @@ struct Table {
 }
 
 impl Table {
-    fn new(first_seq: u64, room: usize) -> Self {
-        let touches = Vec::with_capacity(room);
+    /// An empty one in this memory.
+    fn beginning_at(first_seq: u64, mut touches: Vec<Dated>, room: usize) -> Self {
+        touches.clear();
+        touches.reserve_exact(room);
         Self {
             first_seq,
             end_seq: first_seq,
@@ -88,6 +90,18 @@ struct View {
     frozen: Vec<Arc<Table>>,
     /// Oldest first.
     runs: Vec<Arc<Run>>,
+    /// The memory of the table that became a run last, for the next one.
+    spare: Vec<Dated>,
+}
+
+impl View {
+    /// Has the active table become a run, and begins one at an entry, with room for so many touches.
+    fn freeze(&mut self, next: u64, room: usize) {
+        let memory = std::mem::take(&mut self.spare);
+        let active = Table::beginning_at(next, memory, room);
+        let full = std::mem::replace(&mut self.active, active);
+        self.frozen.push(Arc::new(full));
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +109,8 @@ struct Shared {
     dir: Dir,
     book: BookId,
     view: RwLock<View>,
+    /// Where a table is sorted, kept from one to the next.
+    order: Mutex<Vec<u64>>,
     signal: Signal,
 }
 
@@ -118,9 +134,9 @@ impl Shared {
         let mut writer = RunWriter::begin(&self.dir, &self.book, extent)?;
         // Sorted by account, then by place, which is the order of the entries.
         let places = (0_u64..).zip(&table.touches);
-        let mut order: Vec<u64> = places
-            .map(|(place, touch)| (u64::from(touch.account) << 32) | place)
-            .collect();
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.clear();
+        order.extend(places.map(|(place, touch)| (u64::from(touch.account) << 32) | place));
         order.sort_unstable();
         // Gathered a few at a time: reads that don't wait for each other hide the memory's latency.
         let mut gathered = Vec::with_capacity(GATHERED_TOUCHES);
@@ -138,6 +154,9 @@ impl Shared {
         self.change(|view| {
             view.frozen.remove(0);
             view.runs.push(run);
+            if let Some(table) = Arc::into_inner(table) {
+                view.spare = table.touches;
+            }
         });
         self.signal.progress();
         Ok(true)
@@ -236,17 +255,19 @@ impl HistoryWriter {
         } = *options;
         let runs = tiers::load(&dir, size, write, |name, file| Run::open(name, file, &book))?;
         let next = runs.last().map_or(0, |run| run.extent.seqs.end);
-        let active = Table::new(next, table_touches);
+        let active = Table::beginning_at(next, Vec::new(), table_touches);
         let view = View {
             active,
             frozen: Vec::new(),
             runs,
+            spare: Vec::new(),
         };
         let signal = Signal::default();
         let shared = Arc::new(Shared {
             dir,
             book,
             view: RwLock::new(view),
+            order: Mutex::default(),
             signal,
         });
         let worker =
@@ -294,8 +315,7 @@ impl HistoryWriter {
                 }
                 let left = room.saturating_sub(view.active.touches.len());
                 if touches.len() > left && !view.active.touches.is_empty() {
-                    let active = std::mem::replace(&mut view.active, Table::new(next, room));
-                    view.frozen.push(Arc::new(active));
+                    view.freeze(next, room);
                     full = true;
                 }
                 view.active
@@ -336,8 +356,7 @@ impl HistoryWriter {
             if view.active.first_seq == next {
                 return false;
             }
-            let active = std::mem::replace(&mut view.active, Table::new(next, room));
-            view.frozen.push(Arc::new(active));
+            view.freeze(next, room);
             true
         });
         if frozen {

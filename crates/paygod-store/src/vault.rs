@@ -30,7 +30,7 @@ use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{Action, IoFault, VaultError};
 use crate::handles::Handles;
 use crate::kek::{DATA_KEY_BYTES, Kek, WRAPPED_KEY_BYTES};
-use crate::prefill::{self, NEXT_NAME, Prefilling};
+use crate::prefill::{NEXT_NAME, Prefiller};
 use crate::recover::last_nonzero;
 use crate::width::{to_u64, to_usize};
 
@@ -145,13 +145,19 @@ impl FreshKey {
     }
 }
 
-/// An input, encrypted and not yet stored.
-#[derive(Clone, Debug)]
+/// An input, encrypted and not yet stored; or the memory for one.
+#[derive(Clone, Debug, Default)]
 pub struct SealedInput {
     record: Vec<u8>,
 }
 
 impl SealedInput {
+    /// Bytes of memory held.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.record.capacity()
+    }
+
     /// The record as it goes to the disk.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.record
@@ -190,7 +196,7 @@ pub(crate) struct Tail {
     pub(crate) end: u64,
     /// The last file, once something was written to it.
     file: Option<Appender>,
-    prefilling: Option<Prefilling>,
+    prefiller: Prefiller,
     batch: Vec<u8>,
 }
 
@@ -222,7 +228,7 @@ impl Vault {
             number: 0,
             end: 0,
             file: None,
-            prefilling: None,
+            prefiller: Prefiller::default(),
             batch: Vec::new(),
         };
         let mut unnamed = None;
@@ -278,15 +284,20 @@ impl Vault {
     /// The input is too long, or the key-encryption key cannot be used.
     pub fn seal(&self, key: &DataKey, input: &[u8]) -> Result<SealedInput, VaultError> {
         let wrapped = self.kek.wrap(&key.0)?;
-        encrypt(key, &wrapped, input)
+        encrypt(key, &wrapped, input, SealedInput::default())
     }
 
-    /// As [`Vault::seal`], under a key that was wrapped already.
+    /// As [`Vault::seal`], under a key that was wrapped already, in the memory of one that was stored.
     ///
     /// # Errors
     /// The input is too long.
-    pub fn seal_fresh(&self, key: &FreshKey, input: &[u8]) -> Result<SealedInput, VaultError> {
-        encrypt(&key.key, &key.wrapped, input)
+    pub fn seal_fresh(
+        &self,
+        key: &FreshKey,
+        input: &[u8],
+        memory: SealedInput,
+    ) -> Result<SealedInput, VaultError> {
+        encrypt(&key.key, &key.wrapped, input, memory)
     }
 
     /// Stores inputs with one flush; when it returns they are durable. The references
@@ -444,6 +455,7 @@ fn encrypt(
     key: &DataKey,
     wrapped: &[u8; WRAPPED_KEY_BYTES],
     input: &[u8],
+    memory: SealedInput,
 ) -> Result<SealedInput, VaultError> {
     let found = input.len();
     if found > INPUT_BYTES_MAX {
@@ -460,7 +472,9 @@ fn encrypt(
         .saturating_add(found)
         .saturating_add(TAG_BYTES)
         .saturating_add(1);
-    let mut record = Vec::with_capacity(total);
+    let mut record = memory.record;
+    record.clear();
+    record.reserve(total);
     let length = u32::try_from(found.saturating_add(TAG_BYTES)).unwrap_or(u32::MAX);
     record.extend_from_slice(&length.to_le_bytes());
     record.extend_from_slice(wrapped);
@@ -524,8 +538,11 @@ impl Files {
         let begun = tail.end == 0 || number > tail.number;
         if begun {
             let (name, head) = (file_name(number), head_of(number));
-            let file = prefill::begin(&self.dir, &mut tail.prefilling, &name, &head, records)?;
-            (tail.number, tail.file) = (number, Some(file));
+            let file = tail.prefiller.begin(&self.dir, &name, &head, records)?;
+            tail.number = number;
+            if let Some(before) = tail.file.replace(file) {
+                tail.prefiller.take_room_of(before);
+            }
         } else {
             let file = match &mut tail.file {
                 Some(file) => file,
@@ -535,9 +552,9 @@ impl Files {
             file.sync()?;
         }
         tail.end = start.saturating_add(to_u64(records.len()));
-        if self.prefill && tail.prefilling.is_none() && tail.end > FILE_BYTES / 8 {
+        if self.prefill && tail.end > FILE_BYTES / 8 {
             // The next one, once this one is in earnest use.
-            tail.prefilling = Prefilling::start(self.dir.clone(), FILE_BYTES);
+            tail.prefiller.start(&self.dir, FILE_BYTES);
         }
         Ok(())
     }

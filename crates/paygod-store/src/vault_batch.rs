@@ -61,6 +61,11 @@ impl Placer {
 }
 
 impl PlacedInputs {
+    /// Has them room for so many bytes of inputs.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Forgets the inputs and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

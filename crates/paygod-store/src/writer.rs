@@ -15,7 +15,7 @@ use crate::disk::Dir;
 use crate::error::{CommitError, IoFault};
 use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::marks;
-use crate::prefill::{self, Prefilling};
+use crate::prefill::Prefiller;
 use crate::reader::{Marks, Segment, Segments};
 use crate::segment::{self, BookId, HEADER_BYTES, Header};
 use crate::width::{to_u64, to_usize};
@@ -43,7 +43,7 @@ pub struct Writer {
     end: u64,
     segment_bytes: u64,
     prefill: bool,
-    prefilling: Option<Prefilling>,
+    prefiller: Prefiller,
 }
 
 impl Writer {
@@ -67,7 +67,7 @@ impl Writer {
             end,
             segment_bytes,
             prefill,
-            prefilling: None,
+            prefiller: Prefiller::default(),
         };
         writer.start_prefill();
         Ok(writer)
@@ -139,7 +139,7 @@ impl Writer {
     /// Begins the next segment with a group and seals the one before.
     fn roll(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
         let (book, next) = (self.segments.book, self.next);
-        let (segment, file) = begin(&self.dir, &mut self.prefilling, book, next, bytes)?;
+        let (segment, file) = begin(&self.dir, &mut self.prefiller, book, next, bytes)?;
         // What was acknowledged is durable already: cutting the unused rest and keeping the offsets
         // only save space and time, so they need no flush.
         self.file.file().set_len(self.end)?;
@@ -148,7 +148,9 @@ impl Writer {
         })?;
         self.segments.add(Arc::clone(&segment));
         self.active.close();
-        (self.active, self.file) = (segment, file);
+        self.active = segment;
+        let before = std::mem::replace(&mut self.file, file);
+        self.prefiller.take_room_of(before);
         self.end = HEADER_BYTES;
         Ok(())
     }
@@ -157,16 +159,16 @@ impl Writer {
     /// entries need not write a segment of zeros.
     fn start_prefill(&mut self) {
         let in_use = self.end > self.segment_bytes / PREFILL_FROM_PART;
-        if self.prefill && in_use && self.prefilling.is_none() {
-            self.prefilling = Prefilling::start(self.dir.clone(), self.segment_bytes);
+        if self.prefill && in_use {
+            self.prefiller.start(&self.dir, self.segment_bytes);
         }
     }
 }
 
-/// Begins the segment of `first_seq` with a first group: [`prefill::begin`].
+/// Begins the segment of `first_seq` with a first group: [`Prefiller::begin`].
 pub(crate) fn begin(
     dir: &Dir,
-    prefilling: &mut Option<Prefilling>,
+    prefiller: &mut Prefiller,
     book: BookId,
     first_seq: u64,
     group: &[u8],
@@ -176,7 +178,7 @@ pub(crate) fn begin(
         *slot = Header { book, first_seq }.encode();
     }
     let name = segment::file_name(first_seq);
-    let file = prefill::begin(dir, prefilling, &name, &head, group)?;
+    let file = prefiller.begin(dir, &name, &head, group)?;
     let segment = Segment::new(first_seq, Marks::empty(), Some(file.file().clone()));
     Ok((Arc::new(segment), file))
 }

@@ -10,11 +10,16 @@ use crate::pack_trust::{Level, PackBook, PackStage};
 use crate::pendings::{Pending, Stage};
 use crate::state::{Book, KeyPeriod, State};
 
-/// Bytes of one account, about: what is reserved at once.
+/// Bytes of one account, about.
 const ACCOUNT_BYTES_TYPICAL: usize = 128;
 
+/// What is reserved at once.
+pub(super) fn bytes_typical(state: &State) -> usize {
+    state.accounts_len().saturating_mul(ACCOUNT_BYTES_TYPICAL)
+}
+
 pub(super) fn state(state: &State, out: &mut Vec<u8>) {
-    out.reserve(state.accounts_len().saturating_mul(ACCOUNT_BYTES_TYPICAL));
+    out.reserve(bytes_typical(state));
     let has_packs = *state.packs() != PackBook::default();
     out.extend_from_slice(if has_packs { MAGIC_PACKS } else { MAGIC });
     u64(state.size, out);

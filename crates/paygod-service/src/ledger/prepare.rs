@@ -21,6 +21,9 @@ use super::windows::KeptTokens;
 /// Longest document looked at, in bytes: room for white space and escapes around the longest request.
 const DOCUMENT_BYTES_MAX: usize = 2 * REQUEST_BYTES_MAX;
 
+/// Most memory of an encrypted input that is kept, in bytes.
+const INPUT_BYTES_USUAL: usize = 4_096;
+
 /// One prepared request.
 #[expect(
     clippy::large_enum_variant,
@@ -56,6 +59,8 @@ pub(super) struct Chunk {
     /// Whose they are: so many requests each, in order.
     pub(super) callers: Vec<(Share, usize)>,
     space: Workspace<Ruleset>,
+    /// Of inputs that were placed, for the next ones.
+    sealed: Vec<SealedInput>,
     /// Kept from chunk to chunk to spare allocations.
     keys: Vec<u64>,
     entry: EntryBuf,
@@ -65,6 +70,9 @@ impl Chunk {
     /// Gives a request back that is answered: its memory serves the next.
     pub(super) fn recycle(&mut self, ready: Ready) {
         self.space.recycle(ready.prepared);
+        let sealed = ready.input.map(|input| input.sealed);
+        let usual = sealed.filter(|sealed| sealed.capacity() <= INPUT_BYTES_USUAL);
+        self.sealed.extend(usual);
     }
 
     /// INVARIANT(poisoned): none of them has an outcome.
@@ -99,6 +107,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         items,
         callers,
         space,
+        sealed,
         keys,
         entry,
     } = chunk;
@@ -109,7 +118,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, &book.blobs, request)));
     }
-    if let Err(error) = encrypt(items, &book.vault) {
+    if let Err(error) = encrypt(items, &book.vault, sealed) {
         let error = Arc::new(error);
         for item in items.iter_mut().filter(|item| item.is_personal()) {
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
@@ -162,7 +171,11 @@ fn activated(
 }
 
 /// Encrypts what is personal and commits to it. One call for randomness a chunk.
-fn encrypt(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
+fn encrypt(
+    items: &mut [Item],
+    vault: &Vault,
+    spare: &mut Vec<SealedInput>,
+) -> Result<(), VaultError> {
     let count = items.iter().filter(|item| item.is_personal()).count();
     if count == 0 {
         return Ok(());
@@ -171,7 +184,8 @@ fn encrypt(items: &mut [Item], vault: &Vault) -> Result<(), VaultError> {
     let personal = items.iter_mut().filter(|item| item.is_personal());
     for (item, fresh) in personal.zip(&keys) {
         if let Item::Ready(ready) = item {
-            let sealed = vault.seal_fresh(fresh, ready.prepared.canonical())?;
+            let memory = spare.pop().unwrap_or_default();
+            let sealed = vault.seal_fresh(fresh, ready.prepared.canonical(), memory)?;
             let key = CommitmentKey::new(*fresh.key().commitment_key());
             ready.prepared.commit(&key);
             ready.input = Some(Input { sealed, key });

@@ -97,7 +97,7 @@ impl Sequencer {
         snapshots: Snapshots,
         shared: Arc<Shared>,
     ) -> Self {
-        let mut work = Work::default();
+        let mut work = Work::with_room();
         work.begin(state.next_seq());
         let scratch = Scratch::default();
         let placer = past.placer();
@@ -164,7 +164,7 @@ impl Sequencer {
 
     /// A copy of the state after this group, if it is time to write it down.
     fn snapshot(&mut self) -> Option<SnapshotJob> {
-        let job = self.snapshots.due(&self.state)?;
+        let job = self.snapshots.due(&mut self.state)?;
         if let Err(error) = self.past.index_mut().seal() {
             self.broken(&error);
             return None;

@@ -6,13 +6,12 @@
 //!
 //! A snapshot that fails costs time at the next opening and nothing else.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::Builder;
 
 use paygod_core::entry::SnapshotClaim;
-use paygod_core::{State, SystemCommand};
-use paygod_store::Snapshotter;
+use paygod_core::{State, StateMemory, SystemCommand};
+use paygod_store::{Snapshotter, give_way};
 use paygod_tlog::Frontier;
 use paygod_types::{Digest, Seq};
 
@@ -23,23 +22,46 @@ use super::shared::Shared;
 pub(super) struct Snapshots {
     every: u64,
     last: u64,
-    busy: Arc<AtomicBool>,
+    desk: Arc<Mutex<Option<Memory>>>,
+    /// Whether the desk has memory for a state like this one, or was told to get it.
+    laid: bool,
+}
+
+/// What one snapshot was made in, and the next one will be: fresh memory comes at the cost of the requests behind it.
+#[derive(Default)]
+struct Memory {
+    state: StateMemory,
+    bytes: Vec<u8>,
 }
 
 /// A copy of the state on its way to a file.
 pub(super) struct SnapshotJob {
     state: State,
-    /// Lowered when the job is done or dropped.
-    busy: Busy,
+    desk: Desk,
 }
 
-/// Says that a snapshot is being made, for as long as it lives.
-struct Busy(Arc<AtomicBool>);
+/// Where a snapshot is being made, for as long as it lives. Meanwhile no other is.
+struct Desk {
+    of: Arc<Mutex<Option<Memory>>>,
+    memory: Memory,
+}
 
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+impl Desk {
+    fn take(of: &Arc<Mutex<Option<Memory>>>) -> Option<Self> {
+        let memory = lock(of).take()?;
+        let of = Arc::clone(of);
+        Some(Self { of, memory })
     }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        *lock(&self.of) = Some(std::mem::take(&mut self.memory));
+    }
+}
+
+fn lock(desk: &Mutex<Option<Memory>>) -> MutexGuard<'_, Option<Memory>> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Snapshots {
@@ -47,22 +69,41 @@ impl Snapshots {
         Self {
             every: every.max(1),
             last,
-            busy: Arc::new(AtomicBool::new(false)),
+            desk: Arc::new(Mutex::new(Some(Memory::default()))),
+            laid: false,
         }
     }
 
     /// Copies the state if a snapshot is due and none is being made.
-    pub(super) fn due(&mut self, state: &State) -> Option<SnapshotJob> {
-        if state.size().saturating_sub(self.last) < self.every
-            || self.busy.swap(true, Ordering::AcqRel)
-        {
+    pub(super) fn due(&mut self, state: &mut State) -> Option<SnapshotJob> {
+        let since = state.size().saturating_sub(self.last);
+        if since < self.every {
+            if !self.laid && since >= self.every / 2 {
+                self.laid = true;
+                self.lay(state);
+            }
             return None;
         }
+        let mut desk = Desk::take(&self.desk)?;
         self.last = state.size();
-        Some(SnapshotJob {
-            state: state.clone(),
-            busy: Busy(Arc::clone(&self.busy)),
-        })
+        state.take_memory(std::mem::take(&mut desk.memory.state));
+        let state = state.clone();
+        Some(SnapshotJob { state, desk })
+    }
+
+    /// Gets the memory that the first snapshot will be made in, on a thread of its own. Without one the requests behind
+    /// that snapshot take longer.
+    fn lay(&self, state: &State) {
+        let (room, bytes) = (state.room(), state.snapshot_bytes());
+        let Some(mut desk) = Desk::take(&self.desk) else {
+            return;
+        };
+        let builder = Builder::new().name("paygod-snapshot".to_owned());
+        let _without = builder.spawn(move || {
+            give_way();
+            desk.memory.state = room.get();
+            desk.memory.bytes.resize(bytes, 0);
+        });
     }
 }
 
@@ -70,17 +111,18 @@ impl SnapshotJob {
     /// Seals the digest, then writes the file. `frontier` is the tree's edge at the state's size; index
     /// and history were sealed there.
     pub(super) fn write(self, frontier: &Frontier, snapshotter: &Snapshotter, shared: &Shared) {
-        let Self { state, busy } = self;
+        let Self { state, mut desk } = self;
         let Some(of) = state.size().checked_sub(1).map(Seq) else {
             return;
         };
-        let mut bytes = Vec::new();
-        state.to_snapshot(&mut bytes);
+        let Memory { state: memory, bytes } = &mut desk.memory;
+        bytes.clear();
+        state.to_snapshot(bytes);
         let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
-        drop(state);
+        *memory = state.into_memory();
         let claim = SnapshotClaim {
             accounts,
-            digest: Digest::sha256(&bytes),
+            digest: Digest::sha256(bytes),
             of,
         };
         let (reply, sealed) = mpsc::sync_channel(1);
@@ -91,8 +133,7 @@ impl SnapshotJob {
         let Ok(Ok(size)) = sealed.recv() else { return };
         if shared.progress.wait_durable(size).is_ok() {
             // Without the file the next opening folds more entries: no reason to stop.
-            let _written = snapshotter.write(frontier, &bytes);
+            let _written = snapshotter.write(frontier, bytes);
         }
-        drop(busy);
     }
 }

@@ -14,6 +14,13 @@ use super::ticket::Share;
 /// Most groups whose memory is kept: one being filled, one waiting, one written, one integrated.
 const SPARE_MAX: usize = 4;
 
+/// Entries that a group has room for from the beginning: as many as are worth a flush while more wait.
+const ROOM_ENTRIES: usize = 1_024;
+
+/// Room for that many everyday entries, and for their inputs, each in bytes. A group that grows is copied in its turn,
+/// into memory that the system must find first.
+const ROOM_BYTES: usize = 1 << 20;
+
 /// Most memory of a group that is kept, in bytes: about four thousand everyday entries.
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
@@ -84,6 +91,14 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// An empty one with room for an everyday group.
+    pub(super) fn with_room() -> Self {
+        let mut work = Self::default();
+        Arc::make_mut(&mut work.group).reserve(ROOM_ENTRIES, ROOM_BYTES);
+        work.inputs.reserve(ROOM_BYTES);
+        work
+    }
+
     /// Makes an empty one begin with the entry `first`.
     pub(super) fn begin(&mut self, first: Seq) {
         Arc::make_mut(&mut self.group).begin(first);
@@ -117,7 +132,7 @@ pub(super) struct Spare(Mutex<Vec<Work>>);
 impl Spare {
     /// A spare one, or one made anew.
     pub(super) fn take(&self) -> Work {
-        self.lock().pop().unwrap_or_default()
+        self.lock().pop().unwrap_or_else(Work::with_room)
     }
 
     /// Takes one back, unless somebody still reads its entries or it is larger than the usual.

@@ -173,22 +173,27 @@ impl Memtable {
         out.get_mut(before..).unwrap_or(&mut []).reverse();
     }
 
-    /// All keys of the entries before the end, in the order of a run.
-    pub(crate) fn sorted(&self) -> Vec<Key> {
+    /// Gives all keys of the entries before the end, in the order of a run. Slots are in the order of the hashes but
+    /// within a cluster, which no free slot divides, and no key is outside its own.
+    pub(crate) fn in_order<E>(&self, mut give: impl FnMut(Key) -> Result<(), E>) -> Result<(), E> {
         let end = self.end_seq();
-        let mut keys = Vec::with_capacity(self.len());
-        for slot in &self.slots {
-            let mut place = slot.head.load(Ordering::Acquire);
-            let hash = slot.key.load(Ordering::Relaxed);
-            while let Some((seq, next)) = self.follow(place) {
-                if seq < end {
-                    keys.push(Key { hash, seq });
+        let mut cluster = Vec::new();
+        for slots in self.slots.split(|slot| slot.head.load(Ordering::Acquire) == 0) {
+            cluster.clear();
+            for slot in slots {
+                let mut place = slot.head.load(Ordering::Acquire);
+                let hash = slot.key.load(Ordering::Relaxed);
+                while let Some((seq, next)) = self.follow(place) {
+                    if seq < end {
+                        cluster.push(Key { hash, seq });
+                    }
+                    place = next;
                 }
-                place = next;
             }
+            cluster.sort_unstable();
+            cluster.iter().try_for_each(|key| give(*key))?;
         }
-        keys.sort_unstable();
-        keys
+        Ok(())
     }
 
     /// Bytes of memory held.

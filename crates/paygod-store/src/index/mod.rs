@@ -35,7 +35,8 @@ pub const KEYS_PER_ENTRY_MAX: usize = 4096;
 
 const _: () = assert!(KEYS_PER_ENTRY_MAX < MEMTABLE_KEYS);
 
-/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB, and 5 for one kept ready.
+/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB, and 5 each for one kept ready and
+/// one that was sealed.
 const FROZEN_MAX: usize = 8;
 
 /// After how many merged keys a merge looks whether a table waits.
@@ -51,6 +52,14 @@ struct View {
     runs: Vec<Arc<Run>>,
 }
 
+/// Tables for when the active one is full: their memory takes longer to get than a turn may last.
+#[derive(Debug, Default)]
+struct Spare {
+    empty: Option<Memtable>,
+    /// The one that became a run last. Its memory is the next one's once nobody looks at it any more.
+    sealed: Option<Arc<Memtable>>,
+}
+
 #[derive(Debug)]
 struct Shared {
     dir: Dir,
@@ -58,8 +67,7 @@ struct Shared {
     keys: KeyMaker,
     filter: Filter,
     view: RwLock<Arc<View>>,
-    /// An empty table for when the active one is full: its memory takes longer to get than a turn may last.
-    spare: Mutex<Option<Memtable>>,
+    spare: Mutex<Spare>,
     table_keys: usize,
     segments: Arc<Segments>,
     signal: Signal,
@@ -105,9 +113,7 @@ impl Shared {
         };
         let seqs = table.first_seq..table.end_seq();
         let mut writer = RunWriter::begin(&self.dir, &self.book, Extent { seqs, level: 0 })?;
-        for key in table.sorted() {
-            writer.push(key)?;
-        }
+        table.in_order(|key| writer.push(key))?;
         let run = Arc::new(writer.finish()?);
         self.change_view(|view| {
             view.frozen.remove(0);
@@ -115,33 +121,48 @@ impl Shared {
         });
         self.signal.progress();
         self.filter.prepare();
-        if let Some(table) = Arc::into_inner(table) {
-            self.keep_spare(|| table.emptied());
-        }
+        self.spare().sealed = Some(table);
         Ok(true)
     }
 
-    fn spare(&self) -> MutexGuard<'_, Option<Memtable>> {
+    fn spare(&self) -> MutexGuard<'_, Spare> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep_spare(&self, table: impl FnOnce() -> Memtable) {
-        if self.spare().is_none() {
-            let table = table();
-            *self.spare() = Some(table);
-        }
+    /// Has an empty table ready.
+    fn keep_spare(&self) {
+        let sealed = {
+            let mut spare = self.spare();
+            if spare.empty.is_some() {
+                return;
+            }
+            spare.sealed.take()
+        };
+        let table = match sealed.map(Arc::try_unwrap) {
+            Some(Ok(table)) => table.emptied(),
+            Some(Err(sealed)) => {
+                // Somebody still looks at it, for a moment: the next time there is work.
+                self.spare().sealed.get_or_insert(sealed);
+                return;
+            }
+            None => Memtable::new(self.table_keys),
+        };
+        self.spare().empty = Some(table);
     }
 
     /// A table for the entries from `first_seq` on with room for so many keys.
     fn table(&self, first_seq: u64, keys: usize) -> Arc<Memtable> {
-        let spare = self.spare().take().filter(|spare| spare.room() >= keys);
-        let table = spare.unwrap_or_else(|| Memtable::new(self.table_keys.max(keys)));
+        let spare = self.spare().empty.take();
+        let table = spare
+            .filter(|spare| spare.room() >= keys)
+            .unwrap_or_else(|| Memtable::new(self.table_keys.max(keys)));
         Arc::new(table.beginning_at(first_seq))
     }
 
     fn merge_one(&self) -> Result<bool, DerivedError> {
-        let view = self.view();
-        let Some((inputs, extent)) = tiers::mergeable(&view.runs) else {
+        // Not the view: it would keep tables from being used again.
+        let runs = self.view().runs.clone();
+        let Some((inputs, extent)) = tiers::mergeable(&runs) else {
             return Ok(false);
         };
         let Some(merged) = self.merge(inputs, extent)? else {
@@ -189,7 +210,7 @@ impl Work for Shared {
         if self.seal_oldest()? {
             return Ok(true);
         }
-        self.keep_spare(|| Memtable::new(self.table_keys));
+        self.keep_spare();
         self.merge_one()
     }
 
@@ -249,7 +270,7 @@ impl IndexWriter {
             keys: options.keys,
             filter,
             view: RwLock::new(Arc::new(view)),
-            spare: Mutex::new(None),
+            spare: Mutex::default(),
             table_keys: options.table_keys,
             segments: Arc::clone(&options.segments),
             signal: Signal::default(),

@@ -19,10 +19,13 @@ const KEY_BYTES: usize = 12;
 const KEYS_PER_PAGE: usize = (PAGE_BYTES - 4) / KEY_BYTES;
 const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
 
-/// How many pages are written or read at once by a merge, and flushed as soon as they are written, so
-/// that no long flush stands in the way of a commit's.
+/// How many pages are written at once, and after how many pieces they are flushed, so that no long flush stands in the
+/// way of a commit's.
 const PIECE_PAGES: usize = 64;
 const FLUSH_PIECES: u64 = 16;
+
+/// How many pages are read at once, of each run that is merged.
+const READ_PAGES: usize = 16;
 
 /// A key and the entry that it stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -269,7 +272,7 @@ impl Cursor {
 
     fn fill(&mut self, run: &Run) -> Result<(), DerivedError> {
         let pages = run.count.div_ceil(to_u64(KEYS_PER_PAGE));
-        let count = to_usize(pages.saturating_sub(self.page)).min(PIECE_PAGES);
+        let count = to_usize(pages.saturating_sub(self.page)).min(READ_PAGES);
         self.bytes.resize(count.saturating_mul(PAGE_BYTES), 0);
         run.file
             .read_exact_at(&mut self.bytes, page_offset(self.page))?;
