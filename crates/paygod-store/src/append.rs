@@ -28,7 +28,8 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Takes an existing file.
-    pub(crate) fn open(dir: &Dir, name: &str, cached: OpenFile) -> Result<Self, IoFault> {
+    pub(crate) fn open(dir: &Dir, name: &str) -> Result<Self, IoFault> {
+        let cached = dir.open(name, Access::Write)?;
         let past_cache = dir.open(name, Access::WritePastCache)?;
         Ok(Self::new(past_cache, cached, Pages::default()))
     }
@@ -144,7 +145,7 @@ mod tests {
         let dir = Dir::new(disk, path);
         dir.create().unwrap();
         let cached = dir.open("file", Access::OpenOrCreate).unwrap();
-        let open = || Appender::open(&dir, "file", cached.clone()).unwrap();
+        let open = || Appender::open(&dir, "file").unwrap();
         let (mut file, mut wanted) = (open(), Vec::new());
         for (number, (length, anew)) in lengths.iter().enumerate() {
             let byte = u8::try_from(number % 255).unwrap() + 1;

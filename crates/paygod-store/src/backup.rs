@@ -38,10 +38,10 @@ const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How far a copy has come.
+/// How far a copy or an opening has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Done so far: bytes of a backup or restore, entries of an export.
+    /// Done so far: bytes of a backup or restore, entries of an export or an opening.
     pub done: u64,
     /// All that is to be done, as far as it is known.
     pub total: u64,
@@ -172,8 +172,8 @@ impl BookFiles {
             let (count, end) = held.with_marks(|marks| (marks.count, marks.end));
             size = held.first_seq.saturating_add(count);
             let name = segment::file_name(held.first_seq);
-            let from = match held.own_file() {
-                Some(file) => Content::Open(file),
+            let from = match self.reader.segments.unnamed(&held) {
+                Some(file) => Content::Open(file.clone()),
                 None => Content::File(self.dir.dir("segments"), name.clone()),
             };
             parts.push(Part {

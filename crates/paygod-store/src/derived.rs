@@ -9,6 +9,7 @@ use std::sync::Arc;
 use paygod_tlog::{Frontier, Hash, leaf_hash};
 use paygod_types::Seq;
 
+use crate::backup::Progress;
 use crate::book::{Identity, Options, derived_fault};
 use crate::disk::Dir;
 use crate::error::{Corruption, FoldFault, OpenError, ReadError};
@@ -18,6 +19,7 @@ use crate::reader::{Entry, Reader};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::snapshotter::Snapshotter;
 use crate::tree::TreeFiles;
+use crate::width::to_u64;
 
 /// How many leaf hashes are appended to the tree at once while folding.
 const LEAVES_AT_ONCE: usize = 4096;
@@ -77,6 +79,9 @@ pub trait Fold {
     /// # Errors
     /// The entry does not fold; the book is not opened.
     fn apply(&mut self, entry: Entry<'_>, record: &mut Record) -> Result<(), FoldFault>;
+
+    /// Hears now and then how many of the entries that are to be folded were.
+    fn progress(&mut self, _: Progress) {}
 }
 
 /// The derived parts while they are brought up to date.
@@ -179,6 +184,7 @@ impl Derived {
     ) -> Result<(), OpenError> {
         let mut record = Record::new(self.keys);
         let mut leaves: Vec<Hash> = Vec::with_capacity(LEAVES_AT_ONCE);
+        let total = self.size.saturating_sub(from.get());
         reader.scan(from, Seq(self.size), |entry| {
             record.clear();
             fold.apply(entry, &mut record)
@@ -200,10 +206,16 @@ impl Derived {
             if leaves.len() == LEAVES_AT_ONCE {
                 self.tree.append(&leaves).map_err(derived_fault)?;
                 leaves.clear();
+                let done = entry.seq.get().saturating_sub(from.get());
+                fold.progress(Progress { done, total });
             }
             Ok::<(), OpenError>(())
         })?;
-        self.tree.append(&leaves).map_err(derived_fault)
+        self.tree.append(&leaves).map_err(derived_fault)?;
+        if total >= to_u64(LEAVES_AT_ONCE) {
+            fold.progress(Progress { done: total, total });
+        }
+        Ok(())
     }
 }
 

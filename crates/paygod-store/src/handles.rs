@@ -16,6 +16,9 @@ pub(crate) struct Handles {
     dir: Dir,
     access: Access,
     name_of: fn(u64) -> String,
+    /// The one that had not got its name when the folder was opened, read-only: another process may give it that at any
+    /// moment, so it cannot be opened again.
+    unnamed: Option<(u64, OpenFile)>,
     /// By number.
     open: RwLock<Vec<Handle>>,
     /// Files opened so far.
@@ -31,11 +34,17 @@ struct Handle {
 }
 
 impl Handles {
-    pub(crate) fn new(dir: Dir, access: Access, name_of: fn(u64) -> String) -> Self {
+    pub(crate) fn new(
+        dir: Dir,
+        access: Access,
+        name_of: fn(u64) -> String,
+        unnamed: Option<(u64, OpenFile)>,
+    ) -> Self {
         Self {
             dir,
             access,
             name_of,
+            unnamed,
             open: RwLock::default(),
             opened: AtomicU64::new(0),
         }
@@ -45,8 +54,17 @@ impl Handles {
         &self.dir
     }
 
+    /// The file with this number, if it is the one without a name.
+    pub(crate) fn unnamed(&self, number: u64) -> Option<&OpenFile> {
+        let (of, file) = self.unnamed.as_ref()?;
+        (*of == number).then_some(file)
+    }
+
     /// The file with this number; `None` if there is none.
     pub(crate) fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
+        if let Some(file) = self.unnamed(number) {
+            return Ok(Some(file.clone()));
+        }
         {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             let place = open.binary_search_by_key(&number, |handle| handle.number);
@@ -99,7 +117,7 @@ mod tests {
             let bytes = number.to_le_bytes();
             dir.replace(&name_of(number), &[&bytes]).unwrap();
         }
-        let handles = Handles::new(dir, Access::Read, name_of);
+        let handles = Handles::new(dir, Access::Read, name_of, None);
         for number in (0..files).chain((0..files).rev()) {
             for number in [number, 7] {
                 let mut bytes = [0_u8; 8];

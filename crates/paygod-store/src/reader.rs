@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use paygod_types::Seq;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::OpenFile;
 use crate::error::{Action, Corruption, FoldFault, IoFault, ReadError};
 use crate::group::{Group, SharedGroup};
 use crate::handles::Handles;
@@ -84,27 +84,14 @@ impl Marks {
 pub(crate) struct Segment {
     pub(crate) first_seq: u64,
     marks: RwLock<Marks>,
-    /// The last one's file; others are opened when they are read.
-    file: RwLock<Option<OpenFile>>,
 }
 
 impl Segment {
-    pub(crate) const fn new(first_seq: u64, marks: Marks, file: Option<OpenFile>) -> Self {
+    pub(crate) const fn new(first_seq: u64, marks: Marks) -> Self {
         Self {
             first_seq,
             marks: RwLock::new(marks),
-            file: RwLock::new(file),
         }
-    }
-
-    pub(crate) fn own_file(&self) -> Option<OpenFile> {
-        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        file.clone()
-    }
-
-    /// Another one is the last.
-    pub(crate) fn close(&self) {
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn with_marks<T>(&self, look: impl FnOnce(&Marks) -> T) -> T {
@@ -128,11 +115,16 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    pub(crate) fn new(dir: Dir, book: BookId, list: Vec<Arc<Segment>>, durable: u64) -> Self {
+    pub(crate) fn new(
+        handles: Handles,
+        book: BookId,
+        list: Vec<Arc<Segment>>,
+        durable: u64,
+    ) -> Self {
         Self {
             book,
             list: RwLock::new(list),
-            handles: Handles::new(dir, Access::Read, segment::file_name),
+            handles,
             staged: RwLock::new(VecDeque::new()),
             durable: AtomicU64::new(durable),
             poisoned: AtomicBool::new(false),
@@ -180,15 +172,17 @@ impl Segments {
 
     /// The file of a segment.
     pub(crate) fn file(&self, segment: &Segment) -> Result<OpenFile, IoFault> {
-        let file = match segment.own_file() {
-            Some(file) => Some(file),
-            None => self.handles.file(segment.first_seq)?,
-        };
+        let file = self.handles.file(segment.first_seq)?;
         file.ok_or_else(|| IoFault {
             action: Action::Open,
             path: self.path(segment),
             source: std::io::ErrorKind::NotFound.into(),
         })
+    }
+
+    /// The file of a segment, if it had not got its name when the book was opened, read-only.
+    pub(crate) fn unnamed(&self, segment: &Segment) -> Option<&OpenFile> {
+        self.handles.unnamed(segment.first_seq)
     }
 
     fn path(&self, segment: &Segment) -> PathBuf {

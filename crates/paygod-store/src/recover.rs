@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{Corruption, IoFault, OpenError};
+use crate::handles::Handles;
 use crate::marks;
 use crate::prefill::NEXT_NAME;
 use crate::reader::{Marks, Segment, Segments};
@@ -47,12 +48,14 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
     let mut unnamed = begun_without_name(dir, &book)?;
     if let Some((first_seq, _)) = &unnamed {
         let name = segment::file_name(*first_seq);
+        firsts.push((*first_seq, name.clone()));
         if write {
             dir.rename(NEXT_NAME, &name)?;
             dir.sync()?;
+            unnamed = None;
         }
-        firsts.push((*first_seq, name));
     }
+    let access = if write { Access::Write } else { Access::Read };
     let mut list = Vec::with_capacity(firsts.len());
     let mut cut_bytes = 0;
     let mut expected = 0_u64;
@@ -62,11 +65,9 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
             let what = "a segment is missing before this one";
             return Err(corruption(dir.file_path(name), expected, 0, what));
         }
-        let file = match unnamed.take_if(|(first, _)| !write && *first == first_seq) {
-            // Another process may give it its name at any moment.
-            Some((_, file)) => file,
-            None if write => dir.open(name, Access::Write)?,
-            None => dir.open(name, Access::Read)?,
+        let file = match &unnamed {
+            Some((first, file)) if *first == first_seq => file.clone(),
+            _ => dir.open(name, access)?,
         };
         check_header(&file, &book, first_seq)?;
         let following = firsts.get(index.saturating_add(1));
@@ -79,11 +80,11 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
             }
         };
         expected = first_seq.saturating_add(marks.count);
-        let file = following.is_none().then(|| file.clone());
-        list.push(Arc::new(Segment::new(first_seq, marks, file)));
+        list.push(Arc::new(Segment::new(first_seq, marks)));
     }
     let active = list.last().cloned();
-    let segments = Arc::new(Segments::new(dir.clone(), book, list, expected));
+    let handles = Handles::new(dir.clone(), Access::Read, segment::file_name, unnamed);
+    let segments = Arc::new(Segments::new(handles, book, list, expected));
     Ok(Recovered {
         segments,
         active,

@@ -184,8 +184,6 @@ pub(crate) struct Files {
     write: bool,
     prefill: bool,
     handles: Handles,
-    /// Read-only: the last file, if it had not got its name when the vault was opened.
-    unnamed: Option<(u64, OpenFile)>,
     pub(crate) tail: Mutex<Tail>,
     pub(crate) poisoned: AtomicBool,
 }
@@ -244,11 +242,10 @@ impl Vault {
         let access = if write { Access::Write } else { Access::Read };
         let poisoned = AtomicBool::new(false);
         let files = Files {
-            handles: Handles::new(dir.clone(), access, file_name),
+            handles: Handles::new(dir.clone(), access, file_name, unnamed),
             dir,
             write,
             prefill,
-            unnamed,
             tail: Mutex::new(tail),
             poisoned,
         };
@@ -427,7 +424,7 @@ impl Vault {
     /// The file of a record and what the record begins with; `None` if nothing is there.
     fn head(&self, reference: VaultRef) -> Result<Option<(OpenFile, Head)>, IoFault> {
         let (number, offset) = reference.place();
-        let Some(file) = self.files.file(number)? else {
+        let Some(file) = self.files.handles.file(number)? else {
             return Ok(None);
         };
         let mut bytes = [0_u8; BODY_AT];
@@ -546,7 +543,10 @@ impl Files {
         } else {
             let file = match &mut tail.file {
                 Some(file) => file,
-                None => tail.file.insert(self.appender(number)?),
+                None => {
+                    let last = Appender::open(&self.dir, &file_name(number))?;
+                    tail.file.insert(last)
+                }
             };
             file.append(records, start)?;
             file.sync()?;
@@ -557,19 +557,6 @@ impl Files {
             tail.prefiller.start(&self.dir, FILE_BYTES);
         }
         Ok(())
-    }
-
-    /// A file that somebody has taken away is a fault, and not a reason to write nothing.
-    fn appender(&self, number: u64) -> Result<Appender, IoFault> {
-        let name = file_name(number);
-        Appender::open(&self.dir, &name, self.dir.open(&name, Access::Write)?)
-    }
-
-    pub(crate) fn file(&self, number: u64) -> Result<Option<OpenFile>, IoFault> {
-        match &self.unnamed {
-            Some((unnamed, file)) if *unnamed == number => Ok(Some(file.clone())),
-            _ => self.handles.file(number),
-        }
     }
 }
 

@@ -55,7 +55,7 @@ impl Writer {
         prefill: bool,
     ) -> Result<Self, IoFault> {
         let name = segment::file_name(active.first_seq);
-        let file = Appender::open(&dir, &name, segments.file(&active)?)?;
+        let file = Appender::open(&dir, &name)?;
         let (count, end) = active.with_marks(|marks| (marks.count, marks.end));
         let next = active.first_seq.saturating_add(count);
         let mut writer = Self {
@@ -147,7 +147,6 @@ impl Writer {
             marks::write(&self.dir, &self.segments.book, self.active.first_seq, marks)
         })?;
         self.segments.add(Arc::clone(&segment));
-        self.active.close();
         self.active = segment;
         let before = std::mem::replace(&mut self.file, file);
         self.prefiller.take_room_of(before);
@@ -179,6 +178,6 @@ pub(crate) fn begin(
     }
     let name = segment::file_name(first_seq);
     let file = prefiller.begin(dir, &name, &head, group)?;
-    let segment = Segment::new(first_seq, Marks::empty(), Some(file.file().clone()));
+    let segment = Segment::new(first_seq, Marks::empty());
     Ok((Arc::new(segment), file))
 }

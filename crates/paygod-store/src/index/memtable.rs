@@ -178,7 +178,10 @@ impl Memtable {
     pub(crate) fn in_order<E>(&self, mut give: impl FnMut(Key) -> Result<(), E>) -> Result<(), E> {
         let end = self.end_seq();
         let mut cluster = Vec::new();
-        for slots in self.slots.split(|slot| slot.head.load(Ordering::Acquire) == 0) {
+        for slots in self
+            .slots
+            .split(|slot| slot.head.load(Ordering::Acquire) == 0)
+        {
             cluster.clear();
             for slot in slots {
                 let mut place = slot.head.load(Ordering::Acquire);
