@@ -163,7 +163,7 @@ fn a_backup_takes_the_anchors_along() {
         .unwrap();
     ledger.close().unwrap();
     let restored = scene.book.scratch("restored");
-    Ledger::restore(&scene.book.scratch("backup"), &restored, &mut |_| {}).unwrap();
+    Ledger::restore(&scene.book.scratch("backup"), &restored, &mut |_| {}, None).unwrap();
     let options = OpenOptions {
         clock: Arc::<Hand>::clone(&scene.hand),
         ..OpenOptions::default()

@@ -14,9 +14,12 @@
 mod support;
 
 use paygod_core::{Action, Verdict};
-use paygod_service::ledger::{AsOf, Ledger, OpenOptions, Protection, SubmitError};
+use paygod_service::ledger::{
+    AsOf, CopyProgress, Ledger, LedgerReader, OpenOptions, Protection, SubmitError,
+};
 use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
 use paygod_types::{AccountId, RequestId, Seq};
+use std::sync::{Arc, Mutex};
 use support::{TestBook, json, open_account, payment};
 
 #[test]
@@ -302,6 +305,29 @@ fn a_snapshot_spares_folding_and_the_state_is_the_same() {
         ledger.opening()
     );
     assert_eq!(ledger.read().accounts().unwrap(), before);
+}
+
+#[test]
+fn an_opening_that_folds_much_says_how_far_it_has_come() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let accounts = (0..5_000).map(|number| open_account(&format!("a{number}"), "EUR"));
+    let answers = ledger.submit(accounts.collect());
+    assert!(answers.iter().all(Result::is_ok));
+    let entries = ledger.read().size();
+    ledger.close().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = OpenOptions {
+        progress: Some(Arc::new(move |progress: CopyProgress| {
+            tell.lock().unwrap().push((progress.done, progress.total));
+        })),
+        ..OpenOptions::default()
+    };
+    drop(LedgerReader::open(&book.path(), &options).unwrap());
+    let told = told.lock().unwrap();
+    assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(entries, entries)));
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn readers_come_and_go_under_load_and_their_copies_hold() {
         drop(end);
         writer.join().unwrap();
         let restored = book.scratch("restored");
-        paygod_service::ledger::Ledger::restore(&backup, &restored, &mut |_| {}).unwrap();
+        paygod_service::ledger::Ledger::restore(&backup, &restored, &mut |_| {}, None).unwrap();
         let restored = LedgerReader::open(&restored, &OpenOptions::default()).unwrap();
         assert_eq!(restored.size(), reader.size());
         let options = paygod_verify::Options::new(std::env::temp_dir());

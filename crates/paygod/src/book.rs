@@ -3,6 +3,8 @@
 
 use crate::cli::Global;
 use crate::fault::{Fault, faults_from};
+use crate::output::Console;
+use crate::progress;
 use paygod_core::Request;
 use paygod_service::ledger::{
     BookError, Ledger, LedgerError, LedgerReader, OpenOptions, Outcome, Submission, SubmitError,
@@ -26,6 +28,7 @@ pub(crate) fn folder(global: &Global) -> Result<&Path, Fault> {
 pub(crate) fn options(global: &Global) -> OpenOptions {
     OpenOptions {
         production: global.production,
+        progress: progress::opening(&Console::new(global)),
         ..OpenOptions::default()
     }
 }

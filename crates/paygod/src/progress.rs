@@ -2,31 +2,28 @@
 
 use crate::output::Console;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use paygod_service::ledger::CopyProgress;
+use paygod_service::ledger::{CopyProgress, OpeningProgress};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How often a spinner turns while nothing is reported.
 const TICK_MS: u64 = 80;
 
+/// What a bar of entries looks like.
+const ENTRIES: &str = "{spinner} {bar:28} {human_pos}/{human_len} entries  {per_sec}  {wide_msg}";
+
 /// A bar of `steps` steps, or one that is never drawn.
 pub(crate) fn steps(console: &Console, steps: u64) -> ProgressBar {
-    bar(
-        console,
-        ProgressBar::new(steps),
-        "{spinner} {bar:28} {pos}/{len}  {wide_msg}",
-    )
+    let template = "{spinner} {bar:28} {pos}/{len}  {wide_msg}";
+    bar(console.draws_progress(), steps, template)
 }
 
 /// A bar counting entries, with its rate, or one that is never drawn.
 pub(crate) fn entries(console: &Console, total: u64) -> ProgressBar {
-    bar(
-        console,
-        ProgressBar::new(total),
-        "{spinner} {bar:28} {human_pos}/{human_len} entries  {per_sec}  {wide_msg}",
-    )
+    bar(console.draws_progress(), total, ENTRIES)
 }
 
-/// A bar counting what a copy counts, entries or bytes, or one that is never drawn. Drawn as long as it is there.
+/// A bar counting what a copy counts, entries or bytes, or one that is never drawn. Drawn until all is done.
 pub(crate) struct Copying(ProgressBar);
 
 impl Copying {
@@ -36,12 +33,11 @@ impl Copying {
 
     pub(crate) fn bytes(console: &Console) -> Self {
         let template = "{spinner} {bar:28} {bytes}/{total_bytes}  {bytes_per_sec}  {wide_msg}";
-        Self(bar(console, ProgressBar::new(0), template))
+        Self(bar(console.draws_progress(), 0, template))
     }
 
     pub(crate) fn tell(&self, progress: CopyProgress) {
-        self.0.set_length(progress.total);
-        self.0.set_position(progress.done);
+        show(&self.0, progress);
     }
 }
 
@@ -51,8 +47,29 @@ impl Drop for Copying {
     }
 }
 
-fn bar(console: &Console, bar: ProgressBar, template: &str) -> ProgressBar {
+/// A bar counting the entries that are folded while a book is opened, once there is something to tell.
+pub(crate) fn opening(console: &Console) -> Option<OpeningProgress> {
     if !console.draws_progress() {
+        return None;
+    }
+    let drawn = OnceLock::new();
+    let begin = || bar(true, 0, ENTRIES).with_message("opening the book");
+    Some(Arc::new(move |progress| {
+        show(drawn.get_or_init(begin), progress);
+    }))
+}
+
+fn show(bar: &ProgressBar, progress: CopyProgress) {
+    bar.set_length(progress.total);
+    bar.set_position(progress.done);
+    if progress.done >= progress.total {
+        bar.finish_and_clear();
+    }
+}
+
+fn bar(draws: bool, length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    if !draws {
         bar.set_draw_target(ProgressDrawTarget::hidden());
         return bar;
     }

@@ -12,7 +12,7 @@ use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
 use super::fold::BookFold;
 use super::keys;
-use super::open::{Ledger, OpenOptions, store_options};
+use super::open::{Ledger, OpenOptions, OpeningProgress, store_options};
 use super::reader::LedgerReader;
 
 impl LedgerReader {
@@ -44,7 +44,7 @@ impl LedgerReader {
 
 impl Ledger {
     /// Makes a book out of a backup, checking every entry on the way. `tell` is given the bytes copied, now and
-    /// then.
+    /// then, and after that `opening` the entries checked.
     ///
     /// # Errors
     /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
@@ -52,9 +52,10 @@ impl Ledger {
         from: &Path,
         to: &Path,
         tell: &mut dyn FnMut(CopyProgress),
+        opening: Option<OpeningProgress>,
     ) -> Result<(), BookError> {
         let store = store_options(from, &OpenOptions::default())?;
-        let mut fold = BookFold::new(0);
+        let mut fold = BookFold::new(0, opening);
         // Opened and closed again: that has read every record, folded every entry and compared the tree.
         drop(paygod_store::restore(from, to, &store, &mut fold, tell)?);
         Folder::of(from).copy(to)?;

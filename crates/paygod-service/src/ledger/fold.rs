@@ -4,10 +4,11 @@
 //! otherwise the book is opened again without it.
 
 use paygod_core::{Body, Effects, Entry, State};
-use paygod_store::{Entry as Stored, Fold, FoldFault, Record, Snapshot};
+use paygod_store::{Entry as Stored, Fold, FoldFault, Progress, Record, Snapshot};
 use paygod_types::{Code, Digest, Seq, code};
 
 use super::integrate::touch;
+use super::open::OpeningProgress;
 
 /// The state under way, and what is to be done once the book is open.
 pub(super) struct BookFold {
@@ -17,6 +18,7 @@ pub(super) struct BookFold {
     pub(super) unvouched: Option<Claim>,
     /// Snapshots of so many entries or more are not tried.
     refuse_from: u64,
+    tell: Option<OpeningProgress>,
     /// Entries whose inputs were ordered to be erased, by entries after the snapshot.
     pub(super) erased: Vec<Seq>,
 }
@@ -31,12 +33,13 @@ pub(super) struct Claim {
 
 impl BookFold {
     /// A fold that tries only snapshots of fewer entries than `refuse_from`.
-    pub(super) fn new(refuse_from: u64) -> Self {
+    pub(super) fn new(refuse_from: u64, tell: Option<OpeningProgress>) -> Self {
         Self {
             state: State::new(),
             effects: None,
             unvouched: None,
             refuse_from,
+            tell,
             erased: Vec::new(),
         }
     }
@@ -64,7 +67,7 @@ impl BookFold {
 
 impl Fold for BookFold {
     fn reset(&mut self) {
-        *self = Self::new(self.refuse_from);
+        *self = Self::new(self.refuse_from, self.tell.take());
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), FoldFault> {
@@ -117,6 +120,12 @@ impl Fold for BookFold {
             self.erased.push(target.seq);
         }
         Ok(())
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if let Some(tell) = &self.tell {
+            tell(progress);
+        }
     }
 }
 

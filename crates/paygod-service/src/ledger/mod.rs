@@ -64,7 +64,7 @@ pub use error::{BookError, LedgerError};
 pub use explain::{Explanation, InputState, Replay};
 pub use intake::{CHUNK_REQUESTS_MAX, REQUESTS_IN_FLIGHT_MAX};
 pub use keys::{BookKeyError, CheckpointSigner, KeyFile, KeyFileError};
-pub use open::{Ledger, OpenOptions};
+pub use open::{Ledger, OpenOptions, OpeningProgress};
 pub use outcome::{Answer, Outcome, Submission, SubmitError};
 pub use policy::ActivationOrder;
 pub use read::{AccountState, Protection, Receipt, SealedEntry, Status};

@@ -18,6 +18,7 @@ use paygod_store::{
 use paygod_tlog::{KeyName, TlogPolicy};
 use paygod_types::{Seq, Timestamp};
 
+use super::CopyProgress;
 use super::anchors::{self, AnchorPolicy, Anchorer, Folder};
 use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
@@ -44,6 +45,9 @@ use super::witness::Witnesser;
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
 /// checkpoints never fall far behind.
 const GROUPS_TO_INTEGRATE_MAX: usize = 8;
+
+/// Hears how many of the entries that an opening folds were folded, now and then.
+pub type OpeningProgress = Arc<dyn Fn(CopyProgress) + Send + Sync>;
 
 /// How a book is opened. The default is the product's; tests and providers of keys put in their own.
 #[derive(Clone)]
@@ -84,6 +88,8 @@ pub struct OpenOptions {
     /// Refuses what only development may do: checkpoint keys that whoever reads the disk has, and a book
     /// whose keys nobody can revoke.
     pub production: bool,
+    /// Hears how far the opening has come, if that takes long: entries are folded that no snapshot covers.
+    pub progress: Option<OpeningProgress>,
 }
 
 impl OpenOptions {
@@ -122,6 +128,7 @@ impl Default for OpenOptions {
             unsigned_max: u64::MAX,
             witnesses: None,
             production: false,
+            progress: None,
         }
     }
 }

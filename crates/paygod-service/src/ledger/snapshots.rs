@@ -115,7 +115,10 @@ impl SnapshotJob {
         let Some(of) = state.size().checked_sub(1).map(Seq) else {
             return;
         };
-        let Memory { state: memory, bytes } = &mut desk.memory;
+        let Memory {
+            state: memory,
+            bytes,
+        } = &mut desk.memory;
         bytes.clear();
         state.to_snapshot(bytes);
         let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);

@@ -6,7 +6,7 @@ use crate::cli::{Backup, Export, Global, Init, Restore};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
-use crate::progress::Copying;
+use crate::progress::{self, Copying};
 use paygod_core::ceremony::RootsText;
 use paygod_service::ledger::{BookOptions, Ledger, LedgerError};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
@@ -180,7 +180,8 @@ pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -
 pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console) -> Outcome {
     let folder = book::folder(global)?;
     let bar = Copying::bytes(console);
-    Ledger::restore(&options.from, folder, &mut |done| bar.tell(done))?;
+    let opening = progress::opening(console);
+    Ledger::restore(&options.from, folder, &mut |done| bar.tell(done), opening)?;
     drop(bar);
     book::with(global, |ledger| {
         let status = ledger.read().status()?;
