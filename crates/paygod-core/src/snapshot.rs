@@ -10,7 +10,10 @@
 mod read;
 mod write;
 
+use core::convert::Infallible;
+
 use paygod_types::{Code, Digest, code};
+use sha2::{Digest as _, Sha256};
 
 use crate::state::State;
 
@@ -20,6 +23,9 @@ pub(crate) const MAGIC: &[u8; 16] = b"paygod state v1\n";
 /// What a snapshot begins with that ends in what is known of packs. A book that never said anything of
 /// them has the bytes that it had before it could.
 pub(crate) const MAGIC_PACKS: &[u8; 16] = b"paygod state v2\n";
+
+/// How many bytes are given at once, about.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,15 +48,37 @@ impl SnapshotError {
 }
 
 impl State {
-    /// About how many bytes [`State::to_snapshot`] appends.
-    #[must_use]
-    pub fn snapshot_bytes(&self) -> usize {
-        write::bytes_typical(self)
-    }
-
     /// Appends the bytes of the state to `out`.
     pub fn to_snapshot(&self, out: &mut Vec<u8>) {
-        write::state(self, out);
+        let Ok(()) = write::state(self, out, |_| Ok::<(), Infallible>(()));
+    }
+
+    /// Gives the bytes of the state piece by piece and their digest: [`State::digest`]. `room` is memory to use.
+    ///
+    /// # Errors
+    /// What `give` gives back; nothing more is given then.
+    pub fn give_snapshot<E>(
+        &self,
+        room: &mut Vec<u8>,
+        mut give: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Digest, E> {
+        let mut hasher = Sha256::new();
+        let mut take = |piece: &mut Vec<u8>| {
+            hasher.update(&*piece);
+            let given = give(piece);
+            piece.clear();
+            given
+        };
+        room.clear();
+        room.reserve(PIECE_BYTES + PIECE_BYTES / 16);
+        write::state(self, room, |out| {
+            if out.len() < PIECE_BYTES {
+                return Ok(());
+            }
+            take(out)
+        })?;
+        take(room)?;
+        Ok(Digest::from_bytes(hasher.finalize().into()))
     }
 
     /// Reads a state back. Strict, total, and bounded by the input's length.
@@ -64,8 +92,7 @@ impl State {
     /// SHA-256 of the snapshot's bytes: what a snapshot entry seals.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut bytes = Vec::new();
-        self.to_snapshot(&mut bytes);
-        Digest::sha256(&bytes)
+        let Ok(digest) = self.give_snapshot(&mut Vec::new(), |_| Ok::<(), Infallible>(()));
+        digest
     }
 }

@@ -221,9 +221,11 @@ fn stages(path: &Path, entries: u64) {
     let begun = Instant::now();
     book.index.seal().unwrap();
     history.seal().unwrap();
-    book.snapshots
-        .write(tree.frontier(), &vec![1; 15 << 20])
-        .unwrap();
+    let mut snapshot = book.snapshots.begin(tree.frontier()).unwrap();
+    for _ in 0..15 {
+        snapshot.push(&vec![1; 1 << 20]).unwrap();
+    }
+    snapshot.finish().unwrap();
     println!(
         "snapshot of 15 MB in {:?}; {} MB resident",
         begun.elapsed(),

@@ -59,7 +59,7 @@ pub use kek::{DATA_KEY_BYTES, FileKek, Kek, WRAPPED_KEY_BYTES};
 pub use reader::{Entry, EntryBuf, Reader};
 pub use segment::BookId;
 pub use snapshot::Snapshot;
-pub use snapshotter::Snapshotter;
+pub use snapshotter::{SnapshotWriter, Snapshotter};
 pub use tree::{TreeFiles, TreeSource};
 pub use vault::{DataKey, FreshKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
 pub use vault_batch::{PlacedInputs, Placer};

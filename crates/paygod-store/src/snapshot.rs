@@ -10,9 +10,10 @@
 
 use paygod_types::Seq;
 
-use crate::disk::Dir;
-use crate::error::DerivedError;
+use crate::disk::{Access, Dir, OpenFile};
+use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
+use crate::tiers::UNFINISHED_NAME;
 use crate::width::{to_u64, to_usize, u32_at, u64_at};
 
 const MAGIC: [u8; 8] = *b"PGSNAP\r\x01";
@@ -35,6 +36,29 @@ pub struct Snapshot {
     pub state: Vec<u8>,
 }
 
+/// A snapshot that is being written.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    file: OpenFile,
+    pub(crate) next: Seq,
+    frontier: Vec<u8>,
+    offset: u64,
+    state_bytes: usize,
+    state_crc: u32,
+}
+
+impl Unfinished {
+    /// Writes the next bytes of the state, durably: no long flush stands in the way of a commit's in the end.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
+        self.file.write_at(bytes, self.offset)?;
+        self.file.sync()?;
+        self.offset = self.offset.saturating_add(to_u64(bytes.len()));
+        self.state_bytes = self.state_bytes.saturating_add(bytes.len());
+        self.state_crc = crc32c::crc32c_append(self.state_crc, bytes);
+        Ok(())
+    }
+}
+
 /// The snapshots of a book.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
@@ -47,13 +71,29 @@ impl Snapshots {
         Self { dir, book }
     }
 
-    /// Writes a snapshot durably and removes those that are not kept.
-    pub(crate) fn write(
-        &self,
-        next: Seq,
-        frontier: &[u8],
-        state: &[u8],
-    ) -> Result<(), DerivedError> {
+    /// Begins a snapshot. Nobody sees it before it is finished.
+    pub(crate) fn begin(&self, next: Seq, frontier: Vec<u8>) -> Result<Unfinished, IoFault> {
+        let offset = HEAD_BYTES.saturating_add(frontier.len());
+        Ok(Unfinished {
+            file: self.dir.open(UNFINISHED_NAME, Access::CreateAnew)?,
+            next,
+            frontier,
+            offset: to_u64(offset),
+            state_bytes: 0,
+            state_crc: 0,
+        })
+    }
+
+    /// Makes a snapshot durable, then visible, and removes those that are not kept.
+    pub(crate) fn finish(&self, unfinished: Unfinished) -> Result<(), DerivedError> {
+        let Unfinished {
+            file,
+            next,
+            mut frontier,
+            state_bytes,
+            state_crc,
+            ..
+        } = unfinished;
         let mut head = [0_u8; HEAD_BYTES];
         {
             let (magic, rest) = head.split_at_mut(8);
@@ -66,14 +106,18 @@ impl Snapshots {
             let (frontier_len, state_len) = rest.split_at_mut(4);
             let len = u32::try_from(frontier.len()).unwrap_or(u32::MAX);
             frontier_len.copy_from_slice(&len.to_le_bytes());
-            state_len.copy_from_slice(&to_u64(state.len()).to_le_bytes());
+            state_len.copy_from_slice(&to_u64(state_bytes).to_le_bytes());
         }
-        let crc = checksum(&head, frontier, state);
+        let crc = crc32c::crc32c_combine(checksum(&head, &frontier), state_crc, state_bytes);
         if let Some(slot) = head.get_mut(8..12) {
             slot.copy_from_slice(&crc.to_le_bytes());
         }
-        self.dir
-            .replace(&file_name(next.get()), &[&head, frontier, state])?;
+        let mut first = head.to_vec();
+        first.append(&mut frontier);
+        file.write_at(&first, 0)?;
+        file.sync()?;
+        self.dir.rename(UNFINISHED_NAME, &file_name(next.get()))?;
+        self.dir.sync()?;
         self.prune()
     }
 
@@ -117,7 +161,7 @@ impl Snapshots {
             && head.get(12..28)? == self.book
             && u64_at(head, 28)? == next.get()
             && state.len() == state_len
-            && u32_at(head, 8)? == checksum(head, frontier, state);
+            && u32_at(head, 8)? == crc32c::crc32c_append(checksum(head, frontier), state);
         right.then_some((frontier_len, state_len))
     }
 
@@ -129,11 +173,10 @@ impl Snapshots {
     }
 }
 
-/// Covers everything after the checksum itself.
-fn checksum(head: &[u8; HEAD_BYTES], frontier: &[u8], state: &[u8]) -> u32 {
-    let mut crc = crc32c::crc32c(head.get(12..).unwrap_or(&[]));
-    crc = crc32c::crc32c_append(crc, frontier);
-    crc32c::crc32c_append(crc, state)
+/// Covers everything between the checksum itself and the state, which is to be added.
+fn checksum(head: &[u8; HEAD_BYTES], frontier: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(head.get(12..).unwrap_or(&[]));
+    crc32c::crc32c_append(crc, frontier)
 }
 
 fn file_name(next: u64) -> String {

@@ -1,7 +1,7 @@
 //! Writing snapshots beside the running book.
 //!
 //! The state is copied by its owner; encoding it, waiting for the derived files and writing happen on
-//! whatever thread calls [`Snapshotter::write`], so that nothing of it stands in a request's way.
+//! whatever thread has the [`SnapshotWriter`], so that nothing of it stands in a request's way.
 
 use paygod_tlog::Frontier;
 use paygod_types::Seq;
@@ -9,7 +9,7 @@ use paygod_types::Seq;
 use crate::error::DerivedError;
 use crate::history::BalanceHistory;
 use crate::index::Finder;
-use crate::snapshot::Snapshots;
+use crate::snapshot::{Snapshots, Unfinished};
 use crate::tree::TreeSource;
 
 /// Writes snapshots. Cheap to clone.
@@ -36,23 +36,16 @@ impl Snapshotter {
         }
     }
 
-    /// Writes a snapshot of the state after the first `frontier.size()` entries.
-    ///
-    /// Before: those entries are committed, added to the tree and the history, and
-    /// [`crate::IndexWriter::seal`] and [`crate::HistoryWriter::seal`] were called at or after them.
-    ///
-    /// INVARIANT(derived-behind-snapshot): the derived files are durable up to there before the
-    /// snapshot has its name.
+    /// Begins a snapshot of the state after the first `frontier.size()` entries; one at a time.
     ///
     /// # Errors
-    /// Something was not sealed, the background work has stopped, or the disk refused.
-    pub fn write(&self, frontier: &Frontier, state: &[u8]) -> Result<Seq, DerivedError> {
+    /// The disk refused.
+    pub fn begin(&self, frontier: &Frontier) -> Result<SnapshotWriter<'_>, DerivedError> {
         let next = Seq(frontier.size());
-        self.finder.wait_sealed(next)?;
-        self.history.wait_sealed(next)?;
-        self.tree.sync()?;
-        self.snapshots.write(next, &frontier.to_bytes(), state)?;
-        Ok(next)
+        Ok(SnapshotWriter {
+            unfinished: self.snapshots.begin(next, frontier.to_bytes())?,
+            snapshotter: self,
+        })
     }
 
     /// The sizes of the snapshots there are, newest first.
@@ -61,5 +54,47 @@ impl Snapshotter {
     /// The disk refused.
     pub fn list(&self) -> Result<Vec<Seq>, DerivedError> {
         self.snapshots.list()
+    }
+}
+
+/// A snapshot that is being written; nobody sees it before [`SnapshotWriter::finish`].
+#[derive(Debug)]
+pub struct SnapshotWriter<'a> {
+    snapshotter: &'a Snapshotter,
+    unfinished: Unfinished,
+}
+
+impl SnapshotWriter<'_> {
+    /// Writes the next bytes of the state.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), DerivedError> {
+        Ok(self.unfinished.push(bytes)?)
+    }
+
+    /// Makes the snapshot one that a book is opened from.
+    ///
+    /// Before: its entries are committed, added to the tree and the history, and
+    /// [`crate::IndexWriter::seal`] and [`crate::HistoryWriter::seal`] were called at or after them.
+    ///
+    /// INVARIANT(derived-behind-snapshot): the derived files are durable up to there before the
+    /// snapshot has its name.
+    ///
+    /// # Errors
+    /// Something was not sealed, the background work has stopped, or the disk refused.
+    pub fn finish(self) -> Result<Seq, DerivedError> {
+        let Snapshotter {
+            snapshots,
+            finder,
+            history,
+            tree,
+        } = self.snapshotter;
+        let next = self.unfinished.next;
+        finder.wait_sealed(next)?;
+        history.wait_sealed(next)?;
+        tree.sync()?;
+        snapshots.finish(self.unfinished)?;
+        Ok(next)
     }
 }

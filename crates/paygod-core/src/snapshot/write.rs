@@ -10,16 +10,12 @@ use crate::pack_trust::{Level, PackBook, PackStage};
 use crate::pendings::{Pending, Stage};
 use crate::state::{Book, KeyPeriod, State};
 
-/// Bytes of one account, about.
-const ACCOUNT_BYTES_TYPICAL: usize = 128;
-
-/// What is reserved at once.
-pub(super) fn bytes_typical(state: &State) -> usize {
-    state.accounts_len().saturating_mul(ACCOUNT_BYTES_TYPICAL)
-}
-
-pub(super) fn state(state: &State, out: &mut Vec<u8>) {
-    out.reserve(bytes_typical(state));
+/// Writes a state behind what `out` holds. Between two accounts or reservations `full` may take away what stands there.
+pub(super) fn state<E>(
+    state: &State,
+    out: &mut Vec<u8>,
+    mut full: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
     let has_packs = *state.packs() != PackBook::default();
     out.extend_from_slice(if has_packs { MAGIC_PACKS } else { MAGIC });
     u64(state.size, out);
@@ -58,14 +54,17 @@ pub(super) fn state(state: &State, out: &mut Vec<u8>) {
     length(state.accounts_len(), out);
     for view in state.accounts() {
         account(&view, out);
+        full(out)?;
     }
     length(state.pendings_len(), out);
     for pending in state.pendings() {
         self::pending(pending, out);
+        full(out)?;
     }
     if has_packs {
         packs(state.packs(), out);
     }
+    Ok(())
 }
 
 fn packs(packs: &PackBook, out: &mut Vec<u8>) {

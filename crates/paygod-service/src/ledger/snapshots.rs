@@ -1,8 +1,8 @@
 //! Writing the state down, so that opening the book folds only what came later.
 //!
-//! The state is copied by the sequencer between two groups. Its digest is sealed in an entry first;
-//! only then is the file written: a snapshot that no entry vouches for is not believed when the book
-//! is opened. Encoding, hashing and writing happen on a thread of their own.
+//! The state is copied by the sequencer between two groups. Encoding, hashing and writing happen on a thread of
+//! their own, piece by piece. The digest is sealed in an entry, and only then has the file its name: a snapshot that no
+//! entry vouches for is not believed when the book is opened.
 //!
 //! A snapshot that fails costs time at the next opening and nothing else.
 
@@ -11,9 +11,9 @@ use std::thread::Builder;
 
 use paygod_core::entry::SnapshotClaim;
 use paygod_core::{State, StateMemory, SystemCommand};
-use paygod_store::{Snapshotter, give_way};
+use paygod_store::{DerivedError, Snapshotter, give_way};
 use paygod_tlog::Frontier;
-use paygod_types::{Digest, Seq};
+use paygod_types::Seq;
 
 use super::errand::Errand;
 use super::shared::Shared;
@@ -31,7 +31,7 @@ pub(super) struct Snapshots {
 #[derive(Default)]
 struct Memory {
     state: StateMemory,
-    bytes: Vec<u8>,
+    piece: Vec<u8>,
 }
 
 /// A copy of the state on its way to a file.
@@ -51,6 +51,10 @@ impl Desk {
         let memory = lock(of).take()?;
         let of = Arc::clone(of);
         Some(Self { of, memory })
+    }
+
+    fn lay(&mut self, memory: StateMemory) {
+        self.memory.state = memory;
     }
 }
 
@@ -94,49 +98,58 @@ impl Snapshots {
     /// Gets the memory that the first snapshot will be made in, on a thread of its own. Without one the requests behind
     /// that snapshot take longer.
     fn lay(&self, state: &State) {
-        let (room, bytes) = (state.room(), state.snapshot_bytes());
+        let room = state.room();
         let Some(mut desk) = Desk::take(&self.desk) else {
             return;
         };
         let builder = Builder::new().name("paygod-snapshot".to_owned());
         let _without = builder.spawn(move || {
             give_way();
-            desk.memory.state = room.get();
-            desk.memory.bytes.resize(bytes, 0);
+            desk.lay(room.get());
         });
     }
 }
 
 impl SnapshotJob {
-    /// Seals the digest, then writes the file. `frontier` is the tree's edge at the state's size; index
-    /// and history were sealed there.
+    /// Writes the file, seals the digest, and gives the file its name. `frontier` is the tree's edge at the state's size;
+    /// index and history were sealed there. A snapshot that cannot be made costs the next opening time: no reason to stop.
     pub(super) fn write(self, frontier: &Frontier, snapshotter: &Snapshotter, shared: &Shared) {
+        let _made = self.make(frontier, snapshotter, shared);
+    }
+
+    fn make(
+        self,
+        frontier: &Frontier,
+        snapshotter: &Snapshotter,
+        shared: &Shared,
+    ) -> Result<(), DerivedError> {
         let Self { state, mut desk } = self;
         let Some(of) = state.size().checked_sub(1).map(Seq) else {
-            return;
+            return Ok(());
         };
+        let mut file = snapshotter.begin(frontier)?;
         let Memory {
             state: memory,
-            bytes,
+            piece,
         } = &mut desk.memory;
-        bytes.clear();
-        state.to_snapshot(bytes);
+        let digest = state.give_snapshot(piece, |bytes| file.push(bytes))?;
         let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
         *memory = state.into_memory();
         let claim = SnapshotClaim {
             accounts,
-            digest: Digest::sha256(bytes),
+            digest,
             of,
         };
         let (reply, sealed) = mpsc::sync_channel(1);
         let command = SystemCommand::Snapshot(claim);
         if shared.intake.send(Errand::Seal { command, reply }).is_err() {
-            return;
+            return Ok(());
         }
-        let Ok(Ok(size)) = sealed.recv() else { return };
-        if shared.progress.wait_durable(size).is_ok() {
-            // Without the file the next opening folds more entries: no reason to stop.
-            let _written = snapshotter.write(frontier, bytes);
+        if let Ok(Ok(size)) = sealed.recv()
+            && shared.progress.wait_durable(size).is_ok()
+        {
+            file.finish()?;
         }
+        Ok(())
     }
 }

@@ -224,7 +224,12 @@ impl Running {
         self.book.index.seal()?;
         self.book.history.seal()?;
         let frontier = self.book.tree.frontier().clone();
-        self.book.snapshots.write(&frontier, &self.state.state())?;
+        let mut snapshot = self.book.snapshots.begin(&frontier)?;
+        let state = self.state.state();
+        let (first, rest) = state.split_at(state.len() / 2);
+        snapshot.push(first)?;
+        snapshot.push(rest)?;
+        snapshot.finish()?;
         Ok(())
     }
 
