@@ -85,11 +85,11 @@ impl Snapshots {
     }
 
     /// Makes a snapshot durable, then visible, and removes those that are not kept.
-    pub(crate) fn finish(&self, unfinished: Unfinished) -> Result<(), DerivedError> {
+    pub(crate) fn finish(&self, unfinished: &Unfinished) -> Result<(), DerivedError> {
         let Unfinished {
             file,
             next,
-            mut frontier,
+            frontier,
             state_bytes,
             state_crc,
             ..
@@ -106,19 +106,22 @@ impl Snapshots {
             let (frontier_len, state_len) = rest.split_at_mut(4);
             let len = u32::try_from(frontier.len()).unwrap_or(u32::MAX);
             frontier_len.copy_from_slice(&len.to_le_bytes());
-            state_len.copy_from_slice(&to_u64(state_bytes).to_le_bytes());
+            state_len.copy_from_slice(&to_u64(*state_bytes).to_le_bytes());
         }
-        let crc = crc32c::crc32c_combine(checksum(&head, &frontier), state_crc, state_bytes);
+        let crc = crc32c::crc32c_combine(checksum(&head, frontier), *state_crc, *state_bytes);
         if let Some(slot) = head.get_mut(8..12) {
             slot.copy_from_slice(&crc.to_le_bytes());
         }
-        let mut first = head.to_vec();
-        first.append(&mut frontier);
-        file.write_at(&first, 0)?;
+        file.write_at(&[head.as_slice(), frontier].concat(), 0)?;
         file.sync()?;
         self.dir.rename(UNFINISHED_NAME, &file_name(next.get()))?;
         self.dir.sync()?;
         self.prune()
+    }
+
+    /// Gives the room back that an unfinished one takes. If that fails, the next one takes it.
+    pub(crate) fn abandon(&self) {
+        drop(self.dir.remove(UNFINISHED_NAME));
     }
 
     /// The seqs of the snapshots there are, newest first.

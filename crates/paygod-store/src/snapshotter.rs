@@ -45,6 +45,7 @@ impl Snapshotter {
         Ok(SnapshotWriter {
             unfinished: self.snapshots.begin(next, frontier.to_bytes())?,
             snapshotter: self,
+            finished: false,
         })
     }
 
@@ -57,11 +58,12 @@ impl Snapshotter {
     }
 }
 
-/// A snapshot that is being written; nobody sees it before [`SnapshotWriter::finish`].
+/// A snapshot that is being written; nobody sees it before [`SnapshotWriter::finish`], and without that it is removed.
 #[derive(Debug)]
 pub struct SnapshotWriter<'a> {
     snapshotter: &'a Snapshotter,
     unfinished: Unfinished,
+    finished: bool,
 }
 
 impl SnapshotWriter<'_> {
@@ -83,7 +85,7 @@ impl SnapshotWriter<'_> {
     ///
     /// # Errors
     /// Something was not sealed, the background work has stopped, or the disk refused.
-    pub fn finish(self) -> Result<Seq, DerivedError> {
+    pub fn finish(mut self) -> Result<Seq, DerivedError> {
         let Snapshotter {
             snapshots,
             finder,
@@ -94,7 +96,16 @@ impl SnapshotWriter<'_> {
         finder.wait_sealed(next)?;
         history.wait_sealed(next)?;
         tree.sync()?;
-        snapshots.finish(self.unfinished)?;
+        snapshots.finish(&self.unfinished)?;
+        self.finished = true;
         Ok(next)
+    }
+}
+
+impl Drop for SnapshotWriter<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.snapshotter.snapshots.abandon();
+        }
     }
 }

@@ -258,6 +258,26 @@ fn a_snapshot_spares_folding_what_it_covers() {
 }
 
 #[test]
+fn a_snapshot_that_is_given_up_leaves_nothing_and_the_one_before_serves() {
+    let disk = FaultDisk::new();
+    let mut running = filled(&disk, 20);
+    running.snapshot().unwrap();
+    let at = running.book.reader.size();
+    running.commit(4, true).unwrap();
+    let files = disk.files().len();
+    let frontier = running.book.tree.frontier().clone();
+    let mut given_up = running.book.snapshots.begin(&frontier).unwrap();
+    given_up.push(b"half a state").unwrap();
+    assert_eq!(disk.files().len(), files + 1);
+    drop(given_up);
+    assert_eq!(disk.files().len(), files);
+    drop(running);
+    let running = open(&disk).unwrap();
+    assert_eq!(running.state.restored_at, Some(at));
+    running.check();
+}
+
+#[test]
 fn after_a_failed_flush_the_writer_is_poisoned_and_readers_go_on() {
     let disk = FaultDisk::new();
     let mut running = filled(&disk, 3);
