@@ -33,6 +33,10 @@ pub(crate) struct Piece([Slot; PIECE_SLOTS]);
 
 const _: () = assert!(size_of::<Piece>() == 31 * 128);
 
+/// Most pieces that are kept to be copied into: 32 MB, for a quarter of a million accounts. In a larger state the requests
+/// behind a snapshot take longer.
+const SPARE_PIECES_MAX: usize = 8_192;
+
 /// All slots, in the order of their accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
@@ -82,17 +86,21 @@ impl Slots {
     pub(crate) fn into_spare(self) -> Spare {
         let mut pieces = self.pieces;
         pieces.retain_mut(|piece| Arc::get_mut(piece).is_some());
+        pieces.truncate(SPARE_PIECES_MAX);
         Spare(pieces)
     }
 
-    /// A piece like all others, and how many there are.
+    /// A piece like all others, and how many of them are worth keeping.
     pub(crate) fn sample(&self) -> (Option<Arc<Piece>>, usize) {
-        (self.pieces.first().cloned(), self.pieces.len())
+        let count = self.pieces.len().min(SPARE_PIECES_MAX);
+        (self.pieces.first().cloned(), count)
     }
 
     pub(crate) fn take_spare(&mut self, spare: Spare) {
         self.spare.0.extend(spare.0);
-        self.spare.0.truncate(self.pieces.len());
+        self.spare
+            .0
+            .truncate(self.pieces.len().min(SPARE_PIECES_MAX));
     }
 
     pub(crate) fn push(&mut self, slot: Slot) {

@@ -118,11 +118,15 @@ impl Derived {
             write,
             background: options.background,
         };
+        let snapshots = Snapshots::new(dir.dir("snapshots"), identity.book);
+        if write {
+            snapshots.remove_unfinished()?;
+        }
         Ok(Self {
             index: IndexWriter::open(dir.dir("index"), &index)?,
             history: HistoryWriter::open(dir.dir("history"), &history)?,
             tree: TreeFiles::open(dir.dir("tree"), write),
-            snapshots: Snapshots::new(dir.dir("snapshots"), identity.book),
+            snapshots,
             keys: identity.keys,
             size,
         })
@@ -206,7 +210,7 @@ impl Derived {
             if leaves.len() == LEAVES_AT_ONCE {
                 self.tree.append(&leaves).map_err(derived_fault)?;
                 leaves.clear();
-                let done = entry.seq.get().saturating_sub(from.get());
+                let done = entry.seq.get().saturating_add(1).saturating_sub(from.get());
                 fold.progress(Progress { done, total });
             }
             Ok::<(), OpenError>(())

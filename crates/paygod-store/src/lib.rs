@@ -61,7 +61,9 @@ pub use segment::BookId;
 pub use snapshot::Snapshot;
 pub use snapshotter::{SnapshotWriter, Snapshotter};
 pub use tree::{TreeFiles, TreeSource};
-pub use vault::{DataKey, FreshKey, INPUT_BYTES_MAX, OpenedInput, SealedInput, Vault, VaultRef};
+pub use vault::{
+    DataKey, FreshKey, INPUT_BYTES_MAX, InputMemory, OpenedInput, SealedInput, Vault, VaultRef,
+};
 pub use vault_batch::{PlacedInputs, Placer};
 pub use witnessed::{WITNESSED_NAME, Witnessed};
 pub use writer::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Writer};

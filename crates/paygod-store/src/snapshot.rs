@@ -119,9 +119,13 @@ impl Snapshots {
         self.prune()
     }
 
-    /// Gives the room back that an unfinished one takes. If that fails, the next one takes it.
-    pub(crate) fn abandon(&self) {
-        drop(self.dir.remove(UNFINISHED_NAME));
+    /// Gives the room back that an unfinished one takes.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), IoFault> {
+        let names = self.dir.list()?;
+        if names.iter().any(|name| name == UNFINISHED_NAME) {
+            self.dir.remove(UNFINISHED_NAME)?;
+        }
+        Ok(())
     }
 
     /// The seqs of the snapshots there are, newest first.

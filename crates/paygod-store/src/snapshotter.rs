@@ -105,7 +105,8 @@ impl SnapshotWriter<'_> {
 impl Drop for SnapshotWriter<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.snapshotter.snapshots.abandon();
+            // If that fails, the next one takes its place.
+            drop(self.snapshotter.snapshots.remove_unfinished());
         }
     }
 }

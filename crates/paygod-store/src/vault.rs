@@ -145,22 +145,34 @@ impl FreshKey {
     }
 }
 
-/// An input, encrypted and not yet stored; or the memory for one.
-#[derive(Clone, Debug, Default)]
+/// An input, encrypted and not yet stored.
+#[derive(Clone, Debug)]
 pub struct SealedInput {
     record: Vec<u8>,
 }
 
 impl SealedInput {
-    /// Bytes of memory held.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.record.capacity()
-    }
-
     /// The record as it goes to the disk.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.record
+    }
+}
+
+/// The memory of an encrypted input that is done with, for the next one.
+#[derive(Debug, Default)]
+pub struct InputMemory(Vec<u8>);
+
+impl InputMemory {
+    /// Bytes of memory held.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+impl From<SealedInput> for InputMemory {
+    fn from(input: SealedInput) -> Self {
+        Self(input.record)
     }
 }
 
@@ -281,7 +293,7 @@ impl Vault {
     /// The input is too long, or the key-encryption key cannot be used.
     pub fn seal(&self, key: &DataKey, input: &[u8]) -> Result<SealedInput, VaultError> {
         let wrapped = self.kek.wrap(&key.0)?;
-        encrypt(key, &wrapped, input, SealedInput::default())
+        encrypt(key, &wrapped, input, InputMemory::default())
     }
 
     /// As [`Vault::seal`], under a key that was wrapped already, in the memory of one that was stored.
@@ -292,7 +304,7 @@ impl Vault {
         &self,
         key: &FreshKey,
         input: &[u8],
-        memory: SealedInput,
+        memory: InputMemory,
     ) -> Result<SealedInput, VaultError> {
         encrypt(&key.key, &key.wrapped, input, memory)
     }
@@ -452,7 +464,7 @@ fn encrypt(
     key: &DataKey,
     wrapped: &[u8; WRAPPED_KEY_BYTES],
     input: &[u8],
-    memory: SealedInput,
+    memory: InputMemory,
 ) -> Result<SealedInput, VaultError> {
     let found = input.len();
     if found > INPUT_BYTES_MAX {
@@ -469,7 +481,7 @@ fn encrypt(
         .saturating_add(found)
         .saturating_add(TAG_BYTES)
         .saturating_add(1);
-    let mut record = memory.record;
+    let InputMemory(mut record) = memory;
     record.clear();
     record.reserve(total);
     let length = u32::try_from(found.saturating_add(TAG_BYTES)).unwrap_or(u32::MAX);

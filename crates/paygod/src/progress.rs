@@ -3,7 +3,7 @@
 use crate::output::Console;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paygod_service::ledger::{CopyProgress, OpeningProgress};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a spinner turns while nothing is reported.
@@ -23,7 +23,8 @@ pub(crate) fn entries(console: &Console, total: u64) -> ProgressBar {
     bar(console.draws_progress(), total, ENTRIES)
 }
 
-/// A bar counting what a copy counts, entries or bytes, or one that is never drawn. Drawn until all is done.
+/// A bar counting what a copy counts, entries or bytes, or one that is never drawn. Drawn until all is done, or it is
+/// gone.
 pub(crate) struct Copying(ProgressBar);
 
 impl Copying {
@@ -52,10 +53,13 @@ pub(crate) fn opening(console: &Console) -> Option<OpeningProgress> {
     if !console.draws_progress() {
         return None;
     }
-    let drawn = OnceLock::new();
-    let begin = || bar(true, 0, ENTRIES).with_message("opening the book");
+    let drawn: Mutex<Option<ProgressBar>> = Mutex::default();
     Some(Arc::new(move |progress| {
-        show(drawn.get_or_init(begin), progress);
+        let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || bar(true, 0, ENTRIES).with_message("opening the book");
+        show(drawn.get_or_insert_with(begin), progress);
+        // A second opening draws one of its own.
+        drawn.take_if(|bar| bar.is_finished());
     }))
 }
 

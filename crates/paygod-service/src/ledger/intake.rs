@@ -247,6 +247,11 @@ impl<R, E> Intake<R, E> {
         self.room.notify_all();
     }
 
+    /// Whether anything is let in.
+    pub(super) fn is_taking(&self) -> bool {
+        self.lock().state == Gate::Taking
+    }
+
     /// Lets nothing more in; what is in is finished.
     pub(super) fn close(&self) {
         let mut inner = self.lock();

@@ -46,7 +46,10 @@ impl Integrator {
             match self.integrate(work, &mut leaves) {
                 Ok(Some(started)) => snapshot = Some(started),
                 Ok(None) => {}
-                Err(error) => return self.shared.poison(&error),
+                Err(error) => {
+                    self.shared.poison(&error);
+                    break;
+                }
             }
         }
         drop(outbox);

@@ -46,7 +46,8 @@ use super::witness::Witnesser;
 /// checkpoints never fall far behind.
 const GROUPS_TO_INTEGRATE_MAX: usize = 8;
 
-/// Hears how many of the entries that an opening folds were folded, now and then.
+/// Hears how many of the entries that an opening folds were folded, now and then; from the beginning again if a snapshot
+/// turns out not to be believed.
 pub type OpeningProgress = Arc<dyn Fn(CopyProgress) + Send + Sync>;
 
 /// How a book is opened. The default is the product's; tests and providers of keys put in their own.

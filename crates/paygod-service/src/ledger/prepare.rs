@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey, Workspace};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, EntryBuf, Finder, Reader, SealedInput, Vault, VaultError};
+use paygod_store::{Blobs, EntryBuf, Finder, InputMemory, Reader, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
 use super::history::{keys_to_look_for, read_ahead};
@@ -59,8 +59,8 @@ pub(super) struct Chunk {
     /// Whose they are: so many requests each, in order.
     pub(super) callers: Vec<(Share, usize)>,
     space: Workspace<Ruleset>,
-    /// Of inputs that were placed, for the next ones.
-    sealed: Vec<SealedInput>,
+    /// Of inputs that are done with, for the next ones.
+    inputs: Vec<InputMemory>,
     /// Kept from chunk to chunk to spare allocations.
     keys: Vec<u64>,
     entry: EntryBuf,
@@ -70,9 +70,9 @@ impl Chunk {
     /// Gives a request back that is answered: its memory serves the next.
     pub(super) fn recycle(&mut self, ready: Ready) {
         self.space.recycle(ready.prepared);
-        let sealed = ready.input.map(|input| input.sealed);
-        let usual = sealed.filter(|sealed| sealed.capacity() <= INPUT_BYTES_USUAL);
-        self.sealed.extend(usual);
+        let memory = ready.input.map(|input| InputMemory::from(input.sealed));
+        let usual = memory.filter(|memory| memory.capacity() <= INPUT_BYTES_USUAL);
+        self.inputs.extend(usual);
     }
 
     /// INVARIANT(poisoned): none of them has an outcome.
@@ -107,7 +107,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         items,
         callers,
         space,
-        sealed,
+        inputs,
         keys,
         entry,
     } = chunk;
@@ -118,7 +118,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, &book.blobs, request)));
     }
-    if let Err(error) = encrypt(items, &book.vault, sealed) {
+    if let Err(error) = encrypt(items, &book.vault, inputs) {
         let error = Arc::new(error);
         for item in items.iter_mut().filter(|item| item.is_personal()) {
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
@@ -174,7 +174,7 @@ fn activated(
 fn encrypt(
     items: &mut [Item],
     vault: &Vault,
-    spare: &mut Vec<SealedInput>,
+    spare: &mut Vec<InputMemory>,
 ) -> Result<(), VaultError> {
     let count = items.iter().filter(|item| item.is_personal()).count();
     if count == 0 {

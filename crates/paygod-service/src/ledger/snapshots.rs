@@ -23,7 +23,7 @@ pub(super) struct Snapshots {
     every: u64,
     last: u64,
     desk: Arc<Mutex<Option<Memory>>>,
-    /// Whether the desk has memory for a state like this one, or was told to get it.
+    /// Whether the desk was told to get memory, or has what a snapshot left.
     laid: bool,
 }
 
@@ -90,6 +90,7 @@ impl Snapshots {
         }
         let mut desk = Desk::take(&self.desk)?;
         self.last = state.size();
+        self.laid = true;
         state.take_memory(std::mem::take(&mut desk.memory.state));
         let state = state.clone();
         Some(SnapshotJob { state, desk })
@@ -112,7 +113,8 @@ impl Snapshots {
 
 impl SnapshotJob {
     /// Writes the file, seals the digest, and gives the file its name. `frontier` is the tree's edge at the state's size;
-    /// index and history were sealed there. A snapshot that cannot be made costs the next opening time: no reason to stop.
+    /// index and history were sealed there. A snapshot that cannot be made, or that a closing cuts short, costs the next
+    /// opening time: no reason to stop.
     pub(super) fn write(self, frontier: &Frontier, snapshotter: &Snapshotter, shared: &Shared) {
         let _made = self.make(frontier, snapshotter, shared);
     }
@@ -132,7 +134,17 @@ impl SnapshotJob {
             state: memory,
             piece,
         } = &mut desk.memory;
-        let digest = state.give_snapshot(piece, |bytes| file.push(bytes))?;
+        let given = state.give_snapshot(piece, |bytes| {
+            // Its digest could not be sealed any more.
+            if !shared.intake.is_taking() {
+                return Err(None);
+            }
+            file.push(bytes).map_err(Some)
+        });
+        let digest = match given {
+            Ok(digest) => digest,
+            Err(fault) => return fault.map_or(Ok(()), Err),
+        };
         let accounts = u64::try_from(state.accounts_len()).unwrap_or(u64::MAX);
         *memory = state.into_memory();
         let claim = SnapshotClaim {

@@ -25,7 +25,7 @@ const CAPACITIES: [u64; 3] = [1 << 20, 1 << 22, 1 << 24];
 /// more runs; no answer changes.
 const LAYERS_MAX: usize = 32;
 
-/// Most keys that the first layer is made for: a gibibyte, whatever the files on the disk say.
+/// Most keys that the first layer is made for: somewhat more than a gibibyte, whatever the files on the disk say.
 const FIRST_KEYS_MAX: u64 = 1 << 29;
 
 /// A block is a cache line; a key sets one bit in each of its words.

@@ -121,7 +121,9 @@ impl Shared {
         });
         self.signal.progress();
         self.filter.prepare();
-        self.spare().sealed = Some(table);
+        // What it takes the place of is given back without the lock: a turn may wait for that.
+        let before = self.spare().sealed.replace(table);
+        drop(before);
         Ok(true)
     }
 
@@ -199,6 +201,7 @@ impl Shared {
                 }
                 // A long merge must not keep full tables waiting.
                 while self.seal_oldest()? {}
+                self.keep_spare();
                 until_look = MERGE_KEYS_BETWEEN_LOOKS;
             }
         }

@@ -24,7 +24,7 @@ const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
 const PIECE_PAGES: usize = 64;
 const FLUSH_PIECES: u64 = 16;
 
-/// How many pages are read at once, of each run that is merged.
+/// How many pages are read at once, of a run that is opened and of each that is merged.
 const READ_PAGES: usize = 16;
 
 /// A key and the entry that it stands in.

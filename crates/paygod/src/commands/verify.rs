@@ -170,8 +170,8 @@ fn threads() -> usize {
 /// A live book is verified as others would see it: exported first.
 fn exported(global: &Global, scratch: &Path, console: &Console) -> Result<PathBuf, Fault> {
     let to = scratch.join("export");
-    let bar = Copying::entries(console);
     book::read_signed(global, |reader| {
+        let bar = Copying::entries(console);
         Ok(reader.export(&to, &mut |done| bar.tell(done))?)
     })?;
     Ok(to)
