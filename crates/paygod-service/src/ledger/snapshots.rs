@@ -22,9 +22,16 @@ use super::shared::Shared;
 pub(super) struct Snapshots {
     every: u64,
     last: u64,
-    desk: Arc<Mutex<Option<Memory>>>,
+    desk: Arc<Mutex<Desk>>,
     /// Whether the desk was told to get memory, or has what a snapshot left.
     laid: bool,
+}
+
+/// Where snapshots are made, one at a time.
+#[derive(Default)]
+struct Desk {
+    busy: bool,
+    memory: Memory,
 }
 
 /// What one snapshot was made in, and the next one will be: fresh memory comes at the cost of the requests behind it.
@@ -37,34 +44,37 @@ struct Memory {
 /// A copy of the state on its way to a file.
 pub(super) struct SnapshotJob {
     state: State,
-    desk: Desk,
+    place: Place,
 }
 
-/// Where a snapshot is being made, for as long as it lives. Meanwhile no other is.
-struct Desk {
-    of: Arc<Mutex<Option<Memory>>>,
+/// The place at the desk, for as long as it lives.
+struct Place {
+    desk: Arc<Mutex<Desk>>,
     memory: Memory,
 }
 
-impl Desk {
-    fn take(of: &Arc<Mutex<Option<Memory>>>) -> Option<Self> {
-        let memory = lock(of).take()?;
-        let of = Arc::clone(of);
-        Some(Self { of, memory })
-    }
-
-    fn lay(&mut self, memory: StateMemory) {
-        self.memory.state = memory;
+impl Place {
+    fn take(desk: &Arc<Mutex<Desk>>) -> Option<Self> {
+        let mut free = lock(desk);
+        if std::mem::replace(&mut free.busy, true) {
+            return None;
+        }
+        Some(Self {
+            desk: Arc::clone(desk),
+            memory: std::mem::take(&mut free.memory),
+        })
     }
 }
 
-impl Drop for Desk {
+impl Drop for Place {
     fn drop(&mut self) {
-        *lock(&self.of) = Some(std::mem::take(&mut self.memory));
+        let mut desk = lock(&self.desk);
+        desk.busy = false;
+        desk.memory = std::mem::take(&mut self.memory);
     }
 }
 
-fn lock(desk: &Mutex<Option<Memory>>) -> MutexGuard<'_, Option<Memory>> {
+fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
     desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -73,7 +83,7 @@ impl Snapshots {
         Self {
             every: every.max(1),
             last,
-            desk: Arc::new(Mutex::new(Some(Memory::default()))),
+            desk: Arc::default(),
             laid: false,
         }
     }
@@ -88,25 +98,26 @@ impl Snapshots {
             }
             return None;
         }
-        let mut desk = Desk::take(&self.desk)?;
+        let mut place = Place::take(&self.desk)?;
         self.last = state.size();
         self.laid = true;
-        state.take_memory(std::mem::take(&mut desk.memory.state));
+        state.take_memory(std::mem::take(&mut place.memory.state));
         let state = state.clone();
-        Some(SnapshotJob { state, desk })
+        Some(SnapshotJob { state, place })
     }
 
-    /// Gets the memory that the first snapshot will be made in, on a thread of its own. Without one the requests behind
-    /// that snapshot take longer.
+    /// Gets the memory that the first snapshot will be made in, on a thread of its own. Without one, or when that is not
+    /// done in time, the requests behind that snapshot take longer.
     fn lay(&self, state: &State) {
-        let room = state.room();
-        let Some(mut desk) = Desk::take(&self.desk) else {
-            return;
-        };
+        let (room, desk) = (state.room(), Arc::clone(&self.desk));
         let builder = Builder::new().name("paygod-snapshot".to_owned());
         let _without = builder.spawn(move || {
             give_way();
-            desk.lay(room.get());
+            let memory = room.get();
+            let mut desk = lock(&desk);
+            if !desk.busy {
+                desk.memory.state = memory;
+            }
         });
     }
 }
@@ -125,7 +136,7 @@ impl SnapshotJob {
         snapshotter: &Snapshotter,
         shared: &Shared,
     ) -> Result<(), DerivedError> {
-        let Self { state, mut desk } = self;
+        let Self { state, mut place } = self;
         let Some(of) = state.size().checked_sub(1).map(Seq) else {
             return Ok(());
         };
@@ -133,7 +144,7 @@ impl SnapshotJob {
         let Memory {
             state: memory,
             piece,
-        } = &mut desk.memory;
+        } = &mut place.memory;
         let given = state.give_snapshot(piece, |bytes| {
             // Its digest could not be sealed any more.
             if !shared.intake.is_taking() {
