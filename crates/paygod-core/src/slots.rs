@@ -90,17 +90,20 @@ impl Slots {
         Spare(pieces)
     }
 
-    /// A piece like all others, and how many of them are worth keeping.
+    /// A piece like all others, and how many spare ones are worth keeping.
     pub(crate) fn sample(&self) -> (Option<Arc<Piece>>, usize) {
-        let count = self.pieces.len().min(SPARE_PIECES_MAX);
-        (self.pieces.first().cloned(), count)
+        (self.pieces.first().cloned(), self.spare_max())
     }
 
     pub(crate) fn take_spare(&mut self, spare: Spare) {
         self.spare.0.extend(spare.0);
-        self.spare
-            .0
-            .truncate(self.pieces.len().min(SPARE_PIECES_MAX));
+        let most = self.spare_max();
+        self.spare.0.truncate(most);
+    }
+
+    /// How many pieces are worth keeping.
+    fn spare_max(&self) -> usize {
+        self.pieces.len().min(SPARE_PIECES_MAX)
     }
 
     pub(crate) fn push(&mut self, slot: Slot) {

@@ -42,7 +42,7 @@ pub(crate) struct Unfinished {
     file: OpenFile,
     pub(crate) next: Seq,
     frontier: Vec<u8>,
-    offset: u64,
+    /// Of the state, so far.
     state_bytes: usize,
     state_crc: u32,
 }
@@ -50,9 +50,10 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     /// Writes the next bytes of the state, durably: no long flush stands in the way of a commit's in the end.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), IoFault> {
-        self.file.write_at(bytes, self.offset)?;
+        let state_at = HEAD_BYTES.saturating_add(self.frontier.len());
+        let end = state_at.saturating_add(self.state_bytes);
+        self.file.write_at(bytes, to_u64(end))?;
         self.file.sync()?;
-        self.offset = self.offset.saturating_add(to_u64(bytes.len()));
         self.state_bytes = self.state_bytes.saturating_add(bytes.len());
         self.state_crc = crc32c::crc32c_append(self.state_crc, bytes);
         Ok(())
@@ -73,12 +74,10 @@ impl Snapshots {
 
     /// Begins a snapshot. Nobody sees it before it is finished.
     pub(crate) fn begin(&self, next: Seq, frontier: Vec<u8>) -> Result<Unfinished, IoFault> {
-        let offset = HEAD_BYTES.saturating_add(frontier.len());
         Ok(Unfinished {
             file: self.dir.open(UNFINISHED_NAME, Access::CreateAnew)?,
             next,
             frontier,
-            offset: to_u64(offset),
             state_bytes: 0,
             state_crc: 0,
         })
@@ -92,7 +91,6 @@ impl Snapshots {
             frontier,
             state_bytes,
             state_crc,
-            ..
         } = unfinished;
         let mut head = [0_u8; HEAD_BYTES];
         {

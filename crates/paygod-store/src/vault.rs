@@ -296,7 +296,7 @@ impl Vault {
         encrypt(key, &wrapped, input, InputMemory::default())
     }
 
-    /// As [`Vault::seal`], under a key that was wrapped already, in the memory of one that was stored.
+    /// As [`Vault::seal`], under a key that was wrapped already, in the memory of one that is done with.
     ///
     /// # Errors
     /// The input is too long.

@@ -242,13 +242,19 @@ fn derived_files_are_made_anew_when_they_are_damaged_or_gone() {
     }
 }
 
-#[test]
-fn a_snapshot_spares_folding_what_it_covers() {
-    let disk = FaultDisk::new();
-    let mut running = filled(&disk, 20);
+/// A book with a snapshot and four entries more, and how many the snapshot covers.
+fn four_behind_a_snapshot(disk: &FaultDisk) -> (Running, u64) {
+    let mut running = filled(disk, 20);
     running.snapshot().unwrap();
     let at = running.book.reader.size();
     running.commit(4, true).unwrap();
+    (running, at)
+}
+
+#[test]
+fn a_snapshot_spares_folding_what_it_covers() {
+    let disk = FaultDisk::new();
+    let (running, at) = four_behind_a_snapshot(&disk);
     drop(running);
     let running = open(&disk).unwrap();
     assert_eq!(running.state.restored_at, Some(at));
@@ -260,10 +266,7 @@ fn a_snapshot_spares_folding_what_it_covers() {
 #[test]
 fn a_snapshot_that_is_given_up_leaves_nothing_and_the_one_before_serves() {
     let disk = FaultDisk::new();
-    let mut running = filled(&disk, 20);
-    running.snapshot().unwrap();
-    let at = running.book.reader.size();
-    running.commit(4, true).unwrap();
+    let (running, at) = four_behind_a_snapshot(&disk);
     let files = disk.files().len();
     let frontier = running.book.tree.frontier().clone();
     let mut given_up = running.book.snapshots.begin(&frontier).unwrap();

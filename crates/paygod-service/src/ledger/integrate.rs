@@ -7,18 +7,16 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use paygod_core::{Balances, KeysInForce, Touched};
-use paygod_store::{
-    BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles, give_way,
-};
+use paygod_store::{BalancesAfter, DerivedError, HistoryWriter, Snapshotter, Touch, TreeFiles};
 use paygod_tlog::{Hash, leaf_hash};
 use paygod_types::Amount;
 
 use super::publish::{Due, Outbox};
 use super::shared::Shared;
-use super::snapshots::SnapshotJob;
+use super::snapshots::{SnapshotJob, aside};
 use super::work::Work;
 
 /// The one thread that appends to what is derived.
@@ -94,13 +92,7 @@ impl Integrator {
     fn write_snapshot(&self, job: SnapshotJob) -> Option<JoinHandle<()>> {
         let frontier = self.tree.frontier().clone();
         let (snapshotter, shared) = (self.snapshotter.clone(), Arc::clone(&self.shared));
-        let builder = Builder::new().name("paygod-snapshot".to_owned());
-        builder
-            .spawn(move || {
-                give_way();
-                job.write(&frontier, &snapshotter, &shared);
-            })
-            .ok()
+        aside(move || job.write(&frontier, &snapshotter, &shared))
     }
 }
 

@@ -7,7 +7,7 @@
 //! A snapshot that fails costs time at the next opening and nothing else.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::Builder;
+use std::thread::{Builder, JoinHandle};
 
 use paygod_core::entry::SnapshotClaim;
 use paygod_core::{State, StateMemory, SystemCommand};
@@ -110,9 +110,7 @@ impl Snapshots {
     /// done in time, the requests behind that snapshot take longer.
     fn lay(&self, state: &State) {
         let (room, desk) = (state.room(), Arc::clone(&self.desk));
-        let builder = Builder::new().name("paygod-snapshot".to_owned());
-        let _without = builder.spawn(move || {
-            give_way();
+        let _without = aside(move || {
             let memory = room.get();
             let mut desk = lock(&desk);
             if !desk.busy {
@@ -120,6 +118,16 @@ impl Snapshots {
             }
         });
     }
+}
+
+/// Does some work of snapshots on a thread of its own, which others go before; `None` if there is none to be had.
+pub(super) fn aside(work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    let builder = Builder::new().name("paygod-snapshot".to_owned());
+    let thread = builder.spawn(move || {
+        give_way();
+        work();
+    });
+    thread.ok()
 }
 
 impl SnapshotJob {
