@@ -178,21 +178,19 @@ impl Shared {
     /// Merges runs into one; `None` when told to stop.
     fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
         let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
-        let mut cursors: Vec<Cursor> = inputs.iter().map(|_| Cursor::default()).collect();
+        let mut cursors: Vec<Cursor<'_>> = inputs.iter().map(|run| Cursor::new(run)).collect();
         let mut until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
         let mut heads = Vec::with_capacity(inputs.len());
-        for (cursor, run) in cursors.iter_mut().zip(inputs) {
-            heads.push(cursor.peek(run)?.map(|touch| touch.account));
+        for cursor in &mut cursors {
+            heads.push(cursor.advance()?.map(|touch| touch.account));
         }
         // The least account; of those that have it, the oldest run, whose touches all come first.
         while let Some(account) = heads.iter().flatten().min().copied() {
-            let oldest = heads.iter_mut().zip(&mut cursors).zip(inputs);
-            for ((head, cursor), run) in oldest.filter(|((head, _), _)| **head == Some(account)) {
+            let oldest = heads.iter_mut().zip(&mut cursors);
+            for (head, cursor) in oldest.filter(|(head, _)| **head == Some(account)) {
                 while *head == Some(account) {
-                    if let Some(touch) = cursor.take() {
-                        writer.push(&touch)?;
-                    }
-                    *head = cursor.peek(run)?.map(|touch| touch.account);
+                    writer.push(cursor.touch())?;
+                    *head = cursor.advance()?.map(|touch| touch.account);
                     until_look = until_look.saturating_sub(1);
                 }
             }

@@ -241,10 +241,12 @@ mod tests {
     /// RFC 3394, section 4.6.
     #[test]
     fn keys_wrapped_side_by_side_are_those_of_the_standard() {
-        let kek: [u8; 32] = std::array::from_fn(|at| at as u8);
+        let kek: Vec<u8> = (0..32).collect();
         let key = *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
             \x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f";
-        let wrapped = FileKek::from_bytes(&kek).wrap_all(&[&key, &key]).unwrap();
+        let wrapped = FileKek::from_bytes(kek.as_array().unwrap())
+            .wrap_all(&[&key, &key])
+            .unwrap();
         let expected = *b"\x28\xc9\xf4\x04\xc4\xb8\x10\xf4\xcb\xcc\xb3\x5c\xfb\x87\xf8\x26\
             \x3f\x57\x86\xe2\xd8\x0e\xd3\x26\xcb\xc7\xf0\xe7\x1a\x99\xf4\x3b\
             \xfb\x98\x8b\x9b\x7a\x02\xdd\x21";

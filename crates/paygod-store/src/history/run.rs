@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{DerivedError, IoFault};
-use crate::history::{AccountNumber, BalancesAfter, Dated};
+use crate::history::{AccountNumber, Dated};
 use crate::segment::BookId;
 use crate::tiers::{
     self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
@@ -70,8 +70,9 @@ impl Run {
                 .unwrap_or(&mut []);
             run.file.read_exact_at(span, page_offset(page))?;
             for bytes in span.chunks_exact(PAGE_BYTES) {
-                let first = body_of(bytes).and_then(|body| Decoder::new(body, run.first()).next());
-                let Some(first) = first else {
+                let decoder = body_of(bytes).map(|body| Decoder::new(body, run.first()));
+                let Some(first) = decoder.and_then(|mut decoder| decoder.next(bytes).copied())
+                else {
                     return Ok(None);
                 };
                 run.fences.push((first.account, first.seq));
@@ -146,20 +147,25 @@ impl Run {
         mut visit: impl FnMut(&Dated) -> bool,
     ) -> Result<(), DerivedError> {
         let mut bytes = [0_u8; PAGE_BYTES];
-        let offset = page_offset(page);
-        self.file.read_exact_at(&mut bytes, offset)?;
-        let body = body_of(&bytes).ok_or_else(|| self.corrupt(offset))?;
+        let body = self.read(page, &mut bytes)?;
         let mut decoder = Decoder::new(body, self.first());
-        while decoder.next().is_some() {
-            if decoder.last.as_ref().is_some_and(|touch| !visit(touch)) {
+        while let Some(touch) = decoder.next(&bytes) {
+            if !visit(touch) {
                 return Ok(());
             }
         }
         if decoder.rest.is_empty() {
             Ok(())
         } else {
-            Err(self.corrupt(offset))
+            Err(self.corrupt(page_offset(page)))
         }
+    }
+
+    /// Reads a page; says where in it the touches are.
+    fn read(&self, page: u64, bytes: &mut [u8; PAGE_BYTES]) -> Result<Range<usize>, DerivedError> {
+        let offset = page_offset(page);
+        self.file.read_exact_at(bytes, offset)?;
+        body_of(bytes).ok_or_else(|| self.corrupt(offset))
     }
 
     fn corrupt(&self, offset: u64) -> DerivedError {
@@ -176,8 +182,8 @@ fn page_offset(page: u64) -> u64 {
     page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
 }
 
-/// The touches of a page, if its checksum is right.
-fn body_of(page: &[u8]) -> Option<&[u8]> {
+/// Where in a page the touches are, if its checksum is right.
+fn body_of(page: &[u8]) -> Option<Range<usize>> {
     let rest = page.get(4..)?;
     if u32_at(page, 0)? != crc32c::crc32c(rest) {
         return None;
@@ -185,84 +191,106 @@ fn body_of(page: &[u8]) -> Option<&[u8]> {
     let length = rest
         .first_chunk::<2>()
         .map(|length| u16::from_le_bytes(*length))?;
-    page.get(PAGE_HEAD_BYTES..)?.get(..usize::from(length))
+    let body = PAGE_HEAD_BYTES..PAGE_HEAD_BYTES.checked_add(usize::from(length))?;
+    (body.end <= page.len()).then_some(body)
 }
 
-/// Reads the touches of a page. Stops at the first that does not decode.
-struct Decoder<'a> {
-    rest: &'a [u8],
-    first: u64,
-    last: Option<Dated>,
+/// What the first touch of a page is told from: nobody's.
+const NOBODYS: Dated = Dated {
+    account: 0,
+    seq: 0,
+    balances: [0; 4],
+};
+
+/// Reads the touches of a page, each in the place of the one before.
+struct Decoder {
+    /// What of the page is left.
+    rest: Range<usize>,
+    is_first: bool,
+    /// The first seq of the run.
+    from: u64,
+    touch: Dated,
 }
 
-impl<'a> Decoder<'a> {
-    const fn new(rest: &'a [u8], first: u64) -> Self {
+impl Decoder {
+    const fn new(body: Range<usize>, from: u64) -> Self {
         Self {
-            rest,
-            first,
-            last: None,
+            rest: body,
+            is_first: true,
+            from,
+            touch: NOBODYS,
         }
     }
 
-    fn next(&mut self) -> Option<Dated> {
-        let mut rest = self.rest;
-        let step = u32::try_from(varint(&mut rest)?).ok()?;
-        let seq_step = u64::try_from(varint(&mut rest)?).ok()?;
-        let (mask, after) = rest.split_first()?;
-        rest = after;
-        let (account, seq, mut balances) = match &self.last {
-            Some(last) if step == 0 => {
-                (last.account, last.seq.checked_add(seq_step)?, last.balances)
-            }
-            last => {
-                let before = last.as_ref().map_or(0, |last| last.account);
-                (
-                    before.checked_add(step)?,
-                    self.first.checked_add(seq_step)?,
-                    [0; 4],
-                )
-            }
-        };
-        for (bit, balance) in balances.iter_mut().enumerate() {
+    /// The next touch of the page; `None` at its end, and at what does not decode: then something is left.
+    fn next(&mut self, page: &[u8]) -> Option<&Dated> {
+        let mut bytes = page.get(self.rest.clone())?;
+        self.decode(&mut bytes)?;
+        self.rest.start = self.rest.end.saturating_sub(bytes.len());
+        Some(&self.touch)
+    }
+
+    fn decode(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        let step = u32::try_from(varint(bytes)?).ok()?;
+        let seq_step = u64::try_from(varint(bytes)?).ok()?;
+        let (mask, after) = bytes.split_first()?;
+        *bytes = after;
+        let touch = &mut self.touch;
+        if self.is_first || step != 0 {
+            touch.account = touch.account.checked_add(step)?;
+            touch.seq = self.from.checked_add(seq_step)?;
+            touch.balances = [0; 4];
+            self.is_first = false;
+        } else {
+            touch.seq = touch.seq.checked_add(seq_step)?;
+        }
+        for (bit, balance) in touch.balances.iter_mut().enumerate() {
             if mask & (1 << bit) != 0 {
-                *balance = balance.wrapping_add(unzigzag(varint(&mut rest)?));
+                *balance = balance.wrapping_add(unzigzag(varint(bytes)?));
             }
         }
-        self.rest = rest;
-        self.last = Some(Dated {
-            account,
-            seq,
-            balances,
-        });
-        self.last
+        Some(())
     }
 }
 
-/// Reads a run from its first touch to its last.
-#[derive(Default)]
-pub(crate) struct Cursor {
+/// Reads a run from its first touch to its last, and holds one page of it.
+pub(crate) struct Cursor<'a> {
+    run: &'a Run,
+    /// The next page to read.
     page: u64,
-    /// Touches read and not yet taken, last first.
-    touches: Vec<Dated>,
+    bytes: Box<[u8; PAGE_BYTES]>,
+    decoder: Decoder,
 }
 
-impl Cursor {
-    /// The next touch without taking it; `None` at the end.
-    pub(crate) fn peek(&mut self, run: &Run) -> Result<Option<&Dated>, DerivedError> {
-        if self.touches.is_empty() && self.page < to_u64(run.fences.len()) {
-            let touches = &mut self.touches;
-            run.read_page(self.page, |touch| {
-                touches.push(*touch);
-                true
-            })?;
-            self.touches.reverse();
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(run: &'a Run) -> Self {
+        Self {
+            run,
+            page: 0,
+            bytes: Box::new([0; PAGE_BYTES]),
+            decoder: Decoder::new(0..0, run.first()),
+        }
+    }
+
+    /// The next touch; `None` at the end.
+    pub(crate) fn advance(&mut self) -> Result<Option<&Dated>, DerivedError> {
+        while self.decoder.rest.is_empty() {
+            if self.page == to_u64(self.run.fences.len()) {
+                return Ok(None);
+            }
+            let body = self.run.read(self.page, &mut self.bytes)?;
+            self.decoder = Decoder::new(body, self.run.first());
             self.page = self.page.saturating_add(1);
         }
-        Ok(self.touches.last())
+        match self.decoder.next(&*self.bytes) {
+            Some(touch) => Ok(Some(touch)),
+            None => Err(self.run.corrupt(page_offset(self.page.saturating_sub(1)))),
+        }
     }
 
-    pub(crate) fn take(&mut self) -> Option<Dated> {
-        self.touches.pop()
+    /// The touch that [`Cursor::advance`] gave last.
+    pub(crate) const fn touch(&self) -> &Dated {
+        &self.decoder.touch
     }
 }
 
@@ -273,7 +301,7 @@ pub(crate) struct RunWriter<'a> {
     unfinished: &'static str,
     extent: Extent,
     file: OpenFile,
-    last: Option<Dated>,
+    last: Dated,
     page: Vec<u8>,
     piece: Vec<u8>,
     fences: Vec<(AccountNumber, u64)>,
@@ -308,7 +336,7 @@ impl<'a> RunWriter<'a> {
             unfinished,
             extent,
             file,
-            last: None,
+            last: NOBODYS,
             page: Vec::with_capacity(PAGE_BYTES),
             piece: Vec::with_capacity(PAGE_BYTES.saturating_mul(PIECE_PAGES)),
             fences: Vec::new(),
@@ -322,19 +350,42 @@ impl<'a> RunWriter<'a> {
         if self.page.len().saturating_add(TOUCH_BYTES_MAX) > PAGE_BYTES {
             self.end_page()?;
         }
-        if self.page.is_empty() {
+        let is_first = self.page.is_empty();
+        if is_first {
             self.page.extend_from_slice(&[0; PAGE_HEAD_BYTES]);
             self.fences.push((touch.account, touch.seq));
-            self.last = None;
+            self.last = NOBODYS;
         }
-        encode(
-            &mut self.page,
-            self.extent.seqs.start,
-            self.last.as_ref(),
-            touch,
-        );
-        self.last = Some(*touch);
+        self.encode(touch, is_first);
         Ok(())
+    }
+
+    fn encode(&mut self, touch: &Dated, is_first: bool) {
+        let (out, last) = (&mut self.page, &mut self.last);
+        let step = touch.account.saturating_sub(last.account);
+        if is_first || step != 0 {
+            last.account = touch.account;
+            last.seq = self.extent.seqs.start;
+            last.balances = [0; 4];
+        }
+        put_varint(out, u128::from(step));
+        put_varint(out, u128::from(touch.seq.saturating_sub(last.seq)));
+        last.seq = touch.seq;
+        let mask_at = out.len();
+        out.push(0);
+        let mut mask = 0_u8;
+        let balances = touch.balances.iter().zip(&mut last.balances);
+        for (bit, (balance, last)) in balances.enumerate() {
+            let change = balance.wrapping_sub(*last);
+            if change != 0 {
+                mask |= 1 << bit;
+                put_varint(out, zigzag(change));
+                *last = *balance;
+            }
+        }
+        if let Some(slot) = out.get_mut(mask_at) {
+            *slot = mask;
+        }
     }
 
     fn end_page(&mut self) -> Result<(), IoFault> {
@@ -390,28 +441,6 @@ impl<'a> RunWriter<'a> {
     }
 }
 
-fn encode(out: &mut Vec<u8>, first: u64, last: Option<&Dated>, touch: &Dated) {
-    let before = last.map_or(0, |last| last.account);
-    let same = last.filter(|last| last.account == touch.account);
-    let base: BalancesAfter = same.map_or([0; 4], |last| last.balances);
-    let seq_base = same.map_or(first, |last| last.seq);
-    put_varint(out, u128::from(touch.account.saturating_sub(before)));
-    put_varint(out, u128::from(touch.seq.saturating_sub(seq_base)));
-    let mask_at = out.len();
-    out.push(0);
-    let mut mask = 0_u8;
-    for (bit, (balance, base)) in touch.balances.iter().zip(base).enumerate() {
-        let change = balance.wrapping_sub(base);
-        if change != 0 {
-            mask |= 1 << bit;
-            put_varint(out, zigzag(change));
-        }
-    }
-    if let Some(slot) = out.get_mut(mask_at) {
-        *slot = mask;
-    }
-}
-
 /// Small magnitudes of either sign become small numbers.
 fn zigzag(value: i128) -> u128 {
     ((value << 1) ^ (value >> 127)).cast_unsigned()
@@ -425,19 +454,13 @@ fn put_varint(out: &mut Vec<u8>, value: u128) {
     let Ok(mut small) = u64::try_from(value) else {
         return put_long_varint(out, value);
     };
-    let mut bytes = [0_u8; 10];
-    let mut count = 1_usize;
-    for slot in &mut bytes {
+    while small > 0x7f {
         let [low, ..] = small.to_le_bytes();
+        out.push(low | 0x80);
         small >>= 7;
-        if small == 0 {
-            *slot = low;
-            break;
-        }
-        *slot = low | 0x80;
-        count = count.saturating_add(1);
     }
-    out.extend_from_slice(bytes.get(..count).unwrap_or(&[]));
+    let [low, ..] = small.to_le_bytes();
+    out.push(low);
 }
 
 fn put_long_varint(out: &mut Vec<u8>, mut value: u128) {
@@ -505,8 +528,8 @@ mod tests {
 
         #[test]
         fn any_bytes_decode_without_a_panic(bytes: Vec<u8>) {
-            let mut decoder = super::Decoder::new(&bytes, 5);
-            while decoder.next().is_some() {}
+            let mut decoder = super::Decoder::new(0..bytes.len(), 5);
+            while decoder.next(&bytes).is_some() {}
         }
     }
 }

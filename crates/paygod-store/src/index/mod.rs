@@ -25,6 +25,7 @@ use crate::reader::Segments;
 use crate::segment::BookId;
 use crate::siphash::{self, siphash24};
 use crate::tiers::{self, Extent};
+use crate::width::{to_u64, to_usize};
 use filter::Filter;
 pub(crate) use memtable::MEMTABLE_KEYS;
 use memtable::{Full, Memtable};
@@ -178,22 +179,25 @@ impl Shared {
     /// Merges runs into one; `None` when told to stop.
     fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
         let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
-        let mut cursors: Vec<Cursor> = inputs.iter().map(|_| Cursor::new(0)).collect();
+        let mut cursors: Vec<Cursor<'_>> = inputs.iter().map(|run| Cursor::new(run)).collect();
+        let mut heads = Vec::with_capacity(inputs.len());
+        for (place, cursor) in (0..).zip(&mut cursors) {
+            heads.push(Head::of(cursor, place)?);
+        }
         let mut until_look = MERGE_KEYS_BETWEEN_LOOKS;
         loop {
-            let mut least = None;
-            for (cursor, run) in cursors.iter_mut().zip(inputs) {
-                if let Some(key) = cursor.peek(run)?
-                    && least.as_ref().is_none_or(|(other, _)| key < *other)
-                {
-                    least = Some((key, cursor));
-                }
-            }
-            let Some((key, cursor)) = least else {
+            let least = heads
+                .iter()
+                .min()
+                .copied()
+                .filter(|head| *head != Head::END);
+            let Some(place) = least.map(Head::place) else {
                 return Ok(Some(writer.finish()?));
             };
-            writer.push(key)?;
-            cursor.take();
+            if let (Some(head), Some(cursor)) = (heads.get_mut(place), cursors.get_mut(place)) {
+                writer.push(cursor.key())?;
+                *head = Head::of(cursor, to_u64(place))?;
+            }
             until_look = until_look.saturating_sub(1);
             if until_look == 0 {
                 if self.signal.is_stopping() {
@@ -205,6 +209,27 @@ impl Shared {
                 until_look = MERGE_KEYS_BETWEEN_LOOKS;
             }
         }
+    }
+}
+
+/// The next key of a run that is merged, as one number to compare: its hash, then the place of its run. Entries of an older
+/// run are older, so that is the order of the keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Head(u128);
+
+impl Head {
+    /// There is none left.
+    const END: Self = Self(u128::MAX);
+
+    fn of(cursor: &mut Cursor<'_>, place: u64) -> Result<Self, DerivedError> {
+        let key = cursor.advance()?;
+        Ok(key.map_or(Self::END, |key| {
+            Self((u128::from(key.hash) << 64) | u128::from(place))
+        }))
+    }
+
+    fn place(self) -> usize {
+        to_usize(u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or(u64::MAX))
     }
 }
 

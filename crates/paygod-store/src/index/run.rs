@@ -6,17 +6,20 @@
 //!
 //! A run says which entries it covers: `[first_seq, end_seq)`, with or without keys.
 
+use std::ops::Range;
+
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
 use crate::tiers::{
     self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
 };
-use crate::width::{to_u64, to_usize, u32_at, u64_at};
+use crate::width::{to_u64, to_usize, u32_at};
 
 pub(crate) const PAGE_BYTES: usize = 4096;
+const PAGE_HEAD_BYTES: usize = 4;
 const KEY_BYTES: usize = 12;
-const KEYS_PER_PAGE: usize = (PAGE_BYTES - 4) / KEY_BYTES;
+const KEYS_PER_PAGE: usize = (PAGE_BYTES - PAGE_HEAD_BYTES) / KEY_BYTES;
 const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
 
 /// How many pages are written at once, and after how many pieces they are flushed, so that no long flush stands in the
@@ -66,7 +69,7 @@ impl Run {
         let Some((extent, count)) = tiers::decode_head(&head, &MAGIC, book) else {
             return Ok(None);
         };
-        let pages = count.div_ceil(to_u64(KEYS_PER_PAGE));
+        let pages = pages_of(count);
         let bytes = pages.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES));
         if file.len()? != bytes || seqs_of(name).as_ref() != Some(&extent.seqs) {
             return Ok(None);
@@ -75,22 +78,35 @@ impl Run {
             extent,
             count,
             file,
-            fences: Vec::with_capacity(to_usize(pages)),
+            fences: Vec::new(),
         };
-        let mut cursor = Cursor::new(0);
-        while cursor.page < pages {
-            if cursor.fill(&run).is_err() {
+        let mut fences = Vec::with_capacity(to_usize(pages));
+        let mut cursor = Cursor::new(&run);
+        for at in 0.. {
+            let Ok(key) = cursor.advance() else {
                 return Ok(None);
+            };
+            let Some(Key { hash, .. }) = key else {
+                break;
+            };
+            if at % KEYS_PER_PAGE == 0 {
+                fences.push(hash);
             }
-            for page in cursor.pages() {
-                run.fences.push(hash_at(page, 0).unwrap_or(0));
-            }
-            for key in &cursor.keys {
-                visit(key.hash);
-            }
-            cursor.keys.clear();
+            visit(hash);
         }
+        run.fences = fences;
         Ok(Some(run))
+    }
+
+    fn pages(&self) -> u64 {
+        pages_of(self.count)
+    }
+
+    fn decode(&self, key: &[u8; KEY_BYTES]) -> Key {
+        Key {
+            hash: decode_hash(key),
+            seq: self.extent.seqs.start.saturating_add(decode_delta(key)),
+        }
     }
 
     /// How many keys a page holds.
@@ -118,7 +134,7 @@ impl Run {
         let from = keys.partition_point(|key| decode_hash(key) < hash);
         let hits = keys.get(from..).unwrap_or(&[]);
         for key in hits.iter().take_while(|key| decode_hash(key) == hash) {
-            out.push(self.extent.seqs.start.saturating_add(decode_delta(key)));
+            out.push(self.decode(key).seq);
         }
         Ok(from == 0)
     }
@@ -135,17 +151,16 @@ impl Run {
             return Ok(());
         };
         let sought = Key { hash, seq: from };
-        let key_of = |key: &[u8; KEY_BYTES]| Key {
-            hash: decode_hash(key),
-            seq: self.extent.seqs.start.saturating_add(decode_delta(key)),
-        };
         let mut bytes = [0_u8; PAGE_BYTES];
         // The first page whose last key is not before the one sought.
         let before = self.fences.partition_point(|fence| *fence < hash);
         let (mut low, mut high) = (to_u64(before.saturating_sub(1)), last);
         while low < high {
             let middle = low.midpoint(high);
-            let end = self.keys(middle, &mut bytes)?.last().map(key_of);
+            let end = self
+                .keys(middle, &mut bytes)?
+                .last()
+                .map(|key| self.decode(key));
             if end.is_some_and(|end| end < sought) {
                 low = middle.saturating_add(1);
             } else {
@@ -154,8 +169,13 @@ impl Run {
         }
         for page in low..=last {
             let keys = self.keys(page, &mut bytes)?;
-            let first = keys.partition_point(|key| key_of(key) < sought);
-            for key in keys.get(first..).unwrap_or(&[]).iter().map(key_of) {
+            let first = keys.partition_point(|key| self.decode(key) < sought);
+            for key in keys
+                .get(first..)
+                .unwrap_or(&[])
+                .iter()
+                .map(|key| self.decode(key))
+            {
                 if key.hash != hash || out.len() >= most {
                     return Ok(());
                 }
@@ -179,7 +199,7 @@ impl Run {
         if !is_whole(bytes) {
             return Err(self.corrupt(offset));
         }
-        let (_, body) = bytes.split_at(4);
+        let (_, body) = bytes.split_at(PAGE_HEAD_BYTES);
         let (keys, _) = body.as_chunks::<KEY_BYTES>();
         Ok(keys.get(..self.keys_in(page)).unwrap_or(&[]))
     }
@@ -206,12 +226,16 @@ pub(crate) fn keys_in(dir: &Dir) -> Result<u64, IoFault> {
     Ok(bytes / to_u64(KEY_BYTES))
 }
 
+fn pages_of(keys: u64) -> u64 {
+    keys.div_ceil(to_u64(KEYS_PER_PAGE))
+}
+
 fn page_offset(page: u64) -> u64 {
     page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
 }
 
 fn is_whole(page: &[u8]) -> bool {
-    u32_at(page, 0) == page.get(4..).map(crc32c::crc32c)
+    u32_at(page, 0) == page.get(PAGE_HEAD_BYTES..).map(crc32c::crc32c)
 }
 
 fn decode_hash(key: &[u8; KEY_BYTES]) -> u64 {
@@ -224,72 +248,68 @@ fn decode_delta(key: &[u8; KEY_BYTES]) -> u64 {
     u64::from(u32::from_le_bytes([d0, d1, d2, d3]))
 }
 
-fn hash_at(page: &[u8], index: usize) -> Option<u64> {
-    u64_at(page, index.checked_mul(KEY_BYTES)?.checked_add(4)?)
-}
-
-/// Reads a run from its first key to its last.
-pub(crate) struct Cursor {
-    /// The next page to read.
+/// Reads a run from its first key to its last, and holds a few pages of it.
+pub(crate) struct Cursor<'a> {
+    run: &'a Run,
+    /// The next page to turn to.
     page: u64,
+    /// Pages read, the first of which has a number that [`READ_PAGES`] divides.
     bytes: Vec<u8>,
-    /// Keys read and not yet taken, in order, from `at`.
-    keys: Vec<Key>,
-    at: usize,
+    /// Where in them the keys are that are left of the page turned to.
+    rest: Range<usize>,
+    key: Key,
 }
 
-impl Cursor {
-    pub(crate) const fn new(page: u64) -> Self {
+impl<'a> Cursor<'a> {
+    pub(crate) const fn new(run: &'a Run) -> Self {
         Self {
-            page,
+            run,
+            page: 0,
             bytes: Vec::new(),
-            keys: Vec::new(),
-            at: 0,
+            rest: 0..0,
+            key: Key { hash: 0, seq: 0 },
         }
     }
 
-    /// The next key without taking it; `None` at the end.
-    pub(crate) fn peek(&mut self, run: &Run) -> Result<Option<Key>, DerivedError> {
-        if let Some(key) = self.keys.get(self.at) {
-            return Ok(Some(*key));
-        }
-        if self.page.saturating_mul(to_u64(KEYS_PER_PAGE)) >= run.count {
+    /// The key that [`Cursor::advance`] gave last.
+    pub(crate) const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The next key; `None` at the end.
+    pub(crate) fn advance(&mut self) -> Result<Option<Key>, DerivedError> {
+        if self.rest.is_empty() && !self.turn_page()? {
             return Ok(None);
         }
-        self.keys.clear();
-        self.at = 0;
-        self.fill(run)?;
-        Ok(self.keys.first().copied())
+        let rest = self.bytes.get(self.rest.clone()).unwrap_or(&[]);
+        self.rest.start = self.rest.start.saturating_add(KEY_BYTES);
+        let key = rest.first_chunk().map(|key| self.run.decode(key));
+        self.key = key.unwrap_or(self.key);
+        Ok(key)
     }
 
-    pub(crate) const fn take(&mut self) {
-        self.at = self.at.saturating_add(1);
-    }
-
-    fn pages(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.chunks_exact(PAGE_BYTES)
-    }
-
-    fn fill(&mut self, run: &Run) -> Result<(), DerivedError> {
-        let pages = run.count.div_ceil(to_u64(KEYS_PER_PAGE));
-        let count = to_usize(pages.saturating_sub(self.page)).min(READ_PAGES);
-        self.bytes.resize(count.saturating_mul(PAGE_BYTES), 0);
-        run.file
-            .read_exact_at(&mut self.bytes, page_offset(self.page))?;
-        for page in self.bytes.chunks_exact(PAGE_BYTES) {
-            if !is_whole(page) {
-                return Err(run.corrupt(page_offset(self.page)));
-            }
-            let (_, body) = page.split_at_checked(4).unwrap_or((&[], &[]));
-            let (keys, _) = body.as_chunks::<KEY_BYTES>();
-            let keys = keys.get(..run.keys_in(self.page)).unwrap_or(&[]);
-            self.keys.extend(keys.iter().map(|key| Key {
-                hash: decode_hash(key),
-                seq: run.extent.seqs.start.saturating_add(decode_delta(key)),
-            }));
-            self.page = self.page.saturating_add(1);
+    fn turn_page(&mut self) -> Result<bool, DerivedError> {
+        let pages = self.run.pages();
+        if self.page == pages {
+            return Ok(false);
         }
-        Ok(())
+        let among_those_read = to_usize(self.page).wrapping_rem(READ_PAGES);
+        if among_those_read == 0 {
+            let count = to_usize(pages.saturating_sub(self.page)).min(READ_PAGES);
+            self.bytes.resize(count.saturating_mul(PAGE_BYTES), 0);
+            let offset = page_offset(self.page);
+            self.run.file.read_exact_at(&mut self.bytes, offset)?;
+        }
+        let start = among_those_read.saturating_mul(PAGE_BYTES);
+        let page = self.bytes.get(start..start.saturating_add(PAGE_BYTES));
+        if !page.is_some_and(is_whole) {
+            return Err(self.run.corrupt(page_offset(self.page)));
+        }
+        let keys = self.run.keys_in(self.page).saturating_mul(KEY_BYTES);
+        let start = start.saturating_add(PAGE_HEAD_BYTES);
+        self.rest = start..start.saturating_add(keys);
+        self.page = self.page.saturating_add(1);
+        Ok(true)
     }
 }
 
@@ -348,7 +368,7 @@ impl<'a> RunWriter<'a> {
     pub(crate) fn push(&mut self, key: Key) -> Result<(), IoFault> {
         if self.page.is_empty() {
             self.fences.push(key.hash);
-            self.page.extend_from_slice(&[0; 4]);
+            self.page.extend_from_slice(&[0; PAGE_HEAD_BYTES]);
         }
         let delta = key.seq.saturating_sub(self.extent.seqs.start);
         self.page.extend_from_slice(&key.hash.to_le_bytes());
@@ -364,7 +384,7 @@ impl<'a> RunWriter<'a> {
 
     fn end_page(&mut self) -> Result<(), IoFault> {
         self.page.resize(PAGE_BYTES, 0);
-        let crc = crc32c::crc32c(self.page.get(4..).unwrap_or(&[]));
+        let crc = crc32c::crc32c(self.page.get(PAGE_HEAD_BYTES..).unwrap_or(&[]));
         if let Some(slot) = self.page.first_chunk_mut::<4>() {
             *slot = crc.to_le_bytes();
         }
