@@ -1,7 +1,7 @@
 //! Balance history: what an account's balances were after any entry.
 //!
 //! Each entry leaves, for each account it touched, the balances after it. They gather in memory; a full
-//! table becomes a run sorted by account and seq, and runs are merged in tiers of eight. As of an
+//! table becomes a run sorted by account and seq, and runs are merged in tiers of eight, then of 64. As of an
 //! entry, the balances are those of the last touch at or before it.
 //!
 //! Derived: made anew from the entries. It does not know currencies or what the four balances mean.
@@ -16,7 +16,7 @@ use crate::background::{Signal, Work, Worker};
 use crate::disk::Dir;
 use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
-use crate::tiers::{self, Extent};
+use crate::tiers::{self, Extent, Fanout};
 use crate::width::to_usize;
 use run::{Cursor, Run, RunWriter};
 
@@ -48,6 +48,13 @@ pub(crate) const TABLE_TOUCHES: usize = 1 << 16;
 
 /// Most full tables that wait to become runs; past that the integrator waits.
 const FROZEN_MAX: usize = 4;
+
+/// Each merge writes every touch once more, and all requests pay for it; each run costs a question about the past one page
+/// read, and nobody waits for that but who asks.
+const FANOUT: Fanout = Fanout {
+    first: 8,
+    later: 64,
+};
 
 /// How many touches are fetched from all over a table at once.
 const GATHERED_TOUCHES: usize = 64;
@@ -164,7 +171,7 @@ impl Shared {
 
     fn merge_one(&self) -> Result<bool, DerivedError> {
         let runs = self.look(|view| view.runs.clone());
-        let Some((inputs, extent)) = tiers::mergeable(&runs) else {
+        let Some((inputs, extent)) = tiers::mergeable(&runs, FANOUT) else {
             return Ok(false);
         };
         let Some(merged) = self.merge(inputs, extent)? else {

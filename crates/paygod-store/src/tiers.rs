@@ -1,4 +1,4 @@
-//! Runs in tiers: files that each cover a range of entries, merged eight at a time.
+//! Runs in tiers: files that each cover a range of entries, merged when there are many of one size.
 //!
 //! The name of a run says what it covers. Which runs are the present ones follows from the names alone:
 //! from entry 0 on, the longest that begins where the last one ended. So a merge that a crash
@@ -14,8 +14,18 @@ use crate::error::IoFault;
 use crate::segment::BookId;
 use crate::width::{u32_at, u64_at};
 
-/// How many runs of a level are merged into one of the next.
-const FANOUT: usize = 8;
+/// How many runs of a level are merged into one of the next: of the first level, and of those that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fanout {
+    pub(crate) first: usize,
+    pub(crate) later: usize,
+}
+
+impl Fanout {
+    const fn of(self, level: u32) -> usize {
+        if level == 0 { self.first } else { self.later }
+    }
+}
 
 /// What a run covers and how often it was merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +94,9 @@ pub(crate) trait Tiered {
     fn extent(&self) -> &Extent;
 }
 
-/// Of runs, oldest first: the oldest [`FANOUT`] of the first group of that many neighbours of one
-/// level, looked for from the newest, and what they become.
-pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>]) -> Option<(&[Arc<R>], Extent)> {
+/// Of runs, oldest first: the oldest of the first group of as many neighbours of one level as are merged
+/// at once, looked for from the newest, and what they become.
+pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>], fanout: Fanout) -> Option<(&[Arc<R>], Extent)> {
     let mut end = runs.len();
     while end > 0 {
         let rest = runs.get(..end)?;
@@ -97,8 +107,9 @@ pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>]) -> Option<(&[Arc<R>], Extent
             .take_while(|run| run.extent().level == level)
             .count();
         let start = end.checked_sub(group)?;
-        if group >= FANOUT {
-            let inputs = runs.get(start..start.checked_add(FANOUT)?)?;
+        let most = fanout.of(level);
+        if group >= most {
+            let inputs = runs.get(start..start.checked_add(most)?)?;
             let seqs = inputs.first()?.extent().seqs.start..inputs.last()?.extent().seqs.end;
             // A run numbers its entries with 32 bits.
             let narrow = seqs.end.saturating_sub(seqs.start) <= u64::from(u32::MAX);

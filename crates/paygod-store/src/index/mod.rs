@@ -24,7 +24,7 @@ use crate::error::{DerivedError, IoFault};
 use crate::reader::Segments;
 use crate::segment::BookId;
 use crate::siphash::{self, siphash24};
-use crate::tiers::{self, Extent};
+use crate::tiers::{self, Extent, Fanout};
 use crate::width::{to_u64, to_usize};
 use filter::Filter;
 pub(crate) use memtable::MEMTABLE_KEYS;
@@ -39,6 +39,9 @@ const _: () = assert!(KEYS_PER_ENTRY_MAX < MEMTABLE_KEYS);
 /// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB, and 5 each for one kept ready and
 /// one that was sealed.
 const FROZEN_MAX: usize = 8;
+
+/// A key that is present, or seems to be, costs one page of every run.
+const FANOUT: Fanout = Fanout { first: 8, later: 8 };
 
 /// After how many merged keys a merge looks whether a table waits.
 const MERGE_KEYS_BETWEEN_LOOKS: u64 = 1 << 16;
@@ -165,7 +168,7 @@ impl Shared {
     fn merge_one(&self) -> Result<bool, DerivedError> {
         // Not the view: it would keep tables from being used again.
         let runs = self.view().runs.clone();
-        let Some((inputs, extent)) = tiers::mergeable(&runs) else {
+        let Some((inputs, extent)) = tiers::mergeable(&runs, FANOUT) else {
             return Ok(false);
         };
         let Some(merged) = self.merge(inputs, extent)? else {
