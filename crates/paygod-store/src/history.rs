@@ -1,7 +1,7 @@
 //! Balance history: what an account's balances were after any entry.
 //!
 //! Each entry leaves, for each account it touched, the balances after it. They gather in memory; a full
-//! table becomes a run sorted by account and seq, and runs are merged in tiers of eight, then of 64. As of an
+//! table becomes a run sorted by account and seq, and runs are merged in tiers of 16, then of 64. As of an
 //! entry, the balances are those of the last touch at or before it.
 //!
 //! Derived: made anew from the entries. It does not know currencies or what the four balances mean.
@@ -43,16 +43,16 @@ pub(crate) struct Dated {
     pub(crate) balances: BalancesAfter,
 }
 
-/// How many touches a table takes: about five megabytes.
-pub(crate) const TABLE_TOUCHES: usize = 1 << 16;
+/// How many touches a table takes: about two and a half megabytes.
+pub(crate) const TABLE_TOUCHES: usize = 1 << 15;
 
 /// Most full tables that wait to become runs; past that the integrator waits.
-const FROZEN_MAX: usize = 4;
+const FROZEN_MAX: usize = 8;
 
 /// Each merge writes every touch once more, and all requests pay for it; each run costs a question about the past one page
 /// read, and nobody waits for that but who asks.
 const FANOUT: Fanout = Fanout {
-    first: 8,
+    first: 16,
     later: 64,
 };
 

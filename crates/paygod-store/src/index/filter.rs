@@ -21,6 +21,10 @@ const KEYS_PER_BLOCK: u64 = 28;
 /// Keys that the layers take at least; the last capacity holds for all that follow.
 const CAPACITIES: [u64; 3] = [1 << 20, 1 << 22, 1 << 24];
 
+/// The next layer is made when this one has room for fewer keys: some full tables of the index, since there is one look
+/// a table, and no more, since a layer has up to 38 MB.
+const KEYS_AHEAD: u64 = 1 << 19;
+
 /// Most layers: half a thousand million keys. Past that the last layer grows dense and look-ups read
 /// more runs; no answer changes.
 const LAYERS_MAX: usize = 32;
@@ -175,7 +179,8 @@ impl Filter {
     pub(crate) fn prepare(&self) {
         let current = self.current.load(Ordering::Relaxed);
         let capacity = self.layer(current).map_or(u64::MAX, Layer::capacity);
-        if self.count.load(Ordering::Relaxed) > capacity / 2 {
+        let count = self.count.load(Ordering::Relaxed);
+        if capacity.saturating_sub(count) < KEYS_AHEAD {
             self.layer(current.saturating_add(1));
         }
     }
@@ -214,5 +219,24 @@ mod tests {
         assert!(runs.iter().flatten().all(|hash| filter.may_contain(*hash)));
         let wrong = hashes(9, 100_000).filter(|hash| filter.may_contain(*hash));
         assert!(wrong.count() < 150, "more than 0.15 % of absent keys");
+    }
+
+    #[test]
+    fn a_layer_is_made_before_it_is_needed_and_not_long_before() {
+        let filter = Filter::for_keys(0);
+        let first = filter.bytes();
+        let mut keys = hashes(3, capacity(0));
+        let early = capacity(0) - 2 * KEYS_AHEAD + KEYS_AHEAD / 2;
+        keys.by_ref()
+            .take(to_usize(early))
+            .for_each(|hash| filter.insert(hash));
+        filter.prepare();
+        assert_eq!(filter.bytes(), first);
+        keys.by_ref()
+            .take(to_usize(KEYS_AHEAD))
+            .for_each(|hash| filter.insert(hash));
+        filter.prepare();
+        assert!(filter.bytes() > first);
+        assert_eq!(filter.current.load(Ordering::Relaxed), 0);
     }
 }
