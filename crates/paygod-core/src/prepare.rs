@@ -84,6 +84,12 @@ impl<P> Prepared<P> {
         &self.indexed
     }
 
+    /// The windows that judging it asks about, as often as it does.
+    pub fn asked(&self) -> impl Iterator<Item = WindowToken> {
+        let asked = self.windows.iter().filter(|window| window.asked);
+        asked.map(|window| window.token)
+    }
+
     /// The policy that it was prepared under.
     #[must_use]
     pub const fn policy(&self) -> Digest {

@@ -1,69 +1,102 @@
 //! The limit: the same bytes appended to one prefilled file, with the same flush, and nothing else.
+//!
+//! It is measured twice. The plain way is what a program gets that appends and thinks no more of it: a prefilled file as long
+//! as all that is appended, through the system's cache, which has to find memory for every page. The other is as fast as the
+//! disk and memory let anything be: a file of one segment's length, over and over, all of it in the cache.
 
 use hdrhistogram::Histogram;
+#[cfg(target_os = "linux")]
+use rustix::fs::{Advice, fadvise};
 use std::fs::{File, OpenOptions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Instant;
 
-/// The prefilled file. Written round and round: its blocks are allocated once, as a segment's are.
-const FILE_BYTES: u64 = 64 << 20;
+/// The file that is written over and over.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// What is appended.
+#[derive(Clone, Copy)]
+pub(crate) struct Records {
+    pub(crate) bytes: usize,
+    pub(crate) count: usize,
+    /// How many have one flush.
+    pub(crate) group: usize,
+}
 
 /// What the disk does when nothing else is asked of it.
 pub(crate) struct Limit {
     pub(crate) group: usize,
+    /// To a file that stays in the cache.
     pub(crate) records_per_s: f64,
+    /// To a file as long as all of it.
+    pub(crate) plain_per_s: f64,
     pub(crate) flush_p50_us: u64,
     pub(crate) flush_p99_us: u64,
 }
 
-/// Appends `records` records of `record_bytes` each, in groups, one flush a group.
-pub(crate) fn append(
-    dir: &Path,
-    record_bytes: usize,
-    records: usize,
-    group: usize,
-) -> io::Result<Limit> {
+/// Measures both ways.
+pub(crate) fn append(dir: &Path, records: Records) -> io::Result<Limit> {
     let path = dir.join("bare-append");
-    let file = prefilled(&path)?;
     let mut flushes =
         Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
-    let record: Vec<u8> = (0..record_bytes)
-        .map(|at| b"{\"action\":\"transfer\",\"body\":"[at % 28])
-        .collect();
-    let mut buffer = Vec::with_capacity(record_bytes * group);
-    let (mut written, mut at) = (0, 0_u64);
-    let start = Instant::now();
-    while written < records {
-        buffer.clear();
-        for _ in 0..group {
-            buffer.extend_from_slice(&record);
-        }
-        let bytes = u64::try_from(buffer.len()).map_err(io::Error::other)?;
-        if at + bytes > FILE_BYTES {
-            at = 0;
-        }
-        file.write_all_at(&buffer, at)?;
-        let flush = Instant::now();
-        file.sync_data()?;
-        flushes.saturating_record(
-            u64::try_from(flush.elapsed().as_micros()).map_err(io::Error::other)?,
-        );
-        at += bytes;
-        written += group;
-    }
-    let records_per_s = crate::per_second(written, start.elapsed());
+    let all = (records.bytes * records.count) as u64;
+    let file = prefilled(&path, all)?;
+    // What was written long ago has left the cache.
+    #[cfg(target_os = "linux")]
+    fadvise(&file, 0, NonZeroU64::new(all), Advice::DontNeed)?;
+    let plain_per_s = append_to(&file, all, records, &mut flushes)?;
+    let few = Records {
+        count: records.count.min(1_000_000),
+        ..records
+    };
+    let file = prefilled(&path, SEGMENT_BYTES)?;
+    let records_per_s = append_to(&file, SEGMENT_BYTES, few, &mut flushes)?;
     std::fs::remove_file(&path)?;
     Ok(Limit {
-        group,
+        group: records.group,
         records_per_s,
+        plain_per_s,
         flush_p50_us: flushes.value_at_quantile(0.5),
         flush_p99_us: flushes.value_at_quantile(0.99),
     })
 }
 
-fn prefilled(path: &Path) -> io::Result<File> {
+/// Appends to a file of so many bytes, from its beginning again at its end; says how many records a second.
+fn append_to(
+    file: &File,
+    length: u64,
+    records: Records,
+    flushes: &mut Histogram<u64>,
+) -> io::Result<f64> {
+    let record: Vec<u8> = (0..records.bytes)
+        .map(|at| b"{\"action\":\"transfer\",\"body\":"[at % 28])
+        .collect();
+    let mut buffer = Vec::with_capacity(records.bytes * records.group);
+    let (mut written, mut at) = (0, 0_u64);
+    let start = Instant::now();
+    while written < records.count {
+        buffer.clear();
+        for _ in 0..records.group {
+            buffer.extend_from_slice(&record);
+        }
+        if at + buffer.len() as u64 > length {
+            at = 0;
+        }
+        file.write_all_at(&buffer, at)?;
+        let flush = Instant::now();
+        file.sync_data()?;
+        flushes.saturating_record(flush.elapsed().as_micros() as u64);
+        at += buffer.len() as u64;
+        written += records.group;
+    }
+    Ok(crate::per_second(written, start.elapsed()))
+}
+
+fn prefilled(path: &Path, length: u64) -> io::Result<File> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
@@ -72,7 +105,7 @@ fn prefilled(path: &Path) -> io::Result<File> {
         .open(path)?;
     let zeros = vec![0_u8; 1 << 20];
     let mut at = 0;
-    while at < FILE_BYTES {
+    while at < length {
         file.write_all_at(&zeros, at)?;
         at += 1 << 20;
     }

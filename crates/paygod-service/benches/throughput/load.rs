@@ -20,7 +20,6 @@ const OUTSTANDING_MAX: usize = 12;
 /// What a run did.
 pub(crate) struct Done {
     pub(crate) transfers: u64,
-    pub(crate) elapsed: Duration,
     pub(crate) per_s: f64,
     /// From submission to answer, in microseconds.
     pub(crate) latency_us: Histogram<u64>,
@@ -84,7 +83,6 @@ pub(crate) fn saturate(
     let groups = (ledger.groups() - groups).max(1);
     Done {
         transfers,
-        elapsed,
         per_s: crate::per_second(transfers as usize, elapsed),
         latency_us: latency,
         entries_per_group: transfers as f64 / groups as f64,
@@ -140,7 +138,6 @@ pub(crate) fn open_loop(ledger: &Ledger, options: &Options, per_s: u64, length: 
     let groups = (ledger.groups() - groups).max(1);
     Done {
         transfers,
-        elapsed,
         per_s: crate::per_second(transfers as usize, elapsed),
         latency_us: latency,
         entries_per_group: transfers as f64 / groups as f64,

@@ -37,6 +37,7 @@ mod workload;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+use bare::Records;
 use options::Options;
 use paygod_service::ledger::OpenOptions;
 use report::Report;
@@ -97,13 +98,12 @@ fn throughput(dir: &Path, options: &Options, report: &mut Report) {
             );
             let entry_bytes = book::entry_bytes(&ledger);
             ledger.close().expect("the ledger closes");
-            let limit = bare::append(
-                dir,
-                entry_bytes,
-                (options.transfers as usize).min(1_000_000),
-                options.group,
-            )
-            .expect("a bare append");
+            let records = Records {
+                bytes: entry_bytes,
+                count: options.transfers as usize,
+                group: options.group,
+            };
+            let limit = bare::append(dir, records).expect("a bare append");
             report.throughput(name, &done, &limit, &path);
             std::fs::remove_dir_all(&path).expect("the book is removed");
         }
@@ -126,26 +126,28 @@ fn latency(dir: &Path, options: &Options, report: &mut Report) {
     std::fs::remove_dir_all(&path).expect("the book is removed");
 }
 
-/// The same run on one book as its history grows; then a process of its own opens and serves it.
+/// Books up to this many entries are made anew for each round; a larger one grows a little with each.
+const MADE_ANEW_MAX: u64 = 2_000_000;
+
+/// The same run on books of several sizes, each opened and served by a process of its own; in turns, since a machine
+/// is not the same from one minute to the next.
 fn history(dir: &Path, options: &Options, report: &mut Report) {
-    let path = dir.join("history");
-    let mut ledger = book::create(&path, options);
-    for size in &options.history {
-        let missing = size.saturating_sub(ledger.read().size());
-        let grown = load::saturate(&ledger, options, false, missing, &format!("grow{size}"));
-        let probe = load::saturate(
-            &ledger,
-            options,
-            false,
-            options.probe,
-            &format!("probe{size}"),
-        );
-        ledger.close().expect("the ledger closes");
-        report.history(*size, &grown, &probe, &path);
-        report.reopened(*size, load::reopen(&path, options));
-        ledger = book::open(&path);
+    let path = |size: &u64| dir.join(format!("history-{size}"));
+    for round in 0..options.runs {
+        for size in &options.history {
+            if round == 0 || *size <= MADE_ANEW_MAX {
+                let ledger = book::create(&path(size), options);
+                let missing = size.saturating_sub(ledger.read().size());
+                load::saturate(&ledger, options, false, missing, &format!("grow{size}"));
+                ledger.close().expect("the ledger closes");
+            }
+            report.reopened(*size, load::reopen(&path(size), options));
+            if *size <= MADE_ANEW_MAX {
+                std::fs::remove_dir_all(path(size)).expect("the book is removed");
+            }
+        }
     }
-    ledger.close().expect("the ledger closes");
+    report.sizes(&options.history);
 }
 
 /// The same run with a key at once and with one that takes its time, in turns: the difference is what signing costs.

@@ -14,7 +14,8 @@ use std::time::Duration;
 pub(crate) struct Report {
     json: bool,
     rows: Vec<Value>,
-    throughput: Vec<(String, f64, f64)>,
+    throughput: Vec<(String, f64, f64, f64)>,
+    reopened: Vec<(u64, Reopened)>,
 }
 
 impl Report {
@@ -23,6 +24,7 @@ impl Report {
             json: options.json,
             rows: Vec::new(),
             throughput: Vec::new(),
+            reopened: Vec::new(),
         }
     }
 
@@ -48,7 +50,9 @@ impl Report {
 
     pub(crate) fn throughput(&mut self, name: &str, done: &Done, limit: &Limit, book: &Path) {
         let ratio = done.per_s / limit.records_per_s;
-        self.throughput.push((name.to_owned(), done.per_s, ratio));
+        let plain = done.per_s / limit.plain_per_s;
+        self.throughput
+            .push((name.to_owned(), done.per_s, ratio, plain));
         let kinds = disk_bytes(book).unwrap_or_default();
         let per_transfer = |bytes: u64| bytes / done.transfers.max(1);
         let disk: serde_json::Map<String, Value> = kinds
@@ -64,12 +68,13 @@ impl Report {
         self.row(json!({
             "measure": "throughput", "from": name, "transfers": done.transfers,
             "transfers_per_s": done.per_s.round(), "bare_append_per_s": limit.records_per_s.round(),
-            "ratio": (ratio * 1000.0).round() / 1000.0, "bare_group": limit.group,
+            "ratio": thousandths(ratio), "plain_append_per_s": limit.plain_per_s.round(),
+            "ratio_to_plain": thousandths(plain), "bare_group": limit.group,
             "flush_us_p50": limit.flush_p50_us, "flush_us_p99": limit.flush_p99_us,
             "entries_per_group": done.entries_per_group.round(),
             "submission_ms_p50": millis(done, 0.5), "submission_ms_p99": millis(done, 0.99),
             "checkpoint_lag_ms_worst": done.checkpoint_lag_ms,
-            "rss_mb": done.resident.now_kib / 1024, "rss_peak_mb": done.resident.peak_kib / 1024,
+            "rss_mb": megabytes(done.resident.now_kib), "rss_peak_mb": megabytes(done.resident.peak_kib),
             "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns_all(),
             "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
         }));
@@ -108,51 +113,67 @@ impl Report {
         }));
     }
 
-    pub(crate) fn history(&mut self, size: u64, grown: &Done, probe: &Done, book: &Path) {
-        let total: u64 = disk_bytes(book)
-            .unwrap_or_default()
-            .iter()
-            .map(|(_, bytes)| bytes)
-            .sum();
-        self.row(json!({
-            "measure": "history", "entries": size, "transfers_per_s": probe.per_s.round(),
-            "while_growing_per_s": grown.per_s.round(), "grown_s": grown.elapsed.as_secs(),
-            "submission_ms_p99": millis(probe, 0.99), "rss_mb": probe.resident.now_kib / 1024,
-            "processor_ns": probe.processor_ns, "processor_ns_all": probe.processor_ns_all(),
-            "checkpoint_lag_ms_worst": grown.checkpoint_lag_ms.max(probe.checkpoint_lag_ms),
-            "book_mb": total >> 20,
-        }));
-    }
-
     pub(crate) fn reopened(&mut self, size: u64, reopened: Reopened) {
         self.row(json!({
             "measure": "reopened", "entries": size, "open_ms": reopened.open_ms,
-            "rss_after_open_mb": reopened.opened_kib / 1024,
-            "rss_peak_serving_mb": reopened.served_peak_kib / 1024,
+            "rss_after_open_mb": megabytes(reopened.opened_kib),
+            "rss_peak_serving_mb": megabytes(reopened.served_peak_kib),
             "served_per_s": reopened.served_per_s.round(), "processor_ns_all": reopened.processor_ns,
         }));
+        self.reopened.push((size, reopened));
+    }
+
+    /// The same run at each size: what it cost in the middle of its rounds.
+    pub(crate) fn sizes(&mut self, sizes: &[u64]) {
+        for size in sizes {
+            let rounds = || self.reopened.iter().filter(|(other, _)| other == size);
+            let per_s = middle(rounds().map(|(_, round)| round.served_per_s));
+            let processor = middle(rounds().map(|(_, round)| round.processor_ns));
+            let (Some(per_s), Some(processor)) = (per_s, processor) else {
+                continue;
+            };
+            let row = json!({
+                "measure": "cost", "entries": size, "rounds": rounds().count(),
+                "served_per_s": per_s.round(), "processor_ns_all": processor.round(),
+            });
+            self.row(row);
+        }
     }
 
     pub(crate) fn print(mut self) {
         for name in ["typed", "json"] {
-            let mut runs: Vec<(f64, f64)> = self
-                .throughput
-                .iter()
-                .filter(|(other, ..)| other == name)
-                .map(|(_, per_s, ratio)| (*per_s, *ratio))
-                .collect();
-            runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some((per_s, ratio)) = runs.get(runs.len() / 2).copied() {
-                self.row(json!({
-                    "measure": "median", "from": name, "runs": runs.len(),
-                    "transfers_per_s": per_s.round(), "ratio": (ratio * 1000.0).round() / 1000.0,
-                }));
+            let runs = || self.throughput.iter().filter(|(other, ..)| other == name);
+            let per_s = middle(runs().map(|(_, per_s, ..)| *per_s));
+            let ratio = middle(runs().map(|(.., ratio, _)| *ratio));
+            let plain = middle(runs().map(|(.., plain)| *plain));
+            if let (Some(per_s), Some(ratio), Some(plain)) = (per_s, ratio, plain) {
+                let row = json!({
+                    "measure": "median", "from": name, "runs": runs().count(), "transfers_per_s": per_s.round(),
+                    "ratio": thousandths(ratio), "ratio_to_plain": thousandths(plain),
+                });
+                self.row(row);
             }
         }
         if self.json {
             println!("{}", Value::Array(self.rows));
         }
     }
+}
+
+/// The one in the middle.
+fn middle(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied()
+}
+
+fn thousandths(ratio: f64) -> f64 {
+    (ratio * 1000.0).round() / 1000.0
+}
+
+/// Millions of bytes.
+const fn megabytes(kib: u64) -> u64 {
+    kib * 1024 / 1_000_000
 }
 
 fn millis(done: &Done, quantile: f64) -> f64 {

@@ -11,7 +11,7 @@ use paygod_policy::Ruleset;
 use paygod_store::{Blobs, EntryBuf, Finder, InputMemory, Reader, SealedInput, Vault, VaultError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
-use super::history::{keys_to_look_for, read_ahead};
+use super::history::{keys_added, keys_asked, read_ahead};
 use super::intake::Part;
 use super::outcome::{Submission, SubmitError};
 use super::rulesets;
@@ -126,10 +126,13 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
     }
     // What the turn will look up is fetched before it comes: others wait for it.
     keys.clear();
-    for prepared in items.iter().filter_map(Item::prepared) {
-        keys_to_look_for(book.finder.keys(), prepared, keys);
-    }
+    let ready = || items.iter().filter_map(Item::prepared);
+    let maker = book.finder.keys();
+    ready().for_each(|prepared| keys_asked(maker, prepared, keys));
+    let asked = keys.len();
+    ready().for_each(|prepared| keys_added(maker, prepared, keys));
     std::hint::black_box(book.finder.warm(keys));
+    keys.truncate(asked);
     read_ahead(book, keys, entry);
 }
 
