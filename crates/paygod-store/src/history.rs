@@ -199,15 +199,15 @@ impl Shared {
                     writer.push(cursor.touch())?;
                     *head = cursor.advance()?.map(|touch| touch.account);
                     until_look = until_look.saturating_sub(1);
+                    if until_look == 0 {
+                        if self.signal.is_stopping() {
+                            return Ok(None);
+                        }
+                        // A long merge must not keep full tables waiting.
+                        while self.seal_oldest()? {}
+                        until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
+                    }
                 }
-            }
-            if until_look == 0 {
-                if self.signal.is_stopping() {
-                    return Ok(None);
-                }
-                // A long merge must not keep full tables waiting.
-                while self.seal_oldest()? {}
-                until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
             }
         }
         Ok(Some(writer.finish()?))

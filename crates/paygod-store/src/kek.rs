@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aes_kw::aes::Aes256;
 use aes_kw::cipher::{Block, BlockCipherEncrypt as _};
-use aes_kw::{InnerInit as _, KeyInit as _, KwAes256};
+use aes_kw::{AesKw, InnerInit as _, KeyInit as _};
 use zeroize::Zeroizing;
 
 use crate::disk::{Dir, Disk};
@@ -52,8 +52,7 @@ pub trait Kek: Send + Sync + fmt::Debug {
 
 /// A key-encryption key kept in a file in the clear: development only.
 pub struct FileKek {
-    one: KwAes256,
-    many: SideBySide,
+    cipher: Aes256,
 }
 
 impl fmt::Debug for FileKek {
@@ -69,11 +68,13 @@ impl FileKek {
     /// A key that is already in memory.
     #[must_use]
     pub fn from_bytes(key: &[u8; DATA_KEY_BYTES]) -> Self {
-        let cipher = Aes256::new(key.into());
         Self {
-            one: KwAes256::inner_init(cipher.clone()),
-            many: SideBySide(cipher),
+            cipher: Aes256::new(key.into()),
         }
+    }
+
+    fn alone(&self) -> AesKw<&Aes256> {
+        AesKw::inner_init(&self.cipher)
     }
 
     /// Reads the key file in `folder`; `None` when there is none.
@@ -115,7 +116,7 @@ impl FileKek {
 impl Kek for FileKek {
     fn wrap(&self, key: &[u8; DATA_KEY_BYTES]) -> Result<[u8; WRAPPED_KEY_BYTES], VaultError> {
         let mut wrapped = [0_u8; WRAPPED_KEY_BYTES];
-        match self.one.wrap_key(key, &mut wrapped) {
+        match self.alone().wrap_key(key, &mut wrapped) {
             Ok(_) => Ok(wrapped),
             Err(fault) => Err(VaultError::Kek {
                 what: fault.to_string(),
@@ -128,7 +129,9 @@ impl Kek for FileKek {
         keys: &[&[u8; DATA_KEY_BYTES]],
     ) -> Result<Vec<[u8; WRAPPED_KEY_BYTES]>, VaultError> {
         let lanes = keys.chunks(LANES);
-        Ok(lanes.flat_map(|keys| self.many.wrap(keys)).collect())
+        Ok(lanes
+            .flat_map(|keys| wrap_side_by_side(&self.cipher, keys))
+            .collect())
     }
 
     fn unwrap(
@@ -136,7 +139,7 @@ impl Kek for FileKek {
         wrapped: &[u8; WRAPPED_KEY_BYTES],
     ) -> Result<Option<Zeroizing<[u8; DATA_KEY_BYTES]>>, VaultError> {
         let mut key = Zeroizing::new([0_u8; DATA_KEY_BYTES]);
-        let opened = self.one.unwrap_key(wrapped, key.as_mut_slice()).is_ok();
+        let opened = self.alone().unwrap_key(wrapped, key.as_mut_slice()).is_ok();
         Ok(opened.then_some(key))
     }
 }
@@ -151,60 +154,55 @@ const INITIAL_VALUE: u64 = 0xa6a6_a6a6_a6a6_a6a6;
 const ROUNDS: u64 = 6;
 const REGISTERS: usize = DATA_KEY_BYTES / 8;
 
-/// The wrapping of RFC 3394, section 2.2.1, of many keys in step.
+/// The wrapping of RFC 3394, section 2.2.1, of up to [`LANES`] keys in step, in order.
 ///
 /// The 24 blocks of one key are encrypted one after the other, each from what the last gave, and a processor that has
 /// begun a block could begin dozens more before it is done. Those are the blocks of the other keys. Of the keys nothing is
-/// left where they were worked on: what they are wrapped into takes their place.
-struct SideBySide(Aes256);
-
-impl SideBySide {
-    /// Wraps up to [`LANES`] keys, in order.
-    fn wrap(
-        &self,
-        keys: &[&[u8; DATA_KEY_BYTES]],
-    ) -> impl Iterator<Item = [u8; WRAPPED_KEY_BYTES]> {
-        let count = keys.len().min(LANES);
-        let mut checks = [INITIAL_VALUE; LANES];
-        let mut registers = [[[0_u8; 8]; LANES]; REGISTERS];
-        for (lane, key) in keys.iter().enumerate() {
-            let (parts, _) = key.as_chunks::<8>();
-            for (register, part) in registers.iter_mut().zip(parts) {
-                if let Some(to) = register.get_mut(lane) {
-                    *to = *part;
-                }
+/// left in the arrays here: what they are wrapped into takes their place.
+fn wrap_side_by_side(
+    cipher: &Aes256,
+    keys: &[&[u8; DATA_KEY_BYTES]],
+) -> impl Iterator<Item = [u8; WRAPPED_KEY_BYTES]> {
+    let count = keys.len().min(LANES);
+    let mut checks = [INITIAL_VALUE; LANES];
+    let mut registers = [[[0_u8; 8]; LANES]; REGISTERS];
+    for (lane, key) in keys.iter().enumerate() {
+        let (parts, _) = key.as_chunks::<8>();
+        for (register, part) in registers.iter_mut().zip(parts) {
+            if let Some(to) = register.get_mut(lane) {
+                *to = *part;
             }
         }
-        let mut blocks = [Block::<Aes256>::default(); LANES];
-        let mut step = 0_u64;
-        for _ in 0..ROUNDS {
-            for register in &mut registers {
-                step += 1;
-                for ((block, check), part) in blocks.iter_mut().zip(&checks).zip(&*register) {
-                    let (left, right) = block.split_at_mut(8);
-                    left.copy_from_slice(&check.to_be_bytes());
-                    right.copy_from_slice(part);
-                }
-                self.0
-                    .encrypt_blocks(blocks.get_mut(..count).unwrap_or_default());
-                for ((block, check), part) in blocks.iter().zip(&mut checks).zip(register) {
-                    let (left, right) = block.split_at(8);
-                    *check = left.as_array().map_or(0, |left| u64::from_be_bytes(*left)) ^ step;
-                    part.copy_from_slice(right);
-                }
-            }
-        }
-        (0..count).map(move |lane| {
-            let mut wrapped = [0; WRAPPED_KEY_BYTES];
-            let check = checks.get(lane).map_or([0; 8], |check| check.to_be_bytes());
-            let parts = registers.iter().filter_map(|register| register.get(lane));
-            let (to, _) = wrapped.as_chunks_mut::<8>();
-            for (to, from) in to.iter_mut().zip(std::iter::once(&check).chain(parts)) {
-                *to = *from;
-            }
-            wrapped
-        })
     }
+    let mut blocks = [Block::<Aes256>::default(); LANES];
+    let blocks = blocks.get_mut(..count).unwrap_or_default();
+    let mut step = 0_u64;
+    for _ in 0..ROUNDS {
+        for register in &mut registers {
+            step += 1;
+            for ((block, check), part) in blocks.iter_mut().zip(&checks).zip(&*register) {
+                let (left, right) = block.split_at_mut(8);
+                left.copy_from_slice(&check.to_be_bytes());
+                right.copy_from_slice(part);
+            }
+            cipher.encrypt_blocks(blocks);
+            for ((block, check), part) in blocks.iter().zip(&mut checks).zip(register) {
+                let (left, right) = block.split_at(8);
+                *check = left.as_array().map_or(0, |left| u64::from_be_bytes(*left)) ^ step;
+                part.copy_from_slice(right);
+            }
+        }
+    }
+    (0..count).map(move |lane| {
+        let mut wrapped = [0; WRAPPED_KEY_BYTES];
+        let check = checks.get(lane).map_or([0; 8], |check| check.to_be_bytes());
+        let parts = registers.iter().filter_map(|register| register.get(lane));
+        let (to, _) = wrapped.as_chunks_mut::<8>();
+        for (to, from) in to.iter_mut().zip(std::iter::once(&check).chain(parts)) {
+            *to = *from;
+        }
+        wrapped
+    })
 }
 
 /// Stands where no key is at hand: a copy of a book that was made without its key.

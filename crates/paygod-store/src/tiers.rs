@@ -1,4 +1,4 @@
-//! Runs in tiers: files that each cover a range of entries, merged when there are many of one size.
+//! Runs in tiers: files that each cover a range of entries, merged when there are enough neighbours of one level.
 //!
 //! The name of a run says what it covers. Which runs are the present ones follows from the names alone:
 //! from entry 0 on, the longest that begins where the last one ended. So a merge that a crash
@@ -94,8 +94,8 @@ pub(crate) trait Tiered {
     fn extent(&self) -> &Extent;
 }
 
-/// Of runs, oldest first: the oldest of the first group of as many neighbours of one level as are merged
-/// at once, looked for from the newest, and what they become.
+/// Looks from the newest of the runs, which come oldest first, for a group of neighbours of one level that is large enough
+/// to be merged: gives its oldest, as many as are merged at once, and what they become.
 pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>], fanout: Fanout) -> Option<(&[Arc<R>], Extent)> {
     let mut end = runs.len();
     while end > 0 {
@@ -107,9 +107,9 @@ pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>], fanout: Fanout) -> Option<(&
             .take_while(|run| run.extent().level == level)
             .count();
         let start = end.checked_sub(group)?;
-        let most = fanout.of(level);
-        if group >= most {
-            let inputs = runs.get(start..start.checked_add(most)?)?;
+        let count = fanout.of(level);
+        if group >= count {
+            let inputs = runs.get(start..start.checked_add(count)?)?;
             let seqs = inputs.first()?.extent().seqs.start..inputs.last()?.extent().seqs.end;
             // A run numbers its entries with 32 bits.
             let narrow = seqs.end.saturating_sub(seqs.start) <= u64::from(u32::MAX);
@@ -231,4 +231,58 @@ fn read_all<R: Tiered>(
         }
     }
     Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stub(Extent);
+
+    impl Tiered for Stub {
+        fn extent(&self) -> &Extent {
+            &self.0
+        }
+    }
+
+    const FANOUT: Fanout = Fanout { first: 2, later: 3 };
+
+    /// Runs of these levels, each of so many entries.
+    fn runs(levels: &[u32], entries: u64) -> Vec<Arc<Stub>> {
+        let starts = (0_u64..).map(|place| place * entries);
+        let extents = starts.zip(levels).map(|(start, level)| Extent {
+            seqs: start..start + entries,
+            level: *level,
+        });
+        extents.map(|extent| Arc::new(Stub(extent))).collect()
+    }
+
+    /// What becomes of them: the entries of the merged run, and its level.
+    fn merged(levels: &[u32]) -> Option<(Range<u64>, u32)> {
+        let runs = runs(levels, 10);
+        let (inputs, extent) = mergeable(&runs, FANOUT)?;
+        let seqs = inputs.first()?.0.seqs.start..inputs.last()?.0.seqs.end;
+        assert_eq!(seqs, extent.seqs);
+        Some((extent.seqs, extent.level))
+    }
+
+    #[test]
+    fn as_many_are_merged_as_their_level_says() {
+        for few in [&[][..], &[0], &[1, 1], &[1, 1, 0], &[2, 2, 1, 1, 0]] {
+            assert_eq!(merged(few), None, "{few:?}");
+        }
+        assert_eq!(merged(&[0, 0]), Some((0..20, 1)));
+        assert_eq!(merged(&[1, 1, 1]), Some((0..30, 2)));
+        assert_eq!(merged(&[2, 2, 2]), Some((0..30, 3)));
+        // The newest level first, and of it the oldest runs.
+        assert_eq!(merged(&[1, 1, 1, 0, 0, 0]), Some((30..50, 1)));
+        assert_eq!(merged(&[1, 1, 1, 0]), Some((0..30, 2)));
+    }
+
+    #[test]
+    fn a_run_that_could_not_number_its_entries_is_not_made() {
+        let half = u64::from(u32::MAX) / 2;
+        assert!(mergeable(&runs(&[0, 0], half), FANOUT).is_some());
+        assert!(mergeable(&runs(&[0, 0], half + 1), FANOUT).is_none());
+    }
 }

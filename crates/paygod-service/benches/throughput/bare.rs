@@ -18,6 +18,8 @@ use std::time::Instant;
 /// The file that is written over and over.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
+const PAGE_BYTES: usize = 4096;
+
 /// What is appended.
 #[derive(Clone, Copy)]
 pub(crate) struct Records {
@@ -41,19 +43,20 @@ pub(crate) struct Limit {
 /// Measures both ways.
 pub(crate) fn append(dir: &Path, records: Records) -> io::Result<Limit> {
     let path = dir.join("bare-append");
-    let mut flushes =
-        Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
-    let all = (records.bytes * records.count) as u64;
+    let flushes = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other);
+    // Some more than is written: of the last group's last page what is beyond it.
+    let all = (records.bytes * records.count + PAGE_BYTES) as u64;
     let file = prefilled(&path, all)?;
     // What was written long ago has left the cache.
     #[cfg(target_os = "linux")]
     fadvise(&file, 0, NonZeroU64::new(all), Advice::DontNeed)?;
-    let plain_per_s = append_to(&file, all, records, &mut flushes)?;
+    let plain_per_s = append_to(&file, all, records, &mut flushes()?)?;
     let few = Records {
         count: records.count.min(1_000_000),
         ..records
     };
     let file = prefilled(&path, SEGMENT_BYTES)?;
+    let mut flushes = flushes()?;
     let records_per_s = append_to(&file, SEGMENT_BYTES, few, &mut flushes)?;
     std::fs::remove_file(&path)?;
     Ok(Limit {
@@ -65,7 +68,8 @@ pub(crate) fn append(dir: &Path, records: Records) -> io::Result<Limit> {
     })
 }
 
-/// Appends to a file of so many bytes, from its beginning again at its end; says how many records a second.
+/// Appends to a file of so many bytes, from its beginning again at its end; says how many records a second. It writes whole
+/// pages, the last one of a group again with the next: a part of one would have to be read from the disk first.
 fn append_to(
     file: &File,
     length: u64,
@@ -75,14 +79,15 @@ fn append_to(
     let record: Vec<u8> = (0..records.bytes)
         .map(|at| b"{\"action\":\"transfer\",\"body\":"[at % 28])
         .collect();
-    let mut buffer = Vec::with_capacity(records.bytes * records.group);
+    let mut buffer = Vec::with_capacity(records.bytes * records.group + 2 * PAGE_BYTES);
     let (mut written, mut at) = (0, 0_u64);
     let start = Instant::now();
     while written < records.count {
-        buffer.clear();
         for _ in 0..records.group {
             buffer.extend_from_slice(&record);
         }
+        let end = buffer.len();
+        buffer.resize(end.next_multiple_of(PAGE_BYTES), 0);
         if at + buffer.len() as u64 > length {
             at = 0;
         }
@@ -90,7 +95,10 @@ fn append_to(
         let flush = Instant::now();
         file.sync_data()?;
         flushes.saturating_record(flush.elapsed().as_micros() as u64);
-        at += buffer.len() as u64;
+        let whole = end / PAGE_BYTES * PAGE_BYTES;
+        buffer.copy_within(whole..end, 0);
+        buffer.truncate(end - whole);
+        at += whole as u64;
         written += records.group;
     }
     Ok(crate::per_second(written, start.elapsed()))

@@ -205,6 +205,8 @@ impl CheckpointLag {
 
 /// What a process of its own saw when it opened and served a book.
 pub(crate) struct Reopened {
+    /// In the book when it was opened, its accounts' among them.
+    pub(crate) entries: u64,
     pub(crate) open_ms: u64,
     pub(crate) opened_kib: u64,
     pub(crate) served_peak_kib: u64,
@@ -231,6 +233,7 @@ pub(crate) fn reopen(path: &Path, options: &Options) -> Reopened {
         .filter_map(|word| word.parse().ok())
         .collect();
     let [
+        entries,
         open_ms,
         opened_kib,
         served_peak_kib,
@@ -244,6 +247,7 @@ pub(crate) fn reopen(path: &Path, options: &Options) -> Reopened {
         );
     };
     Reopened {
+        entries: entries as u64,
         open_ms: open_ms as u64,
         opened_kib: opened_kib as u64,
         served_peak_kib: served_peak_kib as u64,
@@ -258,10 +262,11 @@ pub(crate) fn serve(path: &Path, options: &Options) {
     let ledger = crate::book::open(path);
     let open_ms = start.elapsed().as_millis();
     let opened = resident();
-    let series = format!("child{}", ledger.read().size());
+    let entries = ledger.read().size();
+    let series = format!("child{entries}");
     let done = saturate(&ledger, options, false, options.probe, &series);
     println!(
-        "{open_ms} {} {} {} {}",
+        "{entries} {open_ms} {} {} {} {}",
         opened.peak_kib,
         resident().peak_kib,
         done.per_s,

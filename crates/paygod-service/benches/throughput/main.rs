@@ -126,7 +126,7 @@ fn latency(dir: &Path, options: &Options, report: &mut Report) {
     std::fs::remove_dir_all(&path).expect("the book is removed");
 }
 
-/// Books up to this many entries are made anew for each round; a larger one grows a little with each.
+/// Books up to this many transfers are made anew for each round; a larger one grows a little with each.
 const MADE_ANEW_MAX: u64 = 2_000_000;
 
 /// The same run on books of several sizes, each opened and served by a process of its own; in turns, since a machine
@@ -137,8 +137,7 @@ fn history(dir: &Path, options: &Options, report: &mut Report) {
         for size in &options.history {
             if round == 0 || *size <= MADE_ANEW_MAX {
                 let ledger = book::create(&path(size), options);
-                let missing = size.saturating_sub(ledger.read().size());
-                load::saturate(&ledger, options, false, missing, &format!("grow{size}"));
+                load::saturate(&ledger, options, false, *size, &format!("grow{size}"));
                 ledger.close().expect("the ledger closes");
             }
             report.reopened(*size, load::reopen(&path(size), options));

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 const HELP: &str = "\
 cargo bench -p paygod-service -- [options]
   --transfers N      transfers of a throughput run            (1000000)
-  --runs N           runs of which the median is taken        (5)
+  --runs N           runs and turns that the median is of     (5)
   --accounts N       accounts of the book                     (100000)
   --group N          requests of one submission               (1000)
-  --history A,B,C    sizes at which the same run is measured  (10000,1000000)
-  --probe N          transfers of that run                    (500000)
+  --history A,B,C    transfers of books it is run on in turns (10000,1000000)
+  --probe N          transfers of such a run                  (500000)
   --half-load N      requests a second of the latency run     (75000)
   --latency-s N      seconds of the latency run               (10)
   --only A,B         of: throughput, latency, history, signing, windows, postgres

@@ -115,7 +115,7 @@ impl Report {
 
     pub(crate) fn reopened(&mut self, size: u64, reopened: Reopened) {
         self.row(json!({
-            "measure": "reopened", "entries": size, "open_ms": reopened.open_ms,
+            "measure": "reopened", "transfers": size, "entries": reopened.entries, "open_ms": reopened.open_ms,
             "rss_after_open_mb": megabytes(reopened.opened_kib),
             "rss_peak_serving_mb": megabytes(reopened.served_peak_kib),
             "served_per_s": reopened.served_per_s.round(), "processor_ns_all": reopened.processor_ns,
@@ -133,7 +133,7 @@ impl Report {
                 continue;
             };
             let row = json!({
-                "measure": "cost", "entries": size, "rounds": rounds().count(),
+                "measure": "cost", "transfers": size, "rounds": rounds().count(),
                 "served_per_s": per_s.round(), "processor_ns_all": processor.round(),
             });
             self.row(row);

@@ -113,11 +113,10 @@ pub(super) fn keys_asked<P>(maker: KeyMaker, prepared: &Prepared<P>, keys: &mut 
     keys.extend(prepared.asked().map(|token| maker.token(&token.0)));
 }
 
-/// The index keys that a turn will only add for it: the windows that it counts in and does not ask about.
+/// The index keys of the windows that it counts in, which a turn will add.
 pub(super) fn keys_added<P>(maker: KeyMaker, prepared: &Prepared<P>, keys: &mut Vec<u64>) {
     let windows = prepared.windows().iter();
-    let added = windows.filter(|window| prepared.asked().all(|asked| asked != window.token));
-    keys.extend(added.map(|window| maker.token(&window.token.0)));
+    keys.extend(windows.map(|window| maker.token(&window.token.0)));
 }
 
 /// Most entries read ahead for a key, the newest.

@@ -12,6 +12,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::index::{FROZEN_MAX, MEMTABLE_KEYS};
 use crate::width::{to_u64, to_usize};
 
 /// Eighteen bits a key: about four absent keys in ten thousand are reported present, a layer. Each of them costs the reading
@@ -21,9 +22,9 @@ const KEYS_PER_BLOCK: u64 = 28;
 /// Keys that the layers take at least; the last capacity holds for all that follow.
 const CAPACITIES: [u64; 3] = [1 << 20, 1 << 22, 1 << 24];
 
-/// The next layer is made when this one has room for fewer keys: some full tables of the index, since there is one look
-/// a table, and no more, since a layer has up to 38 MB.
-const KEYS_AHEAD: u64 = 1 << 19;
+/// The next layer is made when this one has room for fewer keys than may come before the background looks again: those of
+/// the tables that may wait for it, and of the active one. No sooner, since a layer has up to 38 MB.
+const KEYS_AHEAD: usize = (FROZEN_MAX + 2) * MEMTABLE_KEYS;
 
 /// Most layers: half a thousand million keys. Past that the last layer grows dense and look-ups read
 /// more runs; no answer changes.
@@ -180,7 +181,7 @@ impl Filter {
         let current = self.current.load(Ordering::Relaxed);
         let capacity = self.layer(current).map_or(u64::MAX, Layer::capacity);
         let count = self.count.load(Ordering::Relaxed);
-        if capacity.saturating_sub(count) < KEYS_AHEAD {
+        if capacity.saturating_sub(count) < to_u64(KEYS_AHEAD) {
             self.layer(current.saturating_add(1));
         }
     }
@@ -223,18 +224,16 @@ mod tests {
 
     #[test]
     fn a_layer_is_made_before_it_is_needed_and_not_long_before() {
-        let filter = Filter::for_keys(0);
+        let ahead = to_u64(KEYS_AHEAD);
+        let filter = Filter::for_keys(2 * ahead);
         let first = filter.bytes();
-        let mut keys = hashes(3, capacity(0));
-        let early = capacity(0) - 2 * KEYS_AHEAD + KEYS_AHEAD / 2;
-        keys.by_ref()
-            .take(to_usize(early))
-            .for_each(|hash| filter.insert(hash));
+        let insert = |keys: &mut dyn Iterator<Item = u64>| keys.for_each(|key| filter.insert(key));
+        // It was made for two times as many keys, and some: those that come first.
+        insert(&mut hashes(3, capacity(0)));
         filter.prepare();
         assert_eq!(filter.bytes(), first);
-        keys.by_ref()
-            .take(to_usize(KEYS_AHEAD))
-            .for_each(|hash| filter.insert(hash));
+        // Some of them seem to be there already, and are not counted.
+        insert(&mut hashes(4, ahead + ahead / 10));
         filter.prepare();
         assert!(filter.bytes() > first);
         assert_eq!(filter.current.load(Ordering::Relaxed), 0);

@@ -281,11 +281,13 @@ impl<'a> Cursor<'a> {
         if self.rest.is_empty() && !self.turn_page()? {
             return Ok(None);
         }
-        let rest = self.bytes.get(self.rest.clone()).unwrap_or(&[]);
+        let rest = self.bytes.get(self.rest.clone());
+        let Some(key) = rest.and_then(|rest| rest.first_chunk()) else {
+            return Err(self.run.corrupt(page_offset(self.page.saturating_sub(1))));
+        };
         self.rest.start = self.rest.start.saturating_add(KEY_BYTES);
-        let key = rest.first_chunk().map(|key| self.run.decode(key));
-        self.key = key.unwrap_or(self.key);
-        Ok(key)
+        self.key = self.run.decode(key);
+        Ok(Some(self.key))
     }
 
     fn turn_page(&mut self) -> Result<bool, DerivedError> {
@@ -372,7 +374,7 @@ impl<'a> RunWriter<'a> {
         }
         let delta = key.seq.saturating_sub(self.extent.seqs.start);
         self.page.extend_from_slice(&key.hash.to_le_bytes());
-        // A merge never covers more entries than 32 bits can tell apart (see `merge`).
+        // A merge never covers more entries than 32 bits can tell apart (see `tiers::mergeable`).
         self.page
             .extend_from_slice(&u32::try_from(delta).unwrap_or(u32::MAX).to_le_bytes());
         self.count = self.count.saturating_add(1);
@@ -427,5 +429,76 @@ impl<'a> RunWriter<'a> {
             file,
             fences: self.fences,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fault::FaultDisk;
+
+    #[test]
+    fn a_run_of_any_length_is_read_to_its_end() {
+        let page = to_u64(KEYS_PER_PAGE);
+        let read = to_u64(READ_PAGES) * page;
+        let dir = Dir::new(Arc::new(FaultDisk::new()), PathBuf::from("/index"));
+        dir.create().unwrap();
+        for count in [0, 1, page, page + 1, read, read + 1, 2 * read + 5] {
+            let extent = Extent {
+                seqs: 0..count,
+                level: 0,
+            };
+            let keys: Vec<Key> = (0..count).map(|seq| Key { hash: seq / 3, seq }).collect();
+            let mut writer = RunWriter::begin(&dir, &[9; 16], extent.clone()).unwrap();
+            keys.iter().for_each(|key| writer.push(*key).unwrap());
+            let written = writer.finish().unwrap();
+
+            let name = extent.file_name();
+            let file = dir.open(&name, Access::Read).unwrap();
+            let mut hashes = Vec::new();
+            let opened = Run::open(&name, file, &[9; 16], |hash| hashes.push(hash));
+            let opened = opened.unwrap().unwrap();
+            assert!(hashes.into_iter().eq(keys.iter().map(|key| key.hash)));
+            assert_eq!(opened.fences, written.fences);
+            for run in [&written, &opened] {
+                let mut cursor = Cursor::new(run);
+                let read = std::iter::from_fn(|| cursor.advance().unwrap());
+                assert!(read.eq(keys.iter().copied()), "{count} keys");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_page_is_not_the_end() {
+        let dir = Dir::new(Arc::new(FaultDisk::new()), PathBuf::from("/index"));
+        dir.create().unwrap();
+        let pages = to_u64(READ_PAGES) + 3;
+        let count = pages * to_u64(KEYS_PER_PAGE);
+        let extent = Extent {
+            seqs: 0..count,
+            level: 0,
+        };
+        let mut writer = RunWriter::begin(&dir, &[9; 16], extent.clone()).unwrap();
+        for seq in 0..count {
+            writer.push(Key { hash: seq, seq }).unwrap();
+        }
+        let run = writer.finish().unwrap();
+        let file = dir.open(&extent.file_name(), Access::Write).unwrap();
+        let offset = page_offset(to_u64(READ_PAGES) + 1);
+        file.write_at(&[0xee; 8], offset + 100).unwrap();
+        let mut cursor = Cursor::new(&run);
+        let mut read = 0;
+        let fault = loop {
+            match cursor.advance() {
+                Ok(Some(_)) => read += 1,
+                Ok(None) => panic!("the end after {read} keys"),
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(read, (READ_PAGES + 1) * KEYS_PER_PAGE);
+        assert!(matches!(fault, DerivedError::Corrupt { offset: at, .. } if at == offset));
     }
 }

@@ -128,7 +128,7 @@ pub fn options(disk: Arc<dyn Disk>) -> Options {
         segment_bytes: 4096 + 3000,
         background: false,
         index_table_keys: 4,
-        history_table_touches: 5,
+        history_table_touches: 2,
     }
 }
 
