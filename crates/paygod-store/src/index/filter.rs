@@ -135,20 +135,25 @@ impl Filter {
             .map(|slot| slot.get_or_init(|| Layer::new(capacity(index))))
     }
 
+    /// The layers that hold keys: not the one that was only made ahead of need.
+    fn in_use(&self) -> impl Iterator<Item = &Layer> {
+        let current = self.current.load(Ordering::Acquire);
+        let layers = self.layers.iter().take(current.saturating_add(1));
+        layers.map_while(OnceLock::get)
+    }
+
     /// Whether the key may have been inserted; `false` is certain.
     pub(crate) fn may_contain(&self, hash: u64) -> bool {
         let bits = Block::bits(hash);
-        let layers = self.layers.iter().map_while(OnceLock::get);
         // No early exit: the reads of all layers are under way at once.
-        layers.fold(false, |found, layer| {
+        self.in_use().fold(false, |found, layer| {
             found | layer.block(hash).is_some_and(|block| block.contains(&bits))
         })
     }
 
     /// Reads from every line that [`Filter::may_contain`] will look at.
     pub(crate) fn touch(&self, hash: u64) -> u64 {
-        let layers = self.layers.iter().map_while(OnceLock::get);
-        let blocks = layers.filter_map(|layer| layer.block(hash));
+        let blocks = self.in_use().filter_map(|layer| layer.block(hash));
         blocks
             .filter_map(|block| block.0.first())
             .fold(0, |all, word| all ^ word.load(Ordering::Relaxed))
@@ -167,9 +172,10 @@ impl Filter {
         }
         let count = self.count.load(Ordering::Relaxed).saturating_add(1);
         if count >= capacity && current.saturating_add(1) < LAYERS_MAX {
-            self.current
-                .store(current.saturating_add(1), Ordering::Relaxed);
+            // The layer before what says that it is in use.
             self.layer(current.saturating_add(1));
+            self.current
+                .store(current.saturating_add(1), Ordering::Release);
             self.count.store(0, Ordering::Relaxed);
         } else {
             self.count.store(count, Ordering::Relaxed);
