@@ -2,19 +2,18 @@
 //!
 //! A backup is a consistent prefix: the last published checkpoint is taken first, then the segments up
 //! to what is durable, then the vault (whose inputs are durable before the entries that refer to them),
-//! then the blobs. What is derived is left out and made anew, but for the snapshots. A manifest with the digest of each file
+//! then the blobs. What is derived is left out and made anew. A manifest with the digest of each file
 //! is written last: without it a folder is no backup.
 //!
 //! Restoring checks every digest while it copies, then opens the book: every record is read, every
-//! entry folded and the tree compared with the checkpoint. Only then the snapshots join it, so that the next opening need
-//! not fold every entry again; as ever they are believed only if an entry vouches for them.
+//! entry folded and the tree compared with the checkpoint.
 //!
 //! The key of the vault is not part of a backup, unless the development key is asked for by name.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use paygod_types::{Digest, Seq};
+use paygod_types::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::book::{Book, IDENTITY_NAME, Options};
@@ -28,18 +27,13 @@ use crate::recover::last_nonzero;
 use crate::tree::TreeSource;
 use crate::width::{to_u64, to_usize};
 use crate::witnessed::WITNESSED_NAME;
-use crate::{segment, snapshot, vault};
+use crate::{segment, vault};
 
 const MANIFEST_NAME: &str = "MANIFEST";
 const MANIFEST_HEAD: &str = "paygod backup 1";
 
 /// Longest manifest, in bytes: hundreds of thousands of files.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
-
-const SNAPSHOTS: &str = "snapshots";
-
-/// What ends the name of a snapshot that no book may be opened from yet.
-const WAITING: &str = ".waiting";
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1 << 20;
@@ -173,9 +167,6 @@ impl BookFiles {
                 len: published.log_bytes,
             });
         }
-        // A snapshot has its name once the entry that vouches for it is durable: so those first, and held open, since the
-        // writer removes old ones. Read-only, the reader may know fewer entries than a newer one is of.
-        let snapshots = self.snapshots()?;
         let mut size = 0;
         for held in self.reader.segments.list() {
             let (count, end) = held.with_marks(|marks| (marks.count, marks.end));
@@ -190,15 +181,6 @@ impl BookFiles {
                 folder: "segments",
                 name,
                 len: end,
-            });
-        }
-        let known = snapshots.into_iter().filter(|(next, _)| next.get() <= size);
-        for (next, file) in known {
-            parts.push(Part {
-                len: file.len()?,
-                from: Content::Open(file),
-                folder: SNAPSHOTS,
-                name: snapshot::file_name(next.get()),
             });
         }
         let vault_dir = self.dir.dir("vault");
@@ -232,19 +214,6 @@ impl BookFiles {
             add_whole(&mut parts, &blobs, "blobs", &name)?;
         }
         Ok((parts, size))
-    }
-
-    /// The snapshots there are, newest first.
-    fn snapshots(&self) -> Result<Vec<(Seq, OpenFile)>, IoFault> {
-        let dir = self.dir.dir(SNAPSHOTS);
-        let open = |next: Seq| {
-            let file = dir.open_if_present(&snapshot::file_name(next.get()), Access::Read);
-            file.map(|file| file.map(|file| (next, file))).transpose()
-        };
-        snapshot::listed(&dir)?
-            .into_iter()
-            .filter_map(open)
-            .collect()
     }
 
     /// What was published: what the reader knows reaches at least as far.
@@ -343,9 +312,7 @@ pub fn restore(
                 what: "its length is not the manifest's",
             });
         }
-        let is_snapshot = folder == SNAPSHOTS;
-        let waiting = is_snapshot.then(|| format!("{name}{WAITING}"));
-        let file = target_folder.open(waiting.as_deref().unwrap_or(name), Access::CreateAnew)?;
+        let file = target_folder.open(name, Access::CreateAnew)?;
         let digest = copy(&from, &file, listed.len, |bytes| {
             done = done.saturating_add(bytes);
             progress(Progress { done, total });
@@ -360,27 +327,10 @@ pub fn restore(
         file.sync()?;
         target_folder.sync()?;
     }
-    let mut book = Book::open(target, options, fold)?;
+    let book = Book::open(target, options, fold)?;
     let found = book.reader.size();
     if found != manifest.size {
         return Err(not_whole("it has not as many entries as its manifest says"));
-    }
-    // Every entry is checked.
-    let snapshots = to.dir(SNAPSHOTS);
-    let waiting: Vec<String> = snapshots.list()?;
-    let names = waiting.iter().filter_map(|name| name.strip_suffix(WAITING));
-    let names: Vec<&str> = names.collect();
-    if !names.is_empty() {
-        // INVARIANT(derived-behind-snapshot).
-        let next = book.index.seal()?;
-        book.index.finder().wait_sealed(next)?;
-        let next = book.history.seal()?;
-        book.history.reader().wait_sealed(next)?;
-        book.tree.source().sync()?;
-        for name in names {
-            snapshots.rename(&format!("{name}{WAITING}"), name)?;
-        }
-        snapshots.sync()?;
     }
     Ok(book)
 }
@@ -427,7 +377,6 @@ fn is_backup_path(path: &str) -> bool {
         Some(("segments", name)) => segment::first_seq_of(name).is_some(),
         Some(("vault", name)) => vault::number_of(name).is_some() || name == DEVELOPMENT_KEY_NAME,
         Some(("blobs", name)) => Digest::parse(name).is_ok(),
-        Some((SNAPSHOTS, name)) => snapshot::next_of(name).is_some(),
         Some(_) => false,
     }
 }

@@ -128,7 +128,14 @@ impl Snapshots {
 
     /// The seqs of the snapshots there are, newest first.
     pub(crate) fn list(&self) -> Result<Vec<Seq>, DerivedError> {
-        Ok(listed(&self.dir)?)
+        let names = self.dir.list()?;
+        let mut list: Vec<Seq> = names
+            .iter()
+            .filter_map(|name| next_of(name))
+            .map(Seq)
+            .collect();
+        list.reverse();
+        Ok(list)
     }
 
     /// Reads a snapshot; `None` when it is missing or damaged.
@@ -177,20 +184,11 @@ fn checksum(head: &[u8; HEAD_BYTES], frontier: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, frontier)
 }
 
-/// The seqs of the snapshots in a folder, newest first.
-pub(crate) fn listed(dir: &Dir) -> Result<Vec<Seq>, IoFault> {
-    let names = dir.list()?;
-    let seqs = names.iter().filter_map(|name| next_of(name)).map(Seq);
-    let mut seqs: Vec<Seq> = seqs.collect();
-    seqs.reverse();
-    Ok(seqs)
-}
-
-pub(crate) fn file_name(next: u64) -> String {
+fn file_name(next: u64) -> String {
     format!("{next:020}.snap")
 }
 
-pub(crate) fn next_of(name: &str) -> Option<u64> {
+fn next_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".snap")?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| digits.parse().ok())

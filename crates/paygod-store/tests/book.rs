@@ -627,32 +627,6 @@ fn a_backup_of_a_live_book_restores_to_a_prefix_of_it() {
 }
 
 #[test]
-fn a_restored_book_was_checked_whole_and_then_opens_from_its_snapshot() {
-    let disk = FaultDisk::new();
-    let (running, at) = four_behind_a_snapshot(&disk);
-    let backup = Path::new("/backup");
-    let files = &running.book.files;
-    files.backup(backup, false, &mut |_| {}).unwrap();
-    let size = running.book.reader.size();
-    drop(running);
-    let options = options(Arc::new(disk.clone()));
-    let restored = |target: &str| {
-        let mut state = Count::default();
-        let book = restore(backup, Path::new(target), &options, &mut state, &mut |_| {});
-        book.map(|_| (state.restored_at, state.applied))
-    };
-    assert_eq!(restored("/one").unwrap(), (None, size));
-    let running = Running::open(Path::new("/one"), &options).unwrap();
-    assert_eq!(running.state.restored_at, Some(at));
-    assert_eq!(running.state.applied, size - at);
-    running.check();
-    let snapshot = format!("/backup/snapshots/{at:020}.snap");
-    disk.flip(Path::new(&snapshot), 60).unwrap();
-    let fault = restored("/two").unwrap_err();
-    assert_eq!(fault.code(), code::STORE_BACKUP_NOT_WHOLE);
-}
-
-#[test]
 fn an_altered_or_unfinished_backup_is_refused() {
     let disk = FaultDisk::new();
     let running = filled(&disk, 12);

@@ -197,12 +197,10 @@ impl Shared {
             let Some(place) = least.map(Head::place) else {
                 return Ok(Some(writer.finish()?));
             };
-            let (Some(head), Some(cursor)) = (heads.get_mut(place), cursors.get_mut(place)) else {
-                // Every head has the place of a cursor. The runs stay as they are.
-                return Ok(None);
-            };
-            writer.push(cursor.key())?;
-            *head = Head::of(cursor, to_u64(place))?;
+            if let (Some(head), Some(cursor)) = (heads.get_mut(place), cursors.get_mut(place)) {
+                writer.push(cursor.key())?;
+                *head = Head::of(cursor, to_u64(place))?;
+            }
             until_look = until_look.saturating_sub(1);
             if until_look == 0 {
                 if self.signal.is_stopping() {
