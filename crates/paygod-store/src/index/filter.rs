@@ -20,7 +20,7 @@ use crate::width::{to_u64, to_usize};
 const KEYS_PER_BLOCK: u64 = 28;
 
 /// Keys that the layers take at least; the last capacity holds for all that follow.
-const CAPACITIES: [u64; 3] = [1 << 20, 1 << 22, 1 << 24];
+const CAPACITIES: [u64; 3] = [1 << 21, 1 << 22, 1 << 24];
 
 /// The next layer is made when this one has room for fewer keys than may come before the background looks again: those of
 /// the tables that may wait for it, and of the active one. No sooner, since a layer has up to 38 MB.
@@ -231,15 +231,14 @@ mod tests {
     #[test]
     fn a_layer_is_made_before_it_is_needed_and_not_long_before() {
         let ahead = to_u64(KEYS_AHEAD);
-        let filter = Filter::for_keys(2 * ahead);
+        let filter = Filter::for_keys(0);
         let first = filter.bytes();
         let insert = |keys: &mut dyn Iterator<Item = u64>| keys.for_each(|key| filter.insert(key));
-        // It was made for two times as many keys, and some: those that come first.
-        insert(&mut hashes(3, capacity(0)));
+        insert(&mut hashes(3, capacity(0) - ahead - ahead / 10));
         filter.prepare();
         assert_eq!(filter.bytes(), first);
-        // Some of them seem to be there already, and are not counted.
-        insert(&mut hashes(4, ahead + ahead / 10));
+        // Some keys seem to be there already, and are not counted.
+        insert(&mut hashes(4, ahead / 5));
         filter.prepare();
         assert!(filter.bytes() > first);
         assert_eq!(filter.current.load(Ordering::Relaxed), 0);
