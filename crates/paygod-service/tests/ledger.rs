@@ -308,6 +308,25 @@ fn a_snapshot_spares_folding_and_the_state_is_the_same() {
 }
 
 #[test]
+fn a_book_that_is_open_only_for_a_moment_has_snapshots_too() {
+    let book = TestBook::new();
+    for moment in 0..10 {
+        let options = OpenOptions {
+            snapshot_every: 20,
+            ..OpenOptions::default()
+        };
+        let ledger = Ledger::open(&book.path(), options).unwrap();
+        let covered = ledger.opening().from_snapshot;
+        let size = ledger.read().size();
+        assert!(moment == 0 || size - covered <= 2, "{covered} of {size}");
+        let accounts = (0..25).map(|n| open_account(&format!("acct-{moment}-{n}"), "EUR"));
+        let answers = ledger.submit(accounts.collect());
+        assert!(answers.iter().all(Result::is_ok));
+        ledger.close().unwrap();
+    }
+}
+
+#[test]
 fn an_opening_that_folds_much_says_how_far_it_has_come() {
     let book = TestBook::new();
     let ledger = book.open();

@@ -36,7 +36,7 @@ use super::rotation_policy::{Follower, RotationPolicy};
 use super::rulesets;
 use super::sequence::{Sequencer, Turns};
 use super::shared::Shared;
-use super::snapshots::Snapshots;
+use super::snapshots::{Desk, Snapshots};
 use super::stages::{self, Stages};
 use super::ticket::{Share, Ticket};
 use super::windows::KeptTokens;
@@ -45,6 +45,10 @@ use super::witness::Witnesser;
 /// Most groups that are durable and not yet in the tree: past that the commit stage waits, so that
 /// checkpoints never fall far behind.
 const GROUPS_TO_INTEGRATE_MAX: usize = 8;
+
+/// How long a closing waits for a snapshot that is being made; then it cuts it short. Some hundred thousand accounts take
+/// a fraction of a second.
+const CLOSING_WAITS_MAX: Duration = Duration::from_secs(10);
 
 /// Hears how many of the entries that an opening folds were folded, now and then; from the beginning again if a snapshot
 /// turns out not to be believed.
@@ -145,6 +149,7 @@ pub struct Ledger {
     /// While they are there, the policies of rotation, anchoring and witnessing are followed.
     alive: Vec<Sender<()>>,
     stages: Stages,
+    desk: Arc<Desk>,
     opening: Opening,
     _lock: BookLock,
 }
@@ -231,11 +236,13 @@ impl Ledger {
             witnessed: Arc::clone(&witnessed),
             alive: Vec::new(),
             stages: Stages::default(),
+            desk: Arc::default(),
             opening: book.opening,
             _lock: book.lock,
         };
         let (to_integrate, groups) = mpsc::sync_channel(GROUPS_TO_INTEGRATE_MAX);
-        let snapshots = Snapshots::new(options.snapshot_every, book.opening.from_snapshot);
+        let desk = Arc::clone(&ledger.desk);
+        let snapshots = Snapshots::new(options.snapshot_every, book.opening.from_snapshot, desk);
         let parts = BookParts {
             vault: book.vault.clone(),
             blobs: book.blobs,
@@ -469,6 +476,9 @@ impl Ledger {
     fn end(&mut self) {
         self.alive.clear();
         self.anchorer.closing.store(true, Ordering::Relaxed);
+        // A book that is only ever open for a moment would have no snapshot, and each opening fold more than the last.
+        let is_sound = || !self.shared.progress.is_poisoned();
+        self.desk.wait(CLOSING_WAITS_MAX, is_sound);
         self.shared.intake.close();
         self.stages.join();
     }

@@ -6,8 +6,9 @@
 //!
 //! A snapshot that fails costs time at the next opening and nothing else.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use paygod_core::entry::SnapshotClaim;
 use paygod_core::{State, StateMemory, SystemCommand};
@@ -22,14 +23,20 @@ use super::shared::Shared;
 pub(super) struct Snapshots {
     every: u64,
     last: u64,
-    desk: Arc<Mutex<Desk>>,
+    desk: Arc<Desk>,
     /// Whether the desk was told to get memory, or has what a snapshot left.
     laid: bool,
 }
 
 /// Where snapshots are made, one at a time.
 #[derive(Default)]
-struct Desk {
+pub(super) struct Desk {
+    on_it: Mutex<OnDesk>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct OnDesk {
     busy: bool,
     memory: Memory,
 }
@@ -49,13 +56,13 @@ pub(super) struct SnapshotJob {
 
 /// The place at the desk, for as long as it lives.
 struct Place {
-    desk: Arc<Mutex<Desk>>,
+    desk: Arc<Desk>,
     memory: Memory,
 }
 
 impl Place {
-    fn take(desk: &Arc<Mutex<Desk>>) -> Option<Self> {
-        let mut free = lock(desk);
+    fn take(desk: &Arc<Desk>) -> Option<Self> {
+        let mut free = desk.lock();
         if std::mem::replace(&mut free.busy, true) {
             return None;
         }
@@ -68,22 +75,39 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut desk = lock(&self.desk);
-        desk.busy = false;
-        desk.memory = std::mem::take(&mut self.memory);
+        let mut on_desk = self.desk.lock();
+        on_desk.busy = false;
+        on_desk.memory = std::mem::take(&mut self.memory);
+        drop(on_desk);
+        self.desk.freed.notify_all();
     }
 }
 
-fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
-    desk.lock().unwrap_or_else(PoisonError::into_inner)
+/// How often a closing looks whether there is still something to wait for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, OnDesk> {
+        self.on_it.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no snapshot is being made, but not longer than that and only while there is a reason to.
+    pub(super) fn wait(&self, most: Duration, is_wanted: impl Fn() -> bool) {
+        let until = Instant::now() + most;
+        let mut on_desk = self.lock();
+        while on_desk.busy && is_wanted() && Instant::now() < until {
+            let waited = self.freed.wait_timeout(on_desk, LOOK_EVERY);
+            (on_desk, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 impl Snapshots {
-    pub(super) fn new(every: u64, last: u64) -> Self {
+    pub(super) fn new(every: u64, last: u64, desk: Arc<Desk>) -> Self {
         Self {
             every: every.max(1),
             last,
-            desk: Arc::default(),
+            desk,
             laid: false,
         }
     }
@@ -112,9 +136,9 @@ impl Snapshots {
         let (room, desk) = (state.room(), Arc::clone(&self.desk));
         let _without = aside(move || {
             let memory = room.get();
-            let mut desk = lock(&desk);
-            if !desk.busy {
-                desk.memory.state = memory;
+            let mut on_desk = desk.lock();
+            if !on_desk.busy {
+                on_desk.memory.state = memory;
             }
         });
     }
