@@ -84,10 +84,11 @@ impl<P> Prepared<P> {
         &self.indexed
     }
 
-    /// The windows that judging it asks about, as often as it does.
-    pub fn asked(&self) -> impl Iterator<Item = WindowToken> {
-        let asked = self.windows.iter().filter(|window| window.asked);
-        asked.map(|window| window.token)
+    /// The windows that judging it asks about, or those that it only counts in, as often as they are named.
+    pub fn tokens(&self, asked: bool) -> impl Iterator<Item = WindowToken> {
+        let windows = self.windows.iter();
+        let named = windows.filter(move |window| window.asked == asked);
+        named.map(|window| window.token)
     }
 
     /// The policy that it was prepared under.

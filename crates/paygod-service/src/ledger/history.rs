@@ -110,13 +110,12 @@ impl Past {
 /// The index keys that a turn will look up for a prepared request: its id, and the windows that it asks about.
 pub(super) fn keys_asked<P>(maker: KeyMaker, prepared: &Prepared<P>, keys: &mut Vec<u64>) {
     keys.push(maker.id(prepared.request().id.as_str().as_bytes()));
-    keys.extend(prepared.asked().map(|token| maker.token(&token.0)));
+    keys.extend(prepared.tokens(true).map(|token| maker.token(&token.0)));
 }
 
-/// The index keys of the windows that it counts in, which a turn will add.
+/// The index keys that a turn will only add for it: the windows that it counts in and does not ask about.
 pub(super) fn keys_added<P>(maker: KeyMaker, prepared: &Prepared<P>, keys: &mut Vec<u64>) {
-    let windows = prepared.windows().iter();
-    keys.extend(windows.map(|window| maker.token(&window.token.0)));
+    keys.extend(prepared.tokens(false).map(|token| maker.token(&token.0)));
 }
 
 /// Most entries read ahead for a key, the newest.
