@@ -16,7 +16,7 @@ use crate::background::{Signal, Work, Worker};
 use crate::disk::Dir;
 use crate::error::{DerivedError, IoFault};
 use crate::segment::BookId;
-use crate::tiers::{self, Extent, Fanout};
+use crate::tiers::{self, Extent, Fanout, Merged};
 use crate::width::to_usize;
 use run::{Cursor, Run, RunWriter};
 
@@ -58,9 +58,6 @@ const FANOUT: Fanout = Fanout {
 
 /// How many touches are fetched from all over a table at once.
 const GATHERED_TOUCHES: usize = 64;
-
-/// After how many merged touches a merge looks whether a table waits.
-const MERGE_TOUCHES_BETWEEN_LOOKS: u64 = 1 << 16;
 
 /// Touches in the order of their entries.
 #[derive(Debug, Default)]
@@ -186,7 +183,7 @@ impl Shared {
     fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
         let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
         let mut cursors: Vec<Cursor<'_>> = inputs.iter().map(|run| Cursor::new(run)).collect();
-        let mut until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
+        let mut merged = Merged::default();
         let mut heads = Vec::with_capacity(inputs.len());
         for cursor in &mut cursors {
             heads.push(cursor.advance()?.map(|touch| touch.account));
@@ -198,14 +195,11 @@ impl Shared {
                 while *head == Some(account) {
                     writer.push(cursor.touch())?;
                     *head = cursor.advance()?.map(|touch| touch.account);
-                    until_look = until_look.saturating_sub(1);
-                    if until_look == 0 {
+                    if merged.is_time_to_look() {
                         if self.signal.is_stopping() {
                             return Ok(None);
                         }
-                        // A long merge must not keep full tables waiting.
                         while self.seal_oldest()? {}
-                        until_look = MERGE_TOUCHES_BETWEEN_LOOKS;
                     }
                 }
             }

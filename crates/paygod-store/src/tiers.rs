@@ -128,6 +128,21 @@ pub(crate) fn mergeable<R: Tiered>(runs: &[Arc<R>], fanout: Fanout) -> Option<(&
     None
 }
 
+/// After how much that was merged a merge looks up.
+const MERGED_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// Counts what a merge has merged: a long one must keep neither full tables waiting nor a closing.
+#[derive(Debug, Default)]
+pub(crate) struct Merged(u64);
+
+impl Merged {
+    /// Counts one more; says whether it is time to look for what waits.
+    pub(crate) const fn is_time_to_look(&mut self) -> bool {
+        self.0 = self.0.wrapping_add(1);
+        self.0.is_multiple_of(MERGED_BETWEEN_LOOKS)
+    }
+}
+
 /// Puts a merged run in the place of those that it was made of.
 pub(crate) fn replace<R: Tiered>(runs: &mut Vec<Arc<R>>, inputs: &[Arc<R>], merged: R) {
     let start = merged.extent().seqs.start;

@@ -24,7 +24,7 @@ use crate::error::{DerivedError, IoFault};
 use crate::reader::Segments;
 use crate::segment::BookId;
 use crate::siphash::{self, siphash24};
-use crate::tiers::{self, Extent, Fanout};
+use crate::tiers::{self, Extent, Fanout, Merged};
 use crate::width::{to_u64, to_usize};
 use filter::Filter;
 pub(crate) use memtable::MEMTABLE_KEYS;
@@ -42,9 +42,6 @@ const FROZEN_MAX: usize = 8;
 
 /// A key that is present, or seems to be, costs one page of every run.
 const FANOUT: Fanout = Fanout { first: 8, later: 8 };
-
-/// After how many merged keys a merge looks whether a table waits.
-const MERGE_KEYS_BETWEEN_LOOKS: u64 = 1 << 16;
 
 /// What a look-up sees: it stays as it is while newer ones take its place.
 #[derive(Clone, Debug)]
@@ -187,7 +184,7 @@ impl Shared {
         for (place, cursor) in (0..).zip(&mut cursors) {
             heads.push(Head::of(cursor, place)?);
         }
-        let mut until_look = MERGE_KEYS_BETWEEN_LOOKS;
+        let mut merged = Merged::default();
         loop {
             let least = heads
                 .iter()
@@ -197,19 +194,18 @@ impl Shared {
             let Some(place) = least.map(Head::place) else {
                 return Ok(Some(writer.finish()?));
             };
-            if let (Some(head), Some(cursor)) = (heads.get_mut(place), cursors.get_mut(place)) {
-                writer.push(cursor.key())?;
-                *head = Head::of(cursor, to_u64(place))?;
-            }
-            until_look = until_look.saturating_sub(1);
-            if until_look == 0 {
+            let (Some(head), Some(cursor)) = (heads.get_mut(place), cursors.get_mut(place)) else {
+                // Every head has the place of a cursor; were it otherwise, the runs stay as they are.
+                return Ok(None);
+            };
+            writer.push(cursor.key())?;
+            *head = Head::of(cursor, to_u64(place))?;
+            if merged.is_time_to_look() {
                 if self.signal.is_stopping() {
                     return Ok(None);
                 }
-                // A long merge must not keep full tables waiting.
                 while self.seal_oldest()? {}
                 self.keep_spare();
-                until_look = MERGE_KEYS_BETWEEN_LOOKS;
             }
         }
     }

@@ -98,10 +98,6 @@ impl Run {
         Ok(Some(run))
     }
 
-    fn pages(&self) -> u64 {
-        pages_of(self.count)
-    }
-
     fn decode(&self, key: &[u8; KEY_BYTES]) -> Key {
         Key {
             hash: decode_hash(key),
@@ -291,7 +287,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn turn_page(&mut self) -> Result<bool, DerivedError> {
-        let pages = self.run.pages();
+        let pages = pages_of(self.run.count);
         if self.page == pages {
             return Ok(false);
         }
