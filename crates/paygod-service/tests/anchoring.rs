@@ -163,7 +163,8 @@ fn a_backup_takes_the_anchors_along() {
         .unwrap();
     ledger.close().unwrap();
     let restored = scene.book.scratch("restored");
-    Ledger::restore(&scene.book.scratch("backup"), &restored, &mut |_| {}, None).unwrap();
+    let (backup, options) = (scene.book.scratch("backup"), OpenOptions::default());
+    Ledger::restore(&backup, &restored, &options, &mut |_| {}).unwrap();
     let options = OpenOptions {
         clock: Arc::<Hand>::clone(&scene.hand),
         ..OpenOptions::default()

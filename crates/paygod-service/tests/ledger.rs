@@ -283,50 +283,6 @@ fn a_book_has_one_ledger_at_a_time_and_none_after_it_closed() {
 }
 
 #[test]
-fn a_snapshot_spares_folding_and_the_state_is_the_same() {
-    let book = TestBook::new();
-    let options = OpenOptions {
-        snapshot_every: 200,
-        ..OpenOptions::default()
-    };
-    let ledger = Ledger::open(&book.path(), options).unwrap();
-    for batch in 0..10 {
-        let requests = (0..100)
-            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
-            .collect();
-        assert!(ledger.submit(requests).iter().all(Result::is_ok));
-    }
-    let before = ledger.read().accounts().unwrap();
-    ledger.close().unwrap();
-    let ledger = book.open();
-    assert!(
-        ledger.opening().from_snapshot >= 200,
-        "{:?}",
-        ledger.opening()
-    );
-    assert_eq!(ledger.read().accounts().unwrap(), before);
-}
-
-#[test]
-fn a_book_that_is_open_only_for_a_moment_has_snapshots_too() {
-    let book = TestBook::new();
-    for moment in 0..10 {
-        let options = OpenOptions {
-            snapshot_every: 20,
-            ..OpenOptions::default()
-        };
-        let ledger = Ledger::open(&book.path(), options).unwrap();
-        let covered = ledger.opening().from_snapshot;
-        let size = ledger.read().size();
-        assert!(moment == 0 || size - covered <= 2, "{covered} of {size}");
-        let accounts = (0..25).map(|n| open_account(&format!("acct-{moment}-{n}"), "EUR"));
-        let answers = ledger.submit(accounts.collect());
-        assert!(answers.iter().all(Result::is_ok));
-        ledger.close().unwrap();
-    }
-}
-
-#[test]
 fn an_opening_that_folds_much_says_how_far_it_has_come() {
     let book = TestBook::new();
     let ledger = book.open();
@@ -347,34 +303,6 @@ fn an_opening_that_folds_much_says_how_far_it_has_come() {
     let told = told.lock().unwrap();
     assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
     assert_eq!(told.last(), Some(&(entries, entries)));
-}
-
-#[test]
-fn an_altered_snapshot_is_not_believed() {
-    let book = TestBook::new();
-    let options = OpenOptions {
-        snapshot_every: 100,
-        ..OpenOptions::default()
-    };
-    let ledger = Ledger::open(&book.path(), options).unwrap();
-    for batch in 0..4 {
-        let requests = (0..100)
-            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
-            .collect();
-        assert!(ledger.submit(requests).iter().all(Result::is_ok));
-    }
-    let before = ledger.read().accounts().unwrap();
-    ledger.close().unwrap();
-    for file in std::fs::read_dir(book.path().join("snapshots")).unwrap() {
-        let path = file.unwrap().path();
-        let mut bytes = std::fs::read(&path).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
-    }
-    let ledger = book.open();
-    assert_eq!(ledger.opening().from_snapshot, 0);
-    assert_eq!(ledger.read().accounts().unwrap(), before);
 }
 
 #[test]

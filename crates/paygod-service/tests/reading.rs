@@ -11,7 +11,7 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use paygod_service::ledger::{
-    AsOf, InputState, LedgerReader, OpenOptions, Protection, Receipt, Replay, Submission,
+    AsOf, InputState, Ledger, LedgerReader, OpenOptions, Protection, Receipt, Replay, Submission,
 };
 use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
 use paygod_types::{AccountId, RequestId, Seq};
@@ -114,7 +114,7 @@ fn readers_come_and_go_under_load_and_their_copies_hold() {
         snapshot_every: 1_000,
         ..OpenOptions::default()
     };
-    let ledger = paygod_service::ledger::Ledger::open(&book.path(), options).unwrap();
+    let ledger = Ledger::open(&book.path(), options).unwrap();
     book.allow_all(&ledger);
     for answer in ledger.submit(vec![
         open_account("alice", "EUR"),
@@ -163,8 +163,9 @@ fn readers_come_and_go_under_load_and_their_copies_hold() {
         drop(end);
         writer.join().unwrap();
         let restored = book.scratch("restored");
-        paygod_service::ledger::Ledger::restore(&backup, &restored, &mut |_| {}, None).unwrap();
-        let restored = LedgerReader::open(&restored, &OpenOptions::default()).unwrap();
+        let options = OpenOptions::default();
+        Ledger::restore(&backup, &restored, &options, &mut |_| {}).unwrap();
+        let restored = LedgerReader::open(&restored, &options).unwrap();
         assert_eq!(restored.size(), reader.size());
         let options = paygod_verify::Options::new(std::env::temp_dir());
         let source = paygod_verify::Directory::new(&export);

@@ -35,7 +35,7 @@ use crate::prefill::Prefiller;
 use crate::reader::Reader;
 use crate::recover::recover;
 use crate::segment::BookId;
-use crate::snapshotter::Snapshotter;
+use crate::snapshotter::{SnapshotWriter, Snapshotter};
 use crate::tree::{TreeFiles, TreeSource};
 use crate::vault::Vault;
 use crate::width::{u32_at, u64_at};
@@ -121,6 +121,8 @@ pub struct Book {
     pub tree: TreeFiles,
     /// Writes snapshots.
     pub snapshots: Snapshotter,
+    /// The snapshot that was written on the way, to be finished once all is done that the entries before it order.
+    pub written: Option<SnapshotWriter>,
     /// Publishes checkpoints.
     pub checkpoints: Checkpoints,
     /// Records which checkpoints were witnessed.
@@ -225,7 +227,7 @@ impl Book {
         let size = reader.size();
         let mut derived = Derived::open(&dir, &identity, &reader, true, options)?;
         let from_snapshot = derived.restore(fold)?;
-        derived.replay(&reader, Seq(from_snapshot), fold)?;
+        let written = derived.replay(&reader, Seq(from_snapshot), fold)?;
         let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments))
             .map_err(|fault| refused_checkpoint(&dir, fault))?;
         if let Some(published) = checkpoints.last_head() {
@@ -260,6 +262,7 @@ impl Book {
             history: derived.history,
             tree: derived.tree,
             snapshots,
+            written,
             checkpoints,
             witnessed,
             vault,

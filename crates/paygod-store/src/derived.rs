@@ -17,7 +17,7 @@ use crate::history::{HistoryOptions, HistoryWriter, Touch};
 use crate::index::{IndexOptions, IndexWriter, KeyMaker};
 use crate::reader::{Entry, Reader};
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::snapshotter::Snapshotter;
+use crate::snapshotter::{SnapshotWriter, Snapshotter};
 use crate::tree::TreeFiles;
 use crate::width::to_u64;
 
@@ -80,6 +80,24 @@ pub trait Fold {
     /// The entry does not fold; the book is not opened.
     fn apply(&mut self, entry: Entry<'_>, record: &mut Record) -> Result<(), FoldFault>;
 
+    /// At which size of the book the state is to be written down on the way, if at any: where a later entry holds its
+    /// digest, and a snapshot that a book should have is not there. Asked before the entries from `from` on are folded, if
+    /// the book is opened for writing.
+    ///
+    /// # Errors
+    /// The entries cannot be read.
+    fn snapshot_at(&mut self, _: &Reader, _: Seq) -> Result<Option<Seq>, ReadError> {
+        Ok(None)
+    }
+
+    /// Gives the bytes of the state, piece by piece, when that size is reached.
+    ///
+    /// # Errors
+    /// The state is not the one that the entry holds; the book is not opened.
+    fn give_snapshot(&mut self, _: &mut dyn FnMut(&[u8])) -> Result<(), FoldFault> {
+        Ok(())
+    }
+
     /// Hears now and then how many of the entries that are to be folded were.
     fn progress(&mut self, _: Progress) {}
 }
@@ -92,6 +110,7 @@ pub(crate) struct Derived {
     snapshots: Snapshots,
     keys: KeyMaker,
     size: u64,
+    write: bool,
 }
 
 impl Derived {
@@ -129,6 +148,7 @@ impl Derived {
             snapshots,
             keys: identity.keys,
             size,
+            write,
         })
     }
 
@@ -154,7 +174,8 @@ impl Derived {
             if next.get() > covered {
                 continue;
             }
-            let Some(snapshot) = self.snapshots.read(next).map_err(derived_fault)? else {
+            // One that the disk does not give back is as good as none.
+            let Ok(Some(snapshot)) = self.snapshots.read(next) else {
                 continue;
             };
             let Ok(frontier) = Frontier::from_bytes(&snapshot.frontier) else {
@@ -179,13 +200,19 @@ impl Derived {
         Ok(snapshots.iter().any(|next| next.get() > self.size))
     }
 
-    /// Folds the entries from `from` on and adds what each derived file lacks.
+    /// Folds the entries from `from` on and adds what each derived file lacks. Gives the snapshot that was written on the
+    /// way, if any.
     pub(crate) fn replay(
         &mut self,
         reader: &Reader,
         from: Seq,
         fold: &mut dyn Fold,
-    ) -> Result<(), OpenError> {
+    ) -> Result<Option<SnapshotWriter>, OpenError> {
+        let snapshot_at = match self.write {
+            true => fold.snapshot_at(reader, from)?,
+            false => None,
+        };
+        let mut snapshot = None;
         let mut record = Record::new(self.keys);
         let mut leaves: Vec<Hash> = Vec::with_capacity(LEAVES_AT_ONCE);
         let total = self.size.saturating_sub(from.get());
@@ -213,13 +240,34 @@ impl Derived {
                 let done = entry.seq.get().saturating_add(1).saturating_sub(from.get());
                 fold.progress(Progress { done, total });
             }
+            if entry.seq.get().checked_add(1) == snapshot_at.map(Seq::get) {
+                self.tree.append(&leaves).map_err(derived_fault)?;
+                leaves.clear();
+                snapshot = self.write_down(fold).map_err(|fault| OpenError::Fold {
+                    seq: entry.seq.get(),
+                    fault,
+                })?;
+            }
             Ok::<(), OpenError>(())
         })?;
         self.tree.append(&leaves).map_err(derived_fault)?;
         if total >= to_u64(LEAVES_AT_ONCE) {
             fold.progress(Progress { done: total, total });
         }
-        Ok(())
+        Ok(snapshot)
+    }
+
+    /// Writes the state down as it is now. That the disk refuses costs time at the next opening and nothing else.
+    fn write_down(&mut self, fold: &mut dyn Fold) -> Result<Option<SnapshotWriter>, FoldFault> {
+        let mut written = self.snapshotter().begin(self.tree.frontier());
+        fold.give_snapshot(&mut |bytes| {
+            let pushed = written.as_mut().map(|writer| writer.push(bytes));
+            if let Ok(Err(fault)) = pushed {
+                written = Err(fault);
+            }
+        })?;
+        let sealed = self.index.seal().and_then(|_| self.history.seal());
+        Ok(written.and_then(|writer| sealed.map(|_| writer)).ok())
     }
 }
 

@@ -40,11 +40,11 @@ impl Snapshotter {
     ///
     /// # Errors
     /// The disk refused.
-    pub fn begin(&self, frontier: &Frontier) -> Result<SnapshotWriter<'_>, DerivedError> {
+    pub fn begin(&self, frontier: &Frontier) -> Result<SnapshotWriter, DerivedError> {
         let next = Seq(frontier.size());
         Ok(SnapshotWriter {
             unfinished: self.snapshots.begin(next, frontier.to_bytes())?,
-            snapshotter: self,
+            snapshotter: self.clone(),
             finished: false,
         })
     }
@@ -60,13 +60,13 @@ impl Snapshotter {
 
 /// A snapshot that is being written; nobody sees it before [`SnapshotWriter::finish`], and without that it is removed.
 #[derive(Debug)]
-pub struct SnapshotWriter<'a> {
-    snapshotter: &'a Snapshotter,
+pub struct SnapshotWriter {
+    snapshotter: Snapshotter,
     unfinished: Unfinished,
     finished: bool,
 }
 
-impl SnapshotWriter<'_> {
+impl SnapshotWriter {
     /// Writes the next bytes of the state.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl SnapshotWriter<'_> {
             finder,
             history,
             tree,
-        } = self.snapshotter;
+        } = &self.snapshotter;
         let next = self.unfinished.next;
         finder.wait_sealed(next)?;
         history.wait_sealed(next)?;
@@ -102,7 +102,7 @@ impl SnapshotWriter<'_> {
     }
 }
 
-impl Drop for SnapshotWriter<'_> {
+impl Drop for SnapshotWriter {
     fn drop(&mut self) {
         if !self.finished {
             // If that fails, the next one takes its place.

@@ -12,7 +12,7 @@ use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
 use super::fold::BookFold;
 use super::keys;
-use super::open::{Ledger, OpenOptions, OpeningProgress, store_options};
+use super::open::{Ledger, OpenOptions, carry_out, store_options};
 use super::reader::LedgerReader;
 
 impl LedgerReader {
@@ -44,20 +44,22 @@ impl LedgerReader {
 
 impl Ledger {
     /// Makes a book out of a backup, checking every entry on the way. `tell` is given the bytes copied, now and
-    /// then, and after that `opening` the entries checked.
+    /// then, and after that the `progress` of the options the entries checked.
     ///
     /// # Errors
     /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
     pub fn restore(
         from: &Path,
         to: &Path,
+        options: &OpenOptions,
         tell: &mut dyn FnMut(CopyProgress),
-        opening: Option<OpeningProgress>,
     ) -> Result<(), BookError> {
-        let store = store_options(from, &OpenOptions::default())?;
-        let mut fold = BookFold::new(0, opening);
+        let store = store_options(from, options)?;
+        let mut fold = BookFold::new(0, options.snapshot_every, options.progress.clone());
         // Opened and closed again: that has read every record, folded every entry and compared the tree.
-        drop(paygod_store::restore(from, to, &store, &mut fold, tell)?);
+        let mut book = paygod_store::restore(from, to, &store, &mut fold, tell)?;
+        carry_out(&mut book, &fold)?;
+        drop(book);
         Folder::of(from).copy(to)?;
         Ok(keys::Copied::read(from)?.write(to)?)
     }

@@ -1,10 +1,16 @@
 //! Folding a book's entries while it is opened: INVARIANT(fold), the path that verifiers take too.
 //!
 //! A snapshot only saves time. It is believed if its digest is the one that a later entry sealed;
-//! otherwise the book is opened again without it.
+//! otherwise the book is opened again without it. Where so many entries are folded that one must be missing, as after
+//! restoring a backup, the one that the last snapshot entry speaks of is written again.
 
-use paygod_core::{Body, Effects, Entry, State};
-use paygod_store::{Entry as Stored, Fold, FoldFault, Progress, Record, Snapshot};
+use core::convert::Infallible;
+
+use paygod_core::entry::SnapshotClaim;
+use paygod_core::{Action, Body, Effects, Entry, EntryHead, State};
+use paygod_store::{
+    Entry as Stored, Fold, FoldFault, Progress, ReadError, Reader, Record, Snapshot,
+};
 use paygod_types::{Code, Digest, Seq, code};
 
 use super::integrate::touch;
@@ -18,6 +24,10 @@ pub(super) struct BookFold {
     pub(super) unvouched: Option<Claim>,
     /// Snapshots of so many entries or more are not tried.
     refuse_from: u64,
+    /// Past so many entries to fold, a snapshot is missing.
+    snapshot_every: u64,
+    /// What the last snapshot entry says of a state on the way.
+    ahead: Option<SnapshotClaim>,
     tell: Option<OpeningProgress>,
     /// Entries whose inputs were ordered to be erased, by entries after the snapshot.
     pub(super) erased: Vec<Seq>,
@@ -33,12 +43,18 @@ pub(super) struct Claim {
 
 impl BookFold {
     /// A fold that tries only snapshots of fewer entries than `refuse_from`.
-    pub(super) fn new(refuse_from: u64, tell: Option<OpeningProgress>) -> Self {
+    pub(super) fn new(
+        refuse_from: u64,
+        snapshot_every: u64,
+        tell: Option<OpeningProgress>,
+    ) -> Self {
         Self {
             state: State::new(),
             effects: None,
             unvouched: None,
             refuse_from,
+            snapshot_every,
+            ahead: None,
             tell,
             erased: Vec::new(),
         }
@@ -52,13 +68,11 @@ impl BookFold {
             return Ok(());
         }
         if sealed.digest != claim.digest {
-            return Err(FoldFault {
-                code: code::LEDGER_STATE_MISMATCH,
-                message: format!(
-                    "the snapshot has digest {}, and {} was sealed",
-                    claim.digest, sealed.digest
-                ),
-            });
+            let message = format!(
+                "the snapshot has digest {}, and {} was sealed",
+                claim.digest, sealed.digest
+            );
+            return Err(fault(code::LEDGER_STATE_MISMATCH, &message));
         }
         self.unvouched = None;
         Ok(())
@@ -67,7 +81,7 @@ impl BookFold {
 
 impl Fold for BookFold {
     fn reset(&mut self) {
-        *self = Self::new(self.refuse_from, self.tell.take());
+        *self = Self::new(self.refuse_from, self.snapshot_every, self.tell.take());
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), FoldFault> {
@@ -122,6 +136,31 @@ impl Fold for BookFold {
         Ok(())
     }
 
+    fn snapshot_at(&mut self, reader: &Reader, from: Seq) -> Result<Option<Seq>, ReadError> {
+        let size = reader.size();
+        if size.saturating_sub(from.get()) <= self.snapshot_every {
+            return Ok(None);
+        }
+        self.ahead = last_claim(reader, from.get(), size)?;
+        let reached = self.ahead.and_then(|claim| claim.of.get().checked_add(1));
+        Ok(reached.filter(|size| *size > from.get()).map(Seq))
+    }
+
+    fn give_snapshot(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), FoldFault> {
+        let Ok(found) = self.state.give_snapshot(&mut Vec::new(), |bytes| {
+            take(bytes);
+            Ok::<(), Infallible>(())
+        });
+        match self.ahead {
+            Some(claim) if claim.digest != found => {
+                let sealed = claim.digest;
+                let message = format!("the state has digest {found}, and {sealed} was sealed");
+                Err(fault(code::LEDGER_STATE_MISMATCH, &message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn progress(&mut self, progress: Progress) {
         if let Some(tell) = &self.tell {
             tell(progress);
@@ -129,9 +168,60 @@ impl Fold for BookFold {
     }
 }
 
+/// How many entries are looked through at once for a snapshot entry, from the last one back.
+const LOOKED_THROUGH: u64 = 65_536;
+
+/// The last snapshot entry of those in the range.
+fn last_claim(reader: &Reader, from: u64, to: u64) -> Result<Option<SnapshotClaim>, ReadError> {
+    let mut end = to;
+    while end > from {
+        let start = end.saturating_sub(LOOKED_THROUGH).max(from);
+        let mut last = None;
+        reader.scan(Seq(start), Seq(end), |stored| {
+            // What does not read is for the fold to name.
+            let is_one =
+                EntryHead::decode(stored.bytes).is_ok_and(|head| head.action == Action::Snapshot);
+            if is_one && let Ok(entry) = Entry::decode(stored.bytes) {
+                last = Some(entry.body);
+            }
+            Ok::<(), ReadError>(())
+        })?;
+        if let Some(Body::Snapshot(claim)) = last {
+            return Ok(Some(claim));
+        }
+        end = start;
+    }
+    Ok(None)
+}
+
 fn fault(code: Code, cause: &(impl std::fmt::Display + ?Sized)) -> FoldFault {
     FoldFault {
         code,
         message: cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_not_the_one_sealed_ends_the_opening() {
+        let state = State::new();
+        let claim = |digest| {
+            let mut fold = BookFold::new(0, 0, None);
+            fold.ahead = Some(SnapshotClaim {
+                accounts: 0,
+                digest,
+                of: Seq(0),
+            });
+            let mut bytes = Vec::new();
+            fold.give_snapshot(&mut |piece| bytes.extend_from_slice(piece))
+                .map(|()| bytes)
+        };
+        let bytes = claim(state.digest()).unwrap();
+        assert_eq!(Digest::sha256(&bytes), state.digest());
+        let fault = claim(Digest::sha256(b"another state")).unwrap_err();
+        assert_eq!(fault.code, code::LEDGER_STATE_MISMATCH);
     }
 }

@@ -24,6 +24,7 @@ use super::clock::{Clock, SystemClock};
 use super::commit::{Committer, erase};
 use super::durable::Progress;
 use super::error::BookError;
+use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
 use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile, Signers};
@@ -164,16 +165,14 @@ impl Ledger {
         if options.provider.is_none() && options.signer.is_none() {
             options.provider = keys::provider(dir)?;
         }
-        let (book, fold) = open_folded(dir, &options, Book::open)?;
+        let (mut book, fold) = open_folded(dir, &options, Book::open)?;
         let Begun {
             origin,
             fingerprint,
         } = genesis(&book.reader, &fold.state, dir)?;
         let roots = fold.state.book().map_or(0, |book| book.root_keys.len());
         options.check_production(roots > 0)?;
-        for seq in &fold.erased {
-            erase(*seq, &book.reader, &book.vault)?;
-        }
+        let snapshot = carry_out(&mut book, &fold)?;
         let window_key = Arc::new(WindowKey::new(&*keys::read(dir, KeyFile::Window)?));
         let ruleset = rulesets::build(&book.blobs, &fold.state.policy().set)?;
         let outbox = Arc::new(Outbox::default());
@@ -242,7 +241,8 @@ impl Ledger {
         };
         let (to_integrate, groups) = mpsc::sync_channel(GROUPS_TO_INTEGRATE_MAX);
         let desk = Arc::clone(&ledger.desk);
-        let snapshots = Snapshots::new(options.snapshot_every, book.opening.from_snapshot, desk);
+        let last = snapshot.map_or(book.opening.from_snapshot, Seq::get);
+        let snapshots = Snapshots::new(options.snapshot_every, last, desk);
         let parts = BookParts {
             vault: book.vault.clone(),
             blobs: book.blobs,
@@ -488,6 +488,16 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Does what the folded entries order, and only then finishes the snapshot that was written on the way: whoever opens
+/// the book from it does not see those orders any more.
+pub(super) fn carry_out(book: &mut Book, fold: &BookFold) -> Result<Option<Seq>, BookError> {
+    for seq in &fold.erased {
+        erase(*seq, &book.reader, &book.vault)?;
+    }
+    // One that cannot be finished costs time at the next opening and nothing else.
+    Ok(book.written.take().and_then(|one| one.finish().ok()))
 }
 
 /// How the store is opened, with the vault's key from where the book's keys are.

@@ -191,7 +191,11 @@ pub(super) fn open_folded<B>(
     let store = store_options(dir, options)?;
     let mut refuse_from = u64::MAX;
     loop {
-        let mut fold = BookFold::new(refuse_from, options.progress.clone());
+        let mut fold = BookFold::new(
+            refuse_from,
+            options.snapshot_every,
+            options.progress.clone(),
+        );
         let opened = open(dir, &store, &mut fold);
         match (opened, fold.unvouched) {
             (Ok(book), None) => return Ok((book, fold)),

@@ -8,7 +8,7 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::progress::{self, Copying};
 use paygod_core::ceremony::RootsText;
-use paygod_service::ledger::{BookOptions, Ledger, LedgerError};
+use paygod_service::ledger::{BookOptions, Ledger, LedgerError, OpenOptions};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_types::code;
 use serde_json::json;
@@ -180,11 +180,14 @@ pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -
 pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console) -> Outcome {
     let folder = book::folder(global)?;
     let bar = Copying::bytes(console);
-    let opening = progress::opening(console);
-    Ledger::restore(&options.from, folder, &mut |done| bar.tell(done), opening)?;
+    let opening = OpenOptions {
+        progress: progress::opening(console),
+        ..OpenOptions::default()
+    };
+    Ledger::restore(&options.from, folder, &opening, &mut |done| bar.tell(done))?;
     drop(bar);
-    book::with(global, |ledger| {
-        let status = ledger.read().status()?;
+    book::read(global, |reader| {
+        let status = reader.status()?;
         console.value(&json!({
             "book": folder.display().to_string(),
             "entries": status.entries,
