@@ -15,6 +15,7 @@ use paygod_types::Seq;
 use crate::background::{Signal, Work, Worker};
 use crate::disk::Dir;
 use crate::error::{DerivedError, IoFault};
+use crate::run_file::RunFile;
 use crate::segment::BookId;
 use crate::tiers::{self, Extent, Fanout, Merged};
 use crate::width::to_usize;
@@ -135,7 +136,7 @@ impl Shared {
             seqs: table.first_seq..table.end_seq,
             level: 0,
         };
-        let mut writer = RunWriter::begin(&self.dir, &self.book, extent)?;
+        let mut writer = RunWriter::new(RunFile::begin(&self.dir, &self.book, extent)?);
         // Sorted by account, then by place, which is the order of the entries.
         let places = (0_u64..).zip(&table.touches);
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +182,7 @@ impl Shared {
 
     /// Merges runs into one; `None` when told to stop.
     fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
-        let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
+        let mut writer = RunWriter::new(RunFile::begin_merge(&self.dir, &self.book, extent)?);
         let mut cursors: Vec<Cursor<'_>> = inputs.iter().map(|run| Cursor::new(run)).collect();
         let mut merged = Merged::default();
         let mut heads = Vec::with_capacity(inputs.len());

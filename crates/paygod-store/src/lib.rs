@@ -28,6 +28,7 @@ mod marks;
 mod prefill;
 mod reader;
 mod recover;
+mod run_file;
 mod segment;
 mod siphash;
 mod snapshot;

@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 use crate::disk::{Access, Dir, OpenFile};
 use crate::error::IoFault;
-use crate::segment::BookId;
-use crate::width::{u32_at, u64_at};
 
 /// How many runs of a level are merged into one of the next: of the first level, and of those that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,43 +47,6 @@ pub(crate) fn seqs_of(name: &str) -> Option<Range<u64>> {
             .flatten()
     };
     Some(number(first)?..number(end)?)
-}
-
-/// Length of what a run's first page says, in bytes.
-pub(crate) const HEAD_BYTES: usize = 56;
-
-/// `magic 8 | crc32c u32 over what follows | book 16 | first seq u64 | end seq u64 | count u64 | level u32`
-pub(crate) fn encode_head(magic: &[u8; 8], extent: &Extent, count: u64, book: &BookId) -> Vec<u8> {
-    let mut body = Vec::with_capacity(HEAD_BYTES);
-    body.extend_from_slice(book);
-    for number in [extent.seqs.start, extent.seqs.end, count] {
-        body.extend_from_slice(&number.to_le_bytes());
-    }
-    body.extend_from_slice(&extent.level.to_le_bytes());
-    let mut head = magic.to_vec();
-    head.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
-    head.extend_from_slice(&body);
-    head
-}
-
-/// What a run covers and its count, if the head is whole, of this kind and this book's.
-pub(crate) fn decode_head(
-    head: &[u8; HEAD_BYTES],
-    magic: &[u8; 8],
-    book: &BookId,
-) -> Option<(Extent, u64)> {
-    let body = head.get(12..)?;
-    let right = head.get(..8)? == magic
-        && u32_at(head, 8)? == crc32c::crc32c(body)
-        && body.get(..16)? == book;
-    let seqs = u64_at(body, 16)?..u64_at(body, 24)?;
-    right.then_some((
-        Extent {
-            seqs,
-            level: u32_at(body, 40)?,
-        },
-        u64_at(body, 32)?,
-    ))
 }
 
 /// A run of some kind.

@@ -8,24 +8,24 @@
 
 use std::ops::Range;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{OpenFile, PAGE_BYTES};
 use crate::error::{DerivedError, IoFault};
 use crate::history::{AccountNumber, Dated};
+use crate::run_file::{CRC_BYTES, RunFile, is_whole, page_offset, read_head};
 use crate::segment::BookId;
-use crate::tiers::{
-    self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
-};
-use crate::width::{to_u64, to_usize, u32_at};
+use crate::tiers::{Extent, Tiered};
+use crate::width::{to_u64, to_usize};
 
-const PAGE_BYTES: usize = 4096;
-const PAGE_HEAD_BYTES: usize = 6;
+/// The checksum, and the length of the touches.
+const PAGE_HEAD_BYTES: usize = CRC_BYTES + 2;
 
 /// Longest touch: two varints of 5 and 10 bytes, a byte, four varints of 19 bytes.
 const TOUCH_BYTES_MAX: usize = 5 + 10 + 1 + 4 * 19;
 
 const MAGIC: [u8; 8] = *b"PGHIST\r\x01";
-const PIECE_PAGES: usize = 64;
-const FLUSH_PIECES: u64 = 16;
+
+/// How many pages of a run that is opened are read at once.
+const READ_PAGES: usize = 64;
 
 /// A run, open for reading.
 #[derive(Debug)]
@@ -45,26 +45,18 @@ impl Tiered for Run {
 impl Run {
     /// Opens a run; `None` when it is damaged, unfinished or another book's.
     pub(crate) fn open(name: &str, file: OpenFile, book: &BookId) -> Result<Option<Self>, IoFault> {
-        let mut head = [0_u8; HEAD_BYTES];
-        if file.read_at(&mut head, 0)? != HEAD_BYTES {
-            return Ok(None);
-        }
-        let Some((extent, pages)) = tiers::decode_head(&head, &MAGIC, book) else {
+        let Some((extent, pages)) = read_head(name, &file, &MAGIC, book, |pages| pages)? else {
             return Ok(None);
         };
-        let bytes = pages.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES));
-        if file.len()? != bytes || seqs_of(name).as_ref() != Some(&extent.seqs) {
-            return Ok(None);
-        }
         let mut run = Self {
             extent,
             file,
             fences: Vec::with_capacity(to_usize(pages)),
         };
-        let mut piece = vec![0_u8; PAGE_BYTES.saturating_mul(PIECE_PAGES)];
+        let mut piece = vec![0_u8; PAGE_BYTES.saturating_mul(READ_PAGES)];
         let mut page = 0_u64;
         while page < pages {
-            let count = to_usize(pages.saturating_sub(page)).min(PIECE_PAGES);
+            let count = to_usize(pages.saturating_sub(page)).min(READ_PAGES);
             let span = piece
                 .get_mut(..count.saturating_mul(PAGE_BYTES))
                 .unwrap_or(&mut []);
@@ -178,21 +170,11 @@ impl Run {
     }
 }
 
-fn page_offset(page: u64) -> u64 {
-    page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
-}
-
 /// Where in a page the touches are, if its checksum is right.
 fn body_of(page: &[u8]) -> Option<Range<usize>> {
-    let rest = page.get(4..)?;
-    if u32_at(page, 0)? != crc32c::crc32c(rest) {
-        return None;
-    }
-    let length = rest
-        .first_chunk::<2>()
-        .map(|length| u16::from_le_bytes(*length))?;
+    let length = u16::from_le_bytes(*page.get(CRC_BYTES..)?.first_chunk()?);
     let body = PAGE_HEAD_BYTES..PAGE_HEAD_BYTES.checked_add(usize::from(length))?;
-    (body.end <= page.len()).then_some(body)
+    (body.end <= page.len() && is_whole(page)).then_some(body)
 }
 
 /// What the first touch of a page is told from: nobody's.
@@ -294,55 +276,22 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Writes a run; it has its name only once it is whole and durable.
+/// Writes a run.
 pub(crate) struct RunWriter<'a> {
-    dir: &'a Dir,
-    book: &'a BookId,
-    unfinished: &'static str,
-    extent: Extent,
-    file: OpenFile,
+    file: RunFile<'a>,
     last: Dated,
     page: Vec<u8>,
-    piece: Vec<u8>,
     fences: Vec<(AccountNumber, u64)>,
-    offset: u64,
-    pieces: u64,
 }
 
 impl<'a> RunWriter<'a> {
-    pub(crate) fn begin(dir: &'a Dir, book: &'a BookId, extent: Extent) -> Result<Self, IoFault> {
-        Self::begin_as(UNFINISHED_NAME, dir, book, extent)
-    }
-
-    /// Begins a merged run; a first run may be written while it is under way.
-    pub(crate) fn begin_merge(
-        dir: &'a Dir,
-        book: &'a BookId,
-        extent: Extent,
-    ) -> Result<Self, IoFault> {
-        Self::begin_as(UNFINISHED_MERGE_NAME, dir, book, extent)
-    }
-
-    fn begin_as(
-        unfinished: &'static str,
-        dir: &'a Dir,
-        book: &'a BookId,
-        extent: Extent,
-    ) -> Result<Self, IoFault> {
-        let file = dir.open(unfinished, Access::CreateAnew)?;
-        Ok(Self {
-            dir,
-            book,
-            unfinished,
-            extent,
+    pub(crate) fn new(file: RunFile<'a>) -> Self {
+        Self {
             file,
             last: NOBODYS,
             page: Vec::with_capacity(PAGE_BYTES),
-            piece: Vec::with_capacity(PAGE_BYTES.saturating_mul(PIECE_PAGES)),
             fences: Vec::new(),
-            offset: to_u64(PAGE_BYTES),
-            pieces: 0,
-        })
+        }
     }
 
     /// Appends a touch; touches come in order.
@@ -365,7 +314,7 @@ impl<'a> RunWriter<'a> {
         let step = touch.account.saturating_sub(last.account);
         if is_first || step != 0 {
             last.account = touch.account;
-            last.seq = self.extent.seqs.start;
+            last.seq = self.file.first_seq();
             last.balances = [0; 4];
         }
         put_varint(out, u128::from(step));
@@ -390,32 +339,11 @@ impl<'a> RunWriter<'a> {
 
     fn end_page(&mut self) -> Result<(), IoFault> {
         let length = self.page.len().saturating_sub(PAGE_HEAD_BYTES);
-        self.page.resize(PAGE_BYTES, 0);
         let length = u16::try_from(length).unwrap_or(u16::MAX);
-        if let Some(slot) = self.page.get_mut(4..6) {
+        if let Some(slot) = self.page.get_mut(CRC_BYTES..PAGE_HEAD_BYTES) {
             slot.copy_from_slice(&length.to_le_bytes());
         }
-        let crc = crc32c::crc32c(self.page.get(4..).unwrap_or(&[]));
-        if let Some(slot) = self.page.first_chunk_mut::<4>() {
-            *slot = crc.to_le_bytes();
-        }
-        self.piece.extend_from_slice(&self.page);
-        self.page.clear();
-        if self.piece.len() >= PAGE_BYTES.saturating_mul(PIECE_PAGES) {
-            self.write_piece()?;
-        }
-        Ok(())
-    }
-
-    fn write_piece(&mut self) -> Result<(), IoFault> {
-        self.file.write_at(&self.piece, self.offset)?;
-        self.offset = self.offset.saturating_add(to_u64(self.piece.len()));
-        self.piece.clear();
-        self.pieces = self.pieces.saturating_add(1);
-        if self.pieces.is_multiple_of(FLUSH_PIECES) {
-            self.file.sync()?;
-        }
-        Ok(())
+        self.file.push(&mut self.page)
     }
 
     /// Makes the run durable, then visible.
@@ -423,18 +351,10 @@ impl<'a> RunWriter<'a> {
         if !self.page.is_empty() {
             self.end_page()?;
         }
-        self.write_piece()?;
-        let mut head =
-            tiers::encode_head(&MAGIC, &self.extent, to_u64(self.fences.len()), self.book);
-        head.resize(PAGE_BYTES, 0);
-        self.file.write_at(&head, 0)?;
-        self.file.sync()?;
-        let name = self.extent.file_name();
-        self.dir.rename(self.unfinished, &name)?;
-        self.dir.sync()?;
-        let file = self.dir.open(&name, Access::Read)?;
+        let pages = to_u64(self.fences.len());
+        let (extent, file) = self.file.finish(&MAGIC, pages)?;
         Ok(Run {
-            extent: self.extent,
+            extent,
             file,
             fences: self.fences,
         })

@@ -22,6 +22,7 @@ use crate::background::{Signal, Work, Worker};
 use crate::disk::Dir;
 use crate::error::{DerivedError, IoFault};
 use crate::reader::Segments;
+use crate::run_file::RunFile;
 use crate::segment::BookId;
 use crate::siphash::{self, siphash24};
 use crate::tiers::{self, Extent, Fanout, Merged};
@@ -112,8 +113,11 @@ impl Shared {
         else {
             return Ok(false);
         };
-        let seqs = table.first_seq..table.end_seq();
-        let mut writer = RunWriter::begin(&self.dir, &self.book, Extent { seqs, level: 0 })?;
+        let extent = Extent {
+            seqs: table.first_seq..table.end_seq(),
+            level: 0,
+        };
+        let mut writer = RunWriter::new(RunFile::begin(&self.dir, &self.book, extent)?);
         table.in_order(|key| writer.push(key))?;
         let run = Arc::new(writer.finish()?);
         self.change_view(|view| {
@@ -178,7 +182,7 @@ impl Shared {
 
     /// Merges runs into one; `None` when told to stop.
     fn merge(&self, inputs: &[Arc<Run>], extent: Extent) -> Result<Option<Run>, DerivedError> {
-        let mut writer = RunWriter::begin_merge(&self.dir, &self.book, extent)?;
+        let mut writer = RunWriter::new(RunFile::begin_merge(&self.dir, &self.book, extent)?);
         let mut cursors: Vec<Cursor<'_>> = inputs.iter().map(|run| Cursor::new(run)).collect();
         let mut heads = Vec::with_capacity(inputs.len());
         for (place, cursor) in (0..).zip(&mut cursors) {

@@ -8,24 +8,16 @@
 
 use std::ops::Range;
 
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, OpenFile, PAGE_BYTES};
 use crate::error::{DerivedError, IoFault};
+use crate::run_file::{CRC_BYTES, RunFile, is_whole, page_offset, read_head};
 use crate::segment::BookId;
-use crate::tiers::{
-    self, Extent, HEAD_BYTES, Tiered, UNFINISHED_MERGE_NAME, UNFINISHED_NAME, seqs_of,
-};
-use crate::width::{to_u64, to_usize, u32_at};
+use crate::tiers::{Extent, Tiered, seqs_of};
+use crate::width::{to_u64, to_usize};
 
-pub(crate) const PAGE_BYTES: usize = 4096;
-const PAGE_HEAD_BYTES: usize = 4;
 const KEY_BYTES: usize = 12;
-const KEYS_PER_PAGE: usize = (PAGE_BYTES - PAGE_HEAD_BYTES) / KEY_BYTES;
+const KEYS_PER_PAGE: usize = (PAGE_BYTES - CRC_BYTES) / KEY_BYTES;
 const MAGIC: [u8; 8] = *b"PGRUN\r\n\x01";
-
-/// How many pages are written at once, and after how many pieces they are flushed, so that no long flush stands in the
-/// way of a commit's.
-const PIECE_PAGES: usize = 64;
-const FLUSH_PIECES: u64 = 16;
 
 /// How many pages are read at once, of a run that is opened and of each that is merged.
 const READ_PAGES: usize = 16;
@@ -62,25 +54,16 @@ impl Run {
         book: &BookId,
         mut visit: impl FnMut(u64),
     ) -> Result<Option<Self>, IoFault> {
-        let mut head = [0_u8; HEAD_BYTES];
-        if file.read_at(&mut head, 0)? != HEAD_BYTES {
-            return Ok(None);
-        }
-        let Some((extent, count)) = tiers::decode_head(&head, &MAGIC, book) else {
+        let Some((extent, count)) = read_head(name, &file, &MAGIC, book, pages_of)? else {
             return Ok(None);
         };
-        let pages = pages_of(count);
-        let bytes = pages.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES));
-        if file.len()? != bytes || seqs_of(name).as_ref() != Some(&extent.seqs) {
-            return Ok(None);
-        }
         let mut run = Self {
             extent,
             count,
             file,
             fences: Vec::new(),
         };
-        let mut fences = Vec::with_capacity(to_usize(pages));
+        let mut fences = Vec::with_capacity(to_usize(pages_of(count)));
         let mut cursor = Cursor::new(&run);
         for at in 0.. {
             let Ok(key) = cursor.advance() else {
@@ -195,7 +178,7 @@ impl Run {
         if !is_whole(bytes) {
             return Err(self.corrupt(offset));
         }
-        let (_, body) = bytes.split_at(PAGE_HEAD_BYTES);
+        let (_, body) = bytes.split_at(CRC_BYTES);
         let (keys, _) = body.as_chunks::<KEY_BYTES>();
         Ok(keys.get(..self.keys_in(page)).unwrap_or(&[]))
     }
@@ -224,14 +207,6 @@ pub(crate) fn keys_in(dir: &Dir) -> Result<u64, IoFault> {
 
 fn pages_of(keys: u64) -> u64 {
     keys.div_ceil(to_u64(KEYS_PER_PAGE))
-}
-
-fn page_offset(page: u64) -> u64 {
-    page.saturating_add(1).saturating_mul(to_u64(PAGE_BYTES))
-}
-
-fn is_whole(page: &[u8]) -> bool {
-    u32_at(page, 0) == page.get(PAGE_HEAD_BYTES..).map(crc32c::crc32c)
 }
 
 fn decode_hash(key: &[u8; KEY_BYTES]) -> u64 {
@@ -304,103 +279,45 @@ impl<'a> Cursor<'a> {
             return Err(self.run.corrupt(page_offset(self.page)));
         }
         let keys = self.run.keys_in(self.page).saturating_mul(KEY_BYTES);
-        let start = start.saturating_add(PAGE_HEAD_BYTES);
+        let start = start.saturating_add(CRC_BYTES);
         self.rest = start..start.saturating_add(keys);
         self.page = self.page.saturating_add(1);
         Ok(true)
     }
 }
 
-/// Writes a run; it has its name only once it is whole and durable.
+/// Writes a run.
 pub(crate) struct RunWriter<'a> {
-    dir: &'a Dir,
-    book: &'a BookId,
-    unfinished: &'static str,
-    extent: Extent,
-    file: OpenFile,
+    file: RunFile<'a>,
     page: Vec<u8>,
-    piece: Vec<u8>,
     fences: Vec<u64>,
     count: u64,
-    offset: u64,
-    pieces: u64,
 }
 
 impl<'a> RunWriter<'a> {
-    pub(crate) fn begin(dir: &'a Dir, book: &'a BookId, extent: Extent) -> Result<Self, IoFault> {
-        Self::begin_as(UNFINISHED_NAME, dir, book, extent)
-    }
-
-    /// Begins a merged run; a first run may be written while it is under way.
-    pub(crate) fn begin_merge(
-        dir: &'a Dir,
-        book: &'a BookId,
-        extent: Extent,
-    ) -> Result<Self, IoFault> {
-        Self::begin_as(UNFINISHED_MERGE_NAME, dir, book, extent)
-    }
-
-    fn begin_as(
-        unfinished: &'static str,
-        dir: &'a Dir,
-        book: &'a BookId,
-        extent: Extent,
-    ) -> Result<Self, IoFault> {
-        let file = dir.open(unfinished, Access::CreateAnew)?;
-        Ok(Self {
-            dir,
-            book,
-            unfinished,
-            extent,
+    pub(crate) fn new(file: RunFile<'a>) -> Self {
+        Self {
             file,
             page: Vec::with_capacity(PAGE_BYTES),
-            piece: Vec::with_capacity(PAGE_BYTES.saturating_mul(PIECE_PAGES)),
             fences: Vec::new(),
             count: 0,
-            offset: to_u64(PAGE_BYTES),
-            pieces: 0,
-        })
+        }
     }
 
     /// Appends a key; keys come in order.
     pub(crate) fn push(&mut self, key: Key) -> Result<(), IoFault> {
         if self.page.is_empty() {
             self.fences.push(key.hash);
-            self.page.extend_from_slice(&[0; PAGE_HEAD_BYTES]);
+            self.page.extend_from_slice(&[0; CRC_BYTES]);
         }
-        let delta = key.seq.saturating_sub(self.extent.seqs.start);
+        let delta = key.seq.saturating_sub(self.file.first_seq());
         self.page.extend_from_slice(&key.hash.to_le_bytes());
         // A merge never covers more entries than 32 bits can tell apart (see `tiers::mergeable`).
         self.page
             .extend_from_slice(&u32::try_from(delta).unwrap_or(u32::MAX).to_le_bytes());
         self.count = self.count.saturating_add(1);
         if self.page.len() == PAGE_BYTES {
-            self.end_page()?;
-        }
-        Ok(())
-    }
-
-    fn end_page(&mut self) -> Result<(), IoFault> {
-        self.page.resize(PAGE_BYTES, 0);
-        let crc = crc32c::crc32c(self.page.get(PAGE_HEAD_BYTES..).unwrap_or(&[]));
-        if let Some(slot) = self.page.first_chunk_mut::<4>() {
-            *slot = crc.to_le_bytes();
-        }
-        self.piece.extend_from_slice(&self.page);
-        self.page.clear();
-        if self.piece.len() >= PAGE_BYTES.saturating_mul(PIECE_PAGES) {
-            self.write_piece()?;
-        }
-        Ok(())
-    }
-
-    fn write_piece(&mut self) -> Result<(), IoFault> {
-        self.file.write_at(&self.piece, self.offset)?;
-        self.offset = self.offset.saturating_add(to_u64(self.piece.len()));
-        self.piece.clear();
-        self.pieces = self.pieces.saturating_add(1);
-        if self.pieces.is_multiple_of(FLUSH_PIECES) {
-            self.file.sync()?;
+            self.file.push(&mut self.page)?;
         }
         Ok(())
     }
@@ -408,19 +325,11 @@ impl<'a> RunWriter<'a> {
     /// Makes the run durable, then visible.
     pub(crate) fn finish(mut self) -> Result<Run, IoFault> {
         if !self.page.is_empty() {
-            self.end_page()?;
+            self.file.push(&mut self.page)?;
         }
-        self.write_piece()?;
-        let mut head = tiers::encode_head(&MAGIC, &self.extent, self.count, self.book);
-        head.resize(PAGE_BYTES, 0);
-        self.file.write_at(&head, 0)?;
-        self.file.sync()?;
-        let name = self.extent.file_name();
-        self.dir.rename(self.unfinished, &name)?;
-        self.dir.sync()?;
-        let file = self.dir.open(&name, Access::Read)?;
+        let (extent, file) = self.file.finish(&MAGIC, self.count)?;
         Ok(Run {
-            extent: self.extent,
+            extent,
             count: self.count,
             file,
             fences: self.fences,
@@ -448,7 +357,8 @@ mod tests {
                 level: 0,
             };
             let keys: Vec<Key> = (0..count).map(|seq| Key { hash: seq / 3, seq }).collect();
-            let mut writer = RunWriter::begin(&dir, &[9; 16], extent.clone()).unwrap();
+            let mut writer =
+                RunWriter::new(RunFile::begin(&dir, &[9; 16], extent.clone()).unwrap());
             keys.iter().for_each(|key| writer.push(*key).unwrap());
             let written = writer.finish().unwrap();
 
@@ -477,7 +387,7 @@ mod tests {
             seqs: 0..count,
             level: 0,
         };
-        let mut writer = RunWriter::begin(&dir, &[9; 16], extent.clone()).unwrap();
+        let mut writer = RunWriter::new(RunFile::begin(&dir, &[9; 16], extent.clone()).unwrap());
         for seq in 0..count {
             writer.push(Key { hash: seq, seq }).unwrap();
         }
