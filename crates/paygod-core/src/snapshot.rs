@@ -48,11 +48,6 @@ impl SnapshotError {
 }
 
 impl State {
-    /// Appends the bytes of the state to `out`.
-    pub fn to_snapshot(&self, out: &mut Vec<u8>) {
-        let Ok(()) = write::state(self, out, |_| Ok::<(), Infallible>(()));
-    }
-
     /// Gives the bytes of the state piece by piece and their digest: [`State::digest`]. `room` is memory to use.
     ///
     /// # Errors

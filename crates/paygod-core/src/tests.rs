@@ -14,3 +14,15 @@ mod pending;
 mod requests;
 mod snapshots;
 mod walk;
+
+impl crate::State {
+    /// The bytes of the state.
+    fn to_snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let Ok(_) = self.give_snapshot(&mut Vec::new(), |piece| {
+            bytes.extend_from_slice(piece);
+            Ok::<(), core::convert::Infallible>(())
+        });
+        bytes
+    }
+}

@@ -5,18 +5,12 @@ use super::keys::rotation;
 use crate::key_policy::{KEY_LIMIT_MAX, KeyPolicy};
 use crate::{Body, Check, State, SystemCommand};
 
-fn snapshot(state: &State) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    state.to_snapshot(&mut bytes);
-    bytes
-}
-
 #[test]
 fn a_policy_is_sealed_replaces_the_one_before_and_outlives_a_rotation() {
     let mut book = Book::begun();
     let policy = |book: &Book| book.state.book().unwrap().key_policy;
     assert_eq!(policy(&book), KeyPolicy::default());
-    let plain = snapshot(&book.state);
+    let plain = book.state.to_snapshot();
     book.sealed(r#"{"id":"a","by":"ops","key_policy":{"signatures":9,"age_s":7776000}}"#);
     let wanted = KeyPolicy {
         age_s: Some(7_776_000),
@@ -27,7 +21,7 @@ fn a_policy_is_sealed_replaces_the_one_before_and_outlives_a_rotation() {
     let rotation = rotation(book.state.next_seq(), 1, 2);
     book.system(SystemCommand::KeyRotate(rotation)).unwrap();
     assert_eq!(policy(&book), wanted);
-    let bytes = snapshot(&book.state);
+    let bytes = book.state.to_snapshot();
     let again = State::from_snapshot(&bytes).unwrap();
     assert_eq!(again.book(), book.state.book());
     assert_eq!(again.digest(), book.state.digest());
@@ -40,7 +34,7 @@ fn a_policy_is_sealed_replaces_the_one_before_and_outlives_a_rotation() {
     // Saying nothing again is spelled as never having said anything.
     book.sealed(r#"{"id":"c","by":"ops","key_policy":{}}"#);
     assert_eq!(policy(&book), KeyPolicy::default());
-    assert_eq!(snapshot(&book.state)[32], plain[32]);
+    assert_eq!(book.state.to_snapshot()[32], plain[32]);
 }
 
 #[test]

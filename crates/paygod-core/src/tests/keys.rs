@@ -332,8 +332,7 @@ fn a_hybrid_key_is_an_ml_dsa_key_of_the_log_and_stays_with_the_state() {
     let mut again = Vec::new();
     read.encode(&mut again);
     assert_eq!(again, entry);
-    let mut bytes = Vec::new();
-    state.to_snapshot(&mut bytes);
+    let bytes = state.to_snapshot();
     let restored = State::from_snapshot(&bytes).unwrap();
     let book = restored.book().unwrap();
     assert_eq!(book.hybrid_keys, periods());
@@ -405,8 +404,7 @@ fn a_rotation_signed_by_all_four_keys_replaces_both_and_the_history_stays_with_t
         let mut book = rotated.clone();
         book.key_policy.age_s = policy;
         state.book = Some(Arc::new(book));
-        let mut bytes = Vec::new();
-        state.to_snapshot(&mut bytes);
+        let bytes = state.to_snapshot();
         let restored = State::from_snapshot(&bytes).unwrap();
         assert_eq!(restored.book(), state.book());
     }

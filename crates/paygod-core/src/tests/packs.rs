@@ -211,13 +211,11 @@ fn forged_entries_about_packs_fail_the_fold() {
 #[test]
 fn states_with_packs_read_back_and_those_without_have_the_old_bytes() {
     let (mut book, set) = (Book::begun(), packs());
-    let mut plain = Vec::new();
-    book.state.to_snapshot(&mut plain);
+    let mut plain = book.state.to_snapshot();
     book.sealed(&trust("t", "verified", true));
     book.sealed(&stage(&set.packs[0], "draft", "ann"));
     book.sealed(&stage(&set.packs[1], "draft", "bo"));
-    let mut bytes = Vec::new();
-    book.state.to_snapshot(&mut bytes);
+    let bytes = book.state.to_snapshot();
     let again = State::from_snapshot(&bytes).unwrap();
     assert_eq!(again.packs(), book.state.packs());
     assert_eq!(again.digest(), book.state.digest());

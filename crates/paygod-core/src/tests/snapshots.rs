@@ -21,16 +21,10 @@ fn rich() -> Book {
     book
 }
 
-fn bytes(state: &State) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    state.to_snapshot(&mut bytes);
-    bytes
-}
-
 #[test]
 fn snapshot_reads_back_and_goes_on_as_the_original() {
     let mut book = rich();
-    let mut read = State::from_snapshot(&bytes(&book.state)).unwrap();
+    let mut read = State::from_snapshot(&book.state.to_snapshot()).unwrap();
     assert_eq!(read.digest(), book.state.digest());
     book.sealed(r#"{"id":"s6","by":"bob","approve":{"request":"s1"}}"#);
     book.sealed(r#"{"id":"s7","post":{"pending":"s3"}}"#);
@@ -48,13 +42,13 @@ fn state_rebuilt_from_entries_is_bit_identical() {
     for entry in &book.log {
         state.apply(&Entry::decode(entry).unwrap()).unwrap();
     }
-    assert_eq!(bytes(&state), bytes(&book.state));
+    assert_eq!(state.to_snapshot(), book.state.to_snapshot());
 }
 
 #[test]
 fn states_before_genesis_and_after_have_snapshots() {
     for state in [State::new(), Book::begun().state, Book::ready().state] {
-        let read = State::from_snapshot(&bytes(&state)).unwrap();
+        let read = State::from_snapshot(&state.to_snapshot()).unwrap();
         assert_eq!(read.digest(), state.digest());
     }
 }
@@ -62,7 +56,7 @@ fn states_before_genesis_and_after_have_snapshots() {
 #[test]
 fn damaged_snapshot_is_refused_or_has_another_digest() {
     let book = rich();
-    let good = bytes(&book.state);
+    let good = book.state.to_snapshot();
     for place in 0..good.len() {
         assert!(
             State::from_snapshot(&good[..place]).is_err(),
@@ -71,7 +65,7 @@ fn damaged_snapshot_is_refused_or_has_another_digest() {
         let mut wrong = good.clone();
         wrong[place] ^= 1 << (place % 8);
         if let Ok(state) = State::from_snapshot(&wrong) {
-            assert_eq!(bytes(&state), wrong, "INVARIANT(one-state)");
+            assert_eq!(state.to_snapshot(), wrong, "INVARIANT(one-state)");
         }
     }
     let longer: Vec<u8> = good.iter().copied().chain([0]).collect();
@@ -81,7 +75,7 @@ fn damaged_snapshot_is_refused_or_has_another_digest() {
 #[test]
 fn edited_balance_is_refused() {
     let book = rich();
-    let good = bytes(&book.state);
+    let good = book.state.to_snapshot();
     let posted = book
         .state
         .account(&"eur-b".parse().unwrap())

@@ -176,8 +176,7 @@ fn walk(steps: &[(String, Cmd, u64)]) {
         rebuilt.apply(&Entry::decode(bytes).unwrap()).unwrap();
     }
     assert_eq!(rebuilt.digest(), digest, "INVARIANT(fold)");
-    let mut bytes = Vec::new();
-    rebuilt.to_snapshot(&mut bytes);
+    let bytes = rebuilt.to_snapshot();
     assert_eq!(
         State::from_snapshot(&bytes).unwrap().digest(),
         digest,
