@@ -27,6 +27,8 @@ pub struct Effects {
     pub windows: Vec<WindowHit>,
     /// The account it opened.
     pub opened: Option<AccountIx>,
+    /// Whether it posted money, rather than reserved or moved none.
+    pub posted: bool,
     /// The earlier entry it is about. The fold knows pending ones; a verifier with all entries checks
     /// that this id is sealed at this seq.
     pub refers_to: Option<EntryRef>,
@@ -53,6 +55,7 @@ impl Effects {
             touched: Vec::new(),
             windows: Vec::new(),
             opened: None,
+            posted: false,
             refers_to: None,
             policy: None,
             keys: None,

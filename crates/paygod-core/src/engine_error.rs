@@ -148,7 +148,7 @@ pub enum CommandError {
         /// The request.
         request: Box<str>,
     },
-    /// The request is not one that can be corrected or erased.
+    /// The request is not one that can be erased.
     #[error("`{request}` is a sealed {found}; only {allowed} can be named here")]
     RequestKind {
         /// The request.
@@ -157,6 +157,16 @@ pub enum CommandError {
         found: &'static str,
         /// What it should be.
         allowed: &'static str,
+    },
+    /// The request posted no money.
+    #[error(
+        "`{request}` is a sealed {found} that posted no money, so there is nothing to correct; void what is only reserved, and name the post or approval where that posted it"
+    )]
+    NothingPosted {
+        /// The request.
+        request: Box<str>,
+        /// What it is.
+        found: &'static str,
     },
     /// The policy changed between preparing and executing.
     #[error("prepared under policy {prepared}, but {active} is active; prepare the request again")]
@@ -313,7 +323,7 @@ impl CommandError {
             Self::OwnRequest { .. } => code::APPROVAL_OWN_REQUEST,
             Self::ApprovedBefore { .. } => code::APPROVAL_REPEATED,
             Self::RequestUnknown { .. } => code::REQUEST_UNKNOWN,
-            Self::RequestKind { .. } => code::REQUEST_KIND,
+            Self::RequestKind { .. } | Self::NothingPosted { .. } => code::REQUEST_KIND,
             Self::PolicyChanged { .. } => code::POLICY_CHANGED,
             Self::NotCommitted => code::REQUEST_NOT_COMMITTED,
             Self::Overdue { .. } => code::PENDING_OVERDUE,

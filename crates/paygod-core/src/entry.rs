@@ -174,6 +174,15 @@ impl Body {
         }
     }
 
+    /// Whether it posts money, rather than reserves or moves none.
+    #[must_use]
+    pub fn posts(&self) -> bool {
+        let postings = self.postings().iter();
+        postings
+            .map(|posting| posting.layer)
+            .any(|layer| layer == Layer::Posted)
+    }
+
     /// The decision, if this action is judged.
     #[must_use]
     pub const fn decision(&self) -> Option<&Decision> {

@@ -163,6 +163,7 @@ fn describe(entry: &Entry, scratch: &Scratch, change: &Change, effects: &mut Eff
                 value: window.value,
             })
         }));
+    effects.posted = body.posts();
     effects.refers_to = body.refers_to().cloned();
     effects.policy = match change {
         Change::Policy(policy) => Some(policy.digest),

@@ -76,6 +76,7 @@ impl MemoryHistory {
         let sealed = SealedRequest {
             seq: effects.seq,
             action: effects.action,
+            posted: effects.posted,
             request,
         };
         self.requests.insert(effects.id.clone(), sealed);

@@ -13,7 +13,7 @@ use paygod_types::{Code, Digest, RequestId, Seq, Timestamp, code};
 use sha2::Sha256;
 
 use crate::command::Action;
-use crate::entry::RequestRef;
+use crate::entry::{Entry, RequestRef};
 
 /// Sealed history, as the engine asks it. Answers count every entry before the one being made,
 /// those of the group that is still being committed included.
@@ -59,8 +59,23 @@ pub struct SealedRequest {
     pub seq: Seq,
     /// What it did.
     pub action: Action,
+    /// Whether it posted money: it did not if it was denied, or only reserved.
+    pub posted: bool,
     /// What it commits to.
     pub request: Option<RequestRef>,
+}
+
+impl SealedRequest {
+    /// Of an entry that was read.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            action: entry.body.action(),
+            posted: entry.body.posts(),
+            request: entry.request,
+        }
+    }
 }
 
 /// History could not be read.

@@ -119,11 +119,11 @@ fn correct<J: Judge, H: History + ?Sized>(
 ) -> Result<Body, CommandError> {
     let target = &correction.corrects;
     let sealed = find_sealed(context.history, target)?;
-    if !matches!(sealed.action, Action::Transfer | Action::Correct) {
-        return Err(CommandError::RequestKind {
+    // What posted nothing leaves nothing to put right: its reverse would make money.
+    if !sealed.posted {
+        return Err(CommandError::NothingPosted {
             request: target.as_str().into(),
             found: sealed.action.as_str(),
-            allowed: "transfers and corrections",
         });
     }
     let judged = judged::judge(state, context, prepared, time, false)?;

@@ -67,6 +67,7 @@ pub(super) struct Model {
     pub(super) accounts: BTreeMap<String, Account>,
     holds: BTreeMap<String, Hold>,
     frozen: BTreeSet<String>,
+    /// What was sent under an id, and whether it posted money.
     seen: BTreeMap<String, (String, bool)>,
     last: u64,
     pub(super) entries: u64,
@@ -144,16 +145,22 @@ impl Model {
             }
             .to_owned();
         }
+        let before = self.posted();
         let outcome = self.attempt(now, id, cmd);
         match outcome {
             Ok(outcome) => {
-                let movable = matches!(cmd, Cmd::Pay { .. } | Cmd::Correct { .. });
-                self.seen.insert(id.to_owned(), (json.to_owned(), movable));
+                let posted = self.posted() != before;
+                self.seen.insert(id.to_owned(), (json.to_owned(), posted));
                 self.seal(now);
                 outcome.to_owned()
             }
             Err(code) => code.to_owned(),
         }
+    }
+
+    /// All that was ever posted.
+    fn posted(&self) -> i128 {
+        self.accounts.values().map(|account| account.in_).sum()
     }
 
     fn attempt(&mut self, now: u64, id: &str, cmd: &Cmd) -> Result<&'static str, &'static str> {

@@ -345,6 +345,46 @@ fn correction_names_what_it_sets_right_and_is_judged() {
 }
 
 #[test]
+fn only_what_posted_money_can_be_corrected() {
+    let correct = |id: &str, corrects: &str| {
+        format!(
+            r#"{{"id":"{id}","by":"ops","correct":{{"corrects":"{corrects}","reason":"wrong","transfers":[{{"debit":"eur-b","credit":"eur-a","amount":"1.00","currency":"EUR"}}]}}}}"#
+        )
+    };
+    let mut book = Book::ready();
+    book.pay("start", "eur-a", "eur-b", "200.00");
+    assert_eq!(
+        verdict(&book.pay("denied", "eur-a", "eur-b", "1000.00")),
+        "deny"
+    );
+    assert_eq!(
+        verdict(&book.pay("held", "eur-a", "eur-b", "600.00")),
+        "review"
+    );
+    book.sealed(&transfer(
+        "reserved",
+        "eur-a",
+        "eur-b",
+        "5.00",
+        r#","pending":{}"#,
+    ));
+    for (target, id) in [("denied", "c1"), ("held", "c2"), ("reserved", "c3")] {
+        assert_eq!(
+            book.refused(&correct(id, target)),
+            "request.kind",
+            "{target}"
+        );
+    }
+    // Once posted, the post is what posted the money, and the reservation still is not.
+    book.sealed(r#"{"id":"post","post":{"pending":"reserved","amounts":["2.00"]}}"#);
+    assert_eq!(book.refused(&correct("c4", "reserved")), "request.kind");
+    assert_eq!(verdict(&book.sealed(&correct("c5", "post"))), "allow");
+    book.sealed(r#"{"id":"yes","by":"second","approve":{"request":"held"}}"#);
+    assert_eq!(verdict(&book.sealed(&correct("c6", "yes"))), "allow");
+    assert_eq!(book.refused(&correct("c7", "held")), "request.kind");
+}
+
+#[test]
 fn window_counts_what_was_not_denied_and_forgets() {
     let velocity = |id: &str| {
         transfer(

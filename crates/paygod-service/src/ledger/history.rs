@@ -209,12 +209,7 @@ impl History for OpenPast<'_> {
             let seq = seq.map_err(HistoryError::new)?;
             let (entry, _) = self.decode(seq)?;
             if entry.id == *id {
-                let (action, request) = (entry.body.action(), entry.request);
-                return Ok(Some(SealedRequest {
-                    seq,
-                    action,
-                    request,
-                }));
+                return Ok(Some(SealedRequest::of(&entry)));
             }
         }
         Ok(None)

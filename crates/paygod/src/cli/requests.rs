@@ -169,7 +169,8 @@ Examples:
 /// Put a posted payment right with a new entry; the old one stays
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without transfers of its own the correction is the exact reverse of what was posted.
+Without transfers of its own the correction is the exact reverse of what was posted, and is made once. What is only
+reserved is voided instead; what a `post` or an approval posted is corrected under the id of that.
 
 Examples:
   paygod correct pay-3 --reason duplicate --by ana

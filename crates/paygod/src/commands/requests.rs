@@ -165,17 +165,23 @@ pub(crate) fn correct(options: &Correct, global: &Global, console: &mut Console)
     let given = options.transfer.iter().map(|text| ask::transfer(text));
     let given = given.collect::<Result<Vec<Transfer>, Fault>>()?;
     book::with(global, |ledger| {
-        let transfers = if given.is_empty() {
-            reverse(ledger.read(), &corrects)?
+        // A reversal has one name whatever the reason, so that asking for it twice does not reverse twice.
+        let (transfers, about) = if given.is_empty() {
+            (
+                reverse(ledger.read(), &corrects)?,
+                vec![options.request.as_str()],
+            )
         } else {
-            given
+            (
+                given,
+                vec![options.request.as_str(), options.reason.as_str()],
+            )
         };
         let command = Command::Correct(Correction {
             corrects,
             transfers,
             reason,
         });
-        let about = [options.request.as_str(), options.reason.as_str()];
         let request = ask::request(&options.asked, &about, command)?;
         seal(ledger, request, console)
     })
@@ -183,16 +189,14 @@ pub(crate) fn correct(options: &Correct, global: &Global, console: &mut Console)
 
 /// The exact reverse of what a request posted.
 fn reverse(reader: &LedgerReader, id: &RequestId) -> Result<Vec<Transfer>, Fault> {
-    let sealed = reader.find(id)?;
-    let postings = sealed.entry.body.postings();
-    let back: Vec<Transfer> = postings.chunks(2).filter_map(reversed).collect();
-    if back.is_empty() {
-        let message = format!("`{id}` moved no money, so there is nothing to reverse");
-        return Err(
-            Fault::new(code::CLI_ARGUMENT, message).remedy("say what is to move with `--transfer`")
-        );
+    let body = reader.find(id)?.entry.body;
+    if !body.posts() {
+        let message = format!("`{id}` posted no money, so there is nothing to reverse");
+        return Err(Fault::new(code::CLI_ARGUMENT, message).remedy(
+            "void what it only reserved; what a `post` or an approval posted later is corrected under that id",
+        ));
     }
-    Ok(back)
+    Ok(body.postings().chunks(2).filter_map(reversed).collect())
 }
 
 fn reversed(pair: &[Posting]) -> Option<Transfer> {

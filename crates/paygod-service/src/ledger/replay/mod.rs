@@ -307,11 +307,7 @@ struct Before<'a> {
 impl History for Before<'_> {
     fn find_request(&self, id: &RequestId) -> Result<Option<SealedRequest>, HistoryError> {
         match self.book.find(id) {
-            Ok(found) if found.seq < self.before => Ok(Some(SealedRequest {
-                seq: found.seq,
-                action: found.entry.body.action(),
-                request: found.entry.request,
-            })),
+            Ok(found) if found.seq < self.before => Ok(Some(SealedRequest::of(&found.entry))),
             Ok(_) | Err(LedgerError::NoRequest { .. }) => Ok(None),
             Err(error) => Err(HistoryError::new(error)),
         }
