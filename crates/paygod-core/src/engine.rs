@@ -13,7 +13,7 @@ mod ledger_rules;
 
 pub use judged::BalancesBefore;
 
-use paygod_policy::AccountFact;
+use paygod_policy::{AccountFact, Named};
 use paygod_types::limits::ENTRY_BYTES_MAX;
 use paygod_types::{Currency, Seq, Timestamp};
 
@@ -116,12 +116,13 @@ pub fn draft<J: Judge, H: History + ?Sized>(
     })
 }
 
-/// What the decision would be were the context's judge in force, whatever the state says: packs first,
-/// then the ledger's own rules. Nothing is sealed, and the state stays as it is.
+/// What the decision would be were the context's judge in force, which judges by `packs`, ascending by name, whatever the
+/// state says: packs first, then the ledger's own rules. Nothing is sealed, and the state stays as it is.
 ///
 /// # Errors
 /// [`CommandError`]: history cannot be read, or the request does not fit the state.
 pub fn judge_as<J: Judge, H: History + ?Sized>(
+    packs: &[Named],
     state: &mut State,
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
@@ -129,7 +130,7 @@ pub fn judge_as<J: Judge, H: History + ?Sized>(
     let time = time_of_next(state, context.now)?;
     let two_phase = matches!(&prepared.request().command,
         Command::Transfer(transfer) if transfer.pending.is_some());
-    judged::judge_as(state, context, prepared, time, two_phase)
+    judged::judge_as(packs, state, context, prepared, time, two_phase)
 }
 
 /// A known id: the first outcome if the body is the same, else a conflict (design, section 4).

@@ -10,7 +10,8 @@ use paygod_types::canonical::{self, Limits};
 use crate::request_error::RequestError;
 use crate::request_json;
 
-/// Longest text of a payment's details, in bytes: twice the longest of ISO 20022 in four-byte letters.
+/// Longest text of a payment's details, in bytes: twice the longest of ISO 20022 in four-byte letters. Packs take as much
+/// as their input (`payment-details.v1`).
 pub const PAYMENT_TEXT_BYTES_MAX: usize = 1_024;
 
 /// A payment's details as one canonical JSON object, every field known and within its length.
@@ -69,6 +70,10 @@ pub struct PaymentDetails {
     pub reference: Option<String>,
     /// The unstructured remittance text.
     pub remittance: Option<String>,
+    /// For whom the creditor receives it, where that is another.
+    pub ultimate_creditor: Party,
+    /// On whose behalf the debtor pays, where that is another.
+    pub ultimate_debtor: Party,
 }
 
 impl PaymentDetails {

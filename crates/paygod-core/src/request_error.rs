@@ -2,7 +2,9 @@
 
 use paygod_policy::PrepareError;
 use paygod_types::canonical::CanonicalError;
-use paygod_types::limits::{PENDING_TIMEOUT_S_MAX, REQUEST_BYTES_MAX, TRANSFERS_PER_REQUEST_MAX};
+use paygod_types::limits::{
+    AMOUNT_MINOR_DIGITS_MAX, PENDING_TIMEOUT_S_MAX, REQUEST_BYTES_MAX, TRANSFERS_PER_REQUEST_MAX,
+};
 use paygod_types::{Code, CurrencyError, DigestError, IdError, MoneyError, code};
 
 /// Why a request is refused before any state is looked at.
@@ -66,6 +68,14 @@ pub enum RequestError {
     TransferCount {
         /// How many.
         found: usize,
+    },
+    /// An amount is larger than any that may move.
+    #[error(
+        "an amount has at most {AMOUNT_MINOR_DIGITS_MAX} digits, decimals counted, found `{found}`; check it"
+    )]
+    AmountTooLarge {
+        /// The amount.
+        found: Box<str>,
     },
     /// An amount is zero or below.
     #[error("an amount is above zero, found `{found}`; swap debit and credit to move money back")]
@@ -133,7 +143,9 @@ impl RequestError {
             Self::UnknownKey { .. } => code::REQUEST_UNKNOWN_KEY,
             Self::Missing { .. } => code::REQUEST_MISSING_KEY,
             Self::Commands { .. } => code::REQUEST_COMMANDS,
-            Self::Value { .. } | Self::Judge(_) => code::REQUEST_VALUE,
+            Self::Value { .. } | Self::AmountTooLarge { .. } | Self::Judge(_) => {
+                code::REQUEST_VALUE
+            }
             Self::Id { source, .. } => source.code(),
             Self::Money(error) => error.code(),
             Self::Currency(error) => error.code(),

@@ -32,6 +32,10 @@ pub const INTEGER_MAX: u64 = 9_007_199_254_740_991;
 /// Most digits of an amount, sign and point apart: what 128 bits can hold.
 pub const AMOUNT_DIGITS_MAX: usize = 39;
 
+/// Most digits of an amount that a request moves, in minor units: a hundred million of the largest fit in an account, so that
+/// no single one keeps a currency from moving.
+pub const AMOUNT_MINOR_DIGITS_MAX: u32 = 30;
+
 /// Most requests made durable by one flush. Bounds the memory of a group and the wait of its first.
 pub const GROUP_REQUESTS_MAX: usize = 8_192;
 

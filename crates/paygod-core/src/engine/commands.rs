@@ -6,9 +6,7 @@ use core::time::Duration;
 use paygod_types::{ActorId, Money, RequestId, Timestamp};
 
 use super::{Context, judged, ledger_rules};
-use crate::command::{
-    AccountOpen, Action, AmountText, Command, Correction, FreezeScope, TransferRequest,
-};
+use crate::command::{AccountOpen, AmountText, Command, Correction, FreezeScope, TransferRequest};
 use crate::engine_error::CommandError;
 use crate::entry::{Body, CorrectBody, EntryRef, Layer, Posting, RequestRef, Side, TransferBody};
 use crate::judge::Judge;

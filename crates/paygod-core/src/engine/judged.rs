@@ -5,7 +5,7 @@
 use core::mem;
 use std::collections::BTreeSet;
 
-use paygod_policy::{AccountFact, Facts, Reason, Verdict, WindowFact};
+use paygod_policy::{AccountFact, Facts, Named, Reason, Verdict, WindowFact};
 use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
 use paygod_types::{Currency, Digest, Timestamp};
 
@@ -51,13 +51,14 @@ pub(super) fn judge<J: Judge, H: History + ?Sized>(
     }
     let force = Force {
         policy: active,
-        has_packs: !state.policy.set.packs.is_empty(),
+        packs: None,
     };
     judge_under(force, state, context, prepared, time, two_phase)
 }
 
-/// As [`judge`], as if the context's judge were in force.
+/// As [`judge`], as if the context's judge were in force, which judges by `packs`.
 pub(super) fn judge_as<J: Judge, H: History + ?Sized>(
+    packs: &[Named],
     state: &mut State,
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
@@ -73,20 +74,21 @@ pub(super) fn judge_as<J: Judge, H: History + ?Sized>(
     }
     let force = Force {
         policy,
-        has_packs: true,
+        packs: Some(packs),
     };
     judge_under(force, state, context, prepared, time, two_phase).map(|judged| judged.decision)
 }
 
 /// What is in force.
 #[derive(Clone, Copy)]
-struct Force {
+struct Force<'a> {
     policy: Digest,
-    has_packs: bool,
+    /// The packs, ascending by name; `None`: those of the state.
+    packs: Option<&'a [Named]>,
 }
 
 fn judge_under<J: Judge, H: History + ?Sized>(
-    force: Force,
+    force: Force<'_>,
     state: &mut State,
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
@@ -158,7 +160,7 @@ fn account(state: &State, id: &str, transfer: &Transfer) -> Result<AccountIx, Co
 
 /// What the packs say, and what of it the ledger can carry out.
 fn decide<J: Judge, H: History + ?Sized>(
-    force: Force,
+    force: Force<'_>,
     state: &State,
     context: &mut Context<'_, J, H>,
     prepared: &Prepared<J::Prepared>,
@@ -173,7 +175,8 @@ fn decide<J: Judge, H: History + ?Sized>(
         allowed: Vec::new(),
         reasons: Vec::new(),
     };
-    if !force.has_packs {
+    let packs = force.packs.unwrap_or(&state.policy.set.packs);
+    if packs.is_empty() {
         let mut decision = nothing;
         deny(&mut decision, ledger_rules::reason(&Rule::NoActivePolicy));
         return Ok(decision);
@@ -195,7 +198,7 @@ fn decide<J: Judge, H: History + ?Sized>(
         allowed,
         reasons,
     };
-    let departs = || decision.departure(&state.policy.set.packs).is_some();
+    let departs = || decision.departure(packs).is_some();
     if strictest != decision.verdict || decision.verdict != Verdict::Deny && departs() {
         deny(
             &mut decision,

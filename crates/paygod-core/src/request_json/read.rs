@@ -236,6 +236,8 @@ impl<'a> From<'a> {
             match &*key {
                 "creditor" => self.party("`creditor`")?,
                 "debtor" => self.party("`debtor`")?,
+                "ultimate_creditor" => self.party("`ultimate_creditor`")?,
+                "ultimate_debtor" => self.party("`ultimate_debtor`")?,
                 "end_to_end_id" | "execution_date" | "instruction_id" | "purpose" | "reference"
                 | "remittance" => self.payment_text()?,
                 other => return Err(unknown(other, "`payment`")),

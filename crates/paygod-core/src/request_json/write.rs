@@ -221,6 +221,8 @@ pub(crate) fn payment(details: &PaymentDetails, out: &mut Vec<u8>) {
         ("remittance", &details.remittance),
     ];
     members(&texts, &mut writer);
+    party("ultimate_creditor", &details.ultimate_creditor, &mut writer);
+    party("ultimate_debtor", &details.ultimate_debtor, &mut writer);
     writer.end_object();
 }
 

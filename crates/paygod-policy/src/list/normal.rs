@@ -1,6 +1,6 @@
 //! Normalised names: what is left of a name when spelling habits are taken away.
 //!
-//! NFKD, combining marks stripped, lower case, letters that Unicode does not decompose spelt out (`ø`, `ł`,
+//! NFKD, combining marks and what nobody sees stripped, lower case, letters that Unicode does not decompose spelt out (`ø`, `ł`,
 //! `ß`), everything that is no letter or digit turned into a gap; then the words in sorted order, so that
 //! `ZAYDAN, Muhammad` and `Muhammad Zaydan` are one. Words are kept, never guessed: no phonetics, no edit
 //! distance. ASCII takes a path of its own, without Unicode tables and without allocation.
@@ -88,12 +88,12 @@ impl Normaliser {
 
     #[cold]
     fn unicode(&mut self, name: &str) {
-        for c in name.nfkd().filter(|c| !is_combining_mark(*c)) {
+        for c in name.nfkd().filter(|c| !is_mark(*c)) {
             if let Some(spelt) = spelt_out(c) {
                 self.plain.extend_from_slice(spelt.as_bytes());
                 continue;
             }
-            for lower in c.to_lowercase().nfkd().filter(|c| !is_combining_mark(*c)) {
+            for lower in c.to_lowercase().nfkd().filter(|c| !is_mark(*c)) {
                 if lower.is_alphanumeric() {
                     let mut utf8 = [0; 4];
                     self.plain
@@ -145,6 +145,18 @@ fn word(plain: &[u8], (start, end): (u32, u32)) -> &[u8] {
     }
 }
 
+/// What is taken away without leaving a gap: marks on letters, and characters that show as nothing (Unicode's
+/// `Default_Ignorable_Code_Point`), which could cut a listed name in two that reads as one.
+fn is_mark(c: char) -> bool {
+    is_combining_mark(c)
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// Letters that Unicode does not decompose, as passports spell them (ICAO Doc 9303 part 3, section 6).
 fn spelt_out(c: char) -> Option<&'static str> {
     Some(match c {
@@ -186,6 +198,27 @@ mod tests {
         assert_eq!(forms("İstanbul").0, "istanbul");
         assert_eq!(forms(" -- ").0, "");
         assert_eq!(forms("Владимир").0, "владимир");
+    }
+
+    #[test]
+    fn what_nobody_sees_hides_no_name() {
+        for hidden in [
+            '\u{200b}',
+            '\u{ad}',
+            '\u{feff}',
+            '\u{2060}',
+            '\u{e0041}',
+            '\u{34f}',
+            '\u{17b4}',
+        ] {
+            let name = format!("AERO{hidden}CARIBBEAN {hidden}AIRLINES{hidden}");
+            assert_eq!(
+                forms(&name).0,
+                "aerocaribbean airlines",
+                "{}",
+                hidden.escape_unicode()
+            );
+        }
     }
 
     proptest! {

@@ -205,6 +205,14 @@ fn details(payment: &Payment) -> PaymentDetails {
         purpose: payment.purpose.as_deref().map(str::to_owned),
         reference: payment.reference.clone(),
         remittance: payment.remittance.clone(),
+        ultimate_creditor: Details {
+            name: payment.ultimate_creditor.clone(),
+            ..Details::default()
+        },
+        ultimate_debtor: Details {
+            name: payment.ultimate_debtor.as_deref().map(str::to_owned),
+            ..Details::default()
+        },
     }
 }
 

@@ -49,20 +49,23 @@ impl LedgerReader {
         Ok(lists)
     }
 
-    /// The newest list of this name that the book holds, by version.
+    /// The list of this name that the book holds. Nothing says which of two versions is the newer, so there must be one.
     ///
     /// # Errors
-    /// There is none, or a blob cannot be read.
-    pub fn newest_list(&self, name: &Name) -> Result<Named, LedgerError> {
-        self.lists()?
-            .into_iter()
-            .rfind(|list| list.name == *name)
-            .ok_or_else(|| {
-                PolicyError::NoList {
-                    name: name.to_string(),
-                }
-                .into()
-            })
+    /// There is none, there are several versions, or a blob cannot be read.
+    pub fn only_list(&self, name: &Name) -> Result<Named, LedgerError> {
+        let mut held = self.lists()?;
+        held.retain(|list| list.name == *name);
+        let name = name.to_string();
+        match held.as_slice() {
+            [] => Err(PolicyError::NoList { name }.into()),
+            [only] => Ok(only.clone()),
+            several => {
+                let versions: Vec<&str> = several.iter().map(|list| &*list.version).collect();
+                let versions = versions.join("`, `");
+                Err(PolicyError::ListVersions { name, versions }.into())
+            }
+        }
     }
 
     /// The signatures to activate a set with: those of the notes by publishers whom the book knows, and

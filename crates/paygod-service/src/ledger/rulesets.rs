@@ -69,6 +69,16 @@ pub enum PolicyError {
         /// Its name.
         name: String,
     },
+    /// The book holds several versions of a list, and it was not said which is meant.
+    #[error(
+        "this book holds the list `{name}` in the versions `{versions}`; say which with `--list {name}=<version>`"
+    )]
+    ListVersions {
+        /// Its name.
+        name: String,
+        /// The versions.
+        versions: String,
+    },
 }
 
 impl PolicyError {
@@ -84,6 +94,7 @@ impl PolicyError {
             Self::Misnamed { .. } => code::STORE_CORRUPT,
             Self::Subject { .. } => code::PACK_SUBJECT,
             Self::NoList { .. } => code::LEDGER_NO_LIST,
+            Self::ListVersions { .. } => code::LEDGER_LIST_VERSIONS,
         }
     }
 }

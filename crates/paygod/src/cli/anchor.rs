@@ -319,6 +319,13 @@ pub(crate) struct HeadersFile {
     pub(crate) chains: Chains,
 }
 
+impl HeadersFile {
+    /// Whether there are blocks to look in.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.bitcoin_headers.is_some() || self.ethereum_blocks.is_some()
+    }
+}
+
 /// Show how far the book is anchored, and what waits
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -188,7 +188,7 @@ pub(crate) struct PackActivate {
     #[arg(required = true, value_name = "PACK")]
     pub(crate) packs: Vec<PathBuf>,
 
-    /// Use this version of a list, in place of the one imported last (may be repeated)
+    /// Which version of a list the packs read, where the book holds more than one (may be repeated)
     #[arg(long, value_name = "NAME=VERSION")]
     pub(crate) list: Vec<String>,
 

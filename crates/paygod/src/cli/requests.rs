@@ -8,9 +8,9 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The whole file is read and checked first: a wrong count, control sum, IBAN or amount, or an
-account that the book does not know, rejects the file before anything is sealed. Then each payment is judged by the active packs. An allowed one
-moves the money; a denied one is sealed too, with the rule and the reason. Submitting the same
-file again changes nothing and prints the first outcome.
+account that the book does not know, rejects the file before anything is sealed. Then each payment
+is judged by the active packs. An allowed one moves the money; a denied one is sealed too, with the
+rule and the reason. Submitting the same file again changes nothing and prints the first outcome.
 
 Reads ISO 20022 pain.001 and pacs.008, and JSON Lines of Paygod's own requests.
 
@@ -30,7 +30,7 @@ pub(crate) struct Submit {
     #[arg(long, value_enum)]
     pub(crate) format: Option<SubmitFormat>,
 
-    /// Who submits, as the entries will say
+    /// Who submits, as the entries will say; a native request that names somebody keeps the name
     #[arg(long, env = "PAYGOD_BY", value_name = "NAME")]
     pub(crate) by: Option<String>,
 

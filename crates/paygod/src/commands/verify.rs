@@ -37,6 +37,13 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
     if let Some(folder) = options.folder.as_deref()
         && super::run::is_run(folder)
     {
+        if demands_of_a_log(options) {
+            let folder = folder.display();
+            let message = format!("`{folder}` is the folder of a run, not of a log");
+            return Err(Fault::new(code::CLI_INPUT, message).remedy(
+                "name the export; a run has no genesis, keys or anchors, and is verified without such options",
+            ));
+        }
         return super::run::verify(folder, console);
     }
     let scratch = tempfile::tempdir().map_err(|error| {
@@ -72,6 +79,11 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
     let hours = options
         .anchored_within
         .map(|hours| hours.saturating_mul(3_600));
+    if hours.is_some() && headers.is_none() && blocks.is_none() {
+        let message = "without blocks to look in, no entry is shown to be anchored";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("give `--bitcoin-headers` or `--ethereum-blocks` with `--anchored-within`"));
+    }
     let demand = Demand {
         headers: headers.as_ref(),
         blocks: blocks.as_ref(),
@@ -103,8 +115,8 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         },
         &progress::entries(console, 0),
     )?;
-    if headers.is_some()
-        || blocks.is_some()
+    if demand.headers.is_some()
+        || demand.blocks.is_some()
         || !sizes.is_empty()
         || !report.marks.receipts.is_empty()
     {
@@ -117,6 +129,17 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         tell_figures(&report, took, console)?;
     }
     Ok(Answer::of(report.is_valid()))
+}
+
+/// Whether something is asked of a log that a run has not got: whoever puts a run in the place of an export must not pass.
+const fn demands_of_a_log(options: &Verify) -> bool {
+    options.genesis.is_some()
+        || !options.kept.is_empty()
+        || options.witnesses.is_some()
+        || options.hybrid
+        || options.sealed_only
+        || options.headers.is_given()
+        || options.anchored_within.is_some()
 }
 
 /// The report, for people or for programs.

@@ -27,7 +27,7 @@ pub struct ShadowPacks {
     /// The packs.
     pub packs: Vec<Pack>,
     /// Lists of the book to use in place of those in force, or beside them. One that a pack reads and that
-    /// is in neither is the newest of its name that the book holds.
+    /// is in neither is the one of its name that the book holds, if it holds one.
     pub lists: Vec<Named>,
 }
 
@@ -87,7 +87,8 @@ impl<'a> Shadow<'a> {
             history: &history,
             now: entry.time,
         };
-        let after = engine::judge_as(state, &mut context, &prepared).map_err(SubmitError::from)?;
+        let after = engine::judge_as(self.ruleset.packs(), state, &mut context, &prepared)
+            .map_err(SubmitError::from)?;
         if let Some(before) = entry.body.decision() {
             self.report.compare(entry, before, &after, transfers);
             if before.verdict != Verdict::Deny {
@@ -140,7 +141,7 @@ fn ruleset(
             let name = Name::parse(name).map_err(|_| PolicyError::NoList {
                 name: name.to_owned(),
             })?;
-            lists.push(book.newest_list(&name)?);
+            lists.push(book.only_list(&name)?);
         }
     }
     for named in lists {

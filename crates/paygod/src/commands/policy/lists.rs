@@ -82,7 +82,7 @@ fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut C
     requests::seal(ledger, request, console)
 }
 
-/// A list that the book holds: of this version, else the newest.
+/// A list that the book holds: of this version, else the one in force, else the only one.
 pub(super) fn held(
     reader: &LedgerReader,
     name: &str,
@@ -90,7 +90,9 @@ pub(super) fn held(
 ) -> Result<Named, Fault> {
     let parsed = Name::parse(name)?;
     let Some(version) = version else {
-        return Ok(reader.newest_list(&parsed)?);
+        let in_force = reader.status()?.policy.set.lists;
+        let in_force = in_force.into_iter().find(|list| list.name == parsed);
+        return in_force.map_or_else(|| Ok(reader.only_list(&parsed)?), Ok);
     };
     let lists = reader.lists()?;
     let found = lists

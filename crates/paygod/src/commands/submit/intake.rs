@@ -5,15 +5,15 @@ use crate::cli::{Submit, SubmitFormat};
 use crate::commands::ask;
 use crate::fault::{Fault, faults_from};
 use crate::files;
-use paygod_core::Request;
+use paygod_core::{Command, CommandError, Request};
 use paygod_service::ingest::account::AccountRef;
 use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
 use paygod_service::ledger::LedgerReader;
-use paygod_types::{AccountId, Currency, code};
+use paygod_types::{AccountId, Currency, RequestId, code};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 faults_from!(iso20022::ReadError, jsonl::LineError, route::MapError);
 
@@ -34,18 +34,29 @@ pub(super) struct Batch {
 
 /// Reads a file of any format.
 pub(super) fn read(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {
-    if is_xml(bytes) {
-        payments(bytes, options, reader)
+    let mut batch = if is_xml(bytes) {
+        payments(bytes, options, reader)?
     } else {
-        lines(bytes)
-    }
+        lines(bytes, options)?
+    };
+    set_aside(&mut batch, reader)?;
+    Ok(batch)
 }
 
-fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
+fn lines(bytes: &[u8], options: &Submit) -> Result<Batch, Fault> {
+    if options.accounts.is_some() || !options.clearing.is_empty() {
+        let message = "the file holds requests, which name accounts of the book themselves";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("leave `--accounts` and `--clearing` out: they are for payment files"));
+    }
+    let by = ask::actor(options.by.as_deref())?;
     let (mut requests, mut problems) = (Vec::new(), Vec::new());
     for line in jsonl::Lines::new(bytes) {
         match line {
-            Ok(line) => requests.push(line.request),
+            Ok(mut line) => {
+                line.request.by = line.request.by.or_else(|| by.clone());
+                requests.push(line.request);
+            }
             Err(error) => problems.push(Problem {
                 place: format!("line {}", error.line),
                 fault: Fault::of(error.code(), &error.fault),
@@ -67,6 +78,68 @@ fn lines(bytes: &[u8]) -> Result<Batch, Fault> {
         requests,
         problems,
     })
+}
+
+/// Takes out what the book would refuse to judge: accounts that it does not know, or has in another currency, and ids that
+/// the file gives to two different requests. Accounts that the file opens itself are known from there on.
+fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
+    let transfers = |request: &Request| -> Vec<(AccountId, Currency)> {
+        let sides = request.command.transfers().iter();
+        sides
+            .flat_map(|leg| [&leg.debit, &leg.credit].map(|id| (id.clone(), leg.money.currency)))
+            .collect()
+    };
+    let named = batch.requests.iter().flat_map(transfers);
+    let named: BTreeSet<AccountId> = named.map(|(account, _)| account).collect();
+    let mut known: BTreeMap<AccountId, Currency> = reader.look(move |state| {
+        let found = named.into_iter().filter_map(|account| {
+            let currency = state.account(&account)?.info.currency;
+            Some((account, currency))
+        });
+        found.collect()
+    })?;
+    let mut seen: BTreeMap<RequestId, Request> = BTreeMap::new();
+    for request in std::mem::take(&mut batch.requests) {
+        let fault = match seen.get(&request.id) {
+            Some(first) if *first != request => {
+                let message = "the file gives this id to two different requests";
+                Some(Fault::new(code::REQUEST_CONFLICT, message))
+            }
+            _ => transfers(&request)
+                .into_iter()
+                .find_map(|(account, currency)| refusal(&known, &account, currency))
+                .map(|error| Fault::of(error.code(), &error)),
+        };
+        if let Some(fault) = fault {
+            let place = format!("request `{}`", request.id);
+            batch.problems.push(Problem { place, fault });
+            continue;
+        }
+        if let Command::AccountOpen(open) = &request.command {
+            known.insert(open.account.clone(), open.currency);
+        }
+        seen.insert(request.id.clone(), request.clone());
+        batch.requests.push(request);
+    }
+    Ok(())
+}
+
+fn refusal(
+    known: &BTreeMap<AccountId, Currency>,
+    account: &AccountId,
+    currency: Currency,
+) -> Option<CommandError> {
+    match known.get(account) {
+        None => Some(CommandError::AccountUnknown {
+            account: account.as_str().into(),
+        }),
+        Some(expected) if *expected != currency => Some(CommandError::CurrencyMismatch {
+            account: account.as_str().into(),
+            expected: expected.code(),
+            found: currency.code(),
+        }),
+        Some(_) => None,
+    }
 }
 
 fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {

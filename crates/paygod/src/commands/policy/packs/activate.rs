@@ -44,7 +44,7 @@ fn notes(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fault> {
     paths.iter().map(read).collect()
 }
 
-/// The lists that the packs read: the version asked for, else the newest.
+/// The lists that the packs read: the version asked for, else the only one.
 fn chosen_lists(
     reader: &LedgerReader,
     packs: &[Pack],
@@ -61,7 +61,7 @@ fn chosen_lists(
         chosen.push(lists::held(reader, name, Some(version))?);
     }
     for name in names {
-        chosen.push(reader.newest_list(&Name::parse(name)?)?);
+        chosen.push(reader.only_list(&Name::parse(name)?)?);
     }
     Ok(chosen)
 }
