@@ -61,6 +61,9 @@ fn a_book_is_anchored_and_an_auditor_with_headers_is_told_since_when() {
     assert_eq!(anchors["last"]["height"], 1);
     let (code, report) = verify(&[&with[..], &["--anchored-within", "24"]].concat());
     assert_eq!(code, Some(0), "{report}");
+    // Where nothing can be shown to be anchored, demanding it is no question that `valid` could answer.
+    let blind = paygod(&["verify", &export, "--anchored-within", "24"]);
+    assert_eq!(blind.status.code(), Some(2));
     // Without headers it says that nothing was checked.
     let output = paygod(&["verify", &export]);
     assert!(

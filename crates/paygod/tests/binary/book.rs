@@ -246,6 +246,92 @@ fn reservations_are_posted_in_part_or_released() {
 }
 
 #[test]
+fn a_correction_makes_no_money() {
+    let book = Book::ready();
+    let transfer = |id: &str, more: &str| {
+        format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"100.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"{more}}}]}}}}"#
+        )
+    };
+    let hold = transfer("hold", r#","pending":{"timeout_s":3600}"#);
+    book.yes(&["submit", &book.file("hold.jsonl", &hold)]);
+    let correct = |id: &str, reason: &str| {
+        let command = ["correct", id, "--reason", reason, "--by", "ana"];
+        book.run(&command).status.code()
+    };
+    assert_eq!(
+        correct("hold", "oops"),
+        Some(2),
+        "what is reserved is voided"
+    );
+    book.yes(&["post", "hold", "--amount", "60.00", "--id", "posted"]);
+    assert_eq!(correct("hold", "oops"), Some(2), "the post posted it");
+    assert_eq!(correct("posted", "oops"), Some(0));
+    assert_eq!(book.balance("muster-logistik-chf"), "0.00");
+    // The same reversal, asked for again with another reason.
+    book.yes(&["submit", &book.file("pay.jsonl", &transfer("pay", ""))]);
+    assert_eq!(correct("pay", "duplicate"), Some(0));
+    assert_eq!(correct("pay", "duplicate"), Some(0));
+    assert_ne!(correct("pay", "again"), Some(0));
+    assert_eq!(book.balance("muster-logistik-chf"), "0.00");
+    assert_eq!(book.balance("muster-handels-chf"), "50000.00");
+}
+
+#[test]
+fn a_file_of_requests_is_checked_whole_before_any_is_sealed() {
+    let book = Book::ready();
+    let line = |id: &str, credit: &str, currency: &str| {
+        format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"1.00","credit":"{credit}","currency":"{currency}","debit":"muster-handels-chf"}}]}}}}"#
+        ) + "\n"
+    };
+    let good = line("good", "muster-logistik-chf", "CHF");
+    let entries = book.value(&["checkpoint"])["size"].clone();
+    for (bad, code) in [
+        (line("bad", "nobody", "CHF"), "account.unknown"),
+        (
+            line("bad", "muster-logistik-chf", "EUR"),
+            "account.currency",
+        ),
+        (line("good", "clearing-chf", "CHF"), "request.conflict"),
+    ] {
+        let file = book.file("mixed.jsonl", &(good.clone() + &bad));
+        for check in [&["submit", &file, "--check"][..], &["submit", &file]] {
+            let told = book.run(check);
+            assert_eq!(told.status.code(), Some(2), "{code}");
+            assert!(text(&told.stdout).contains(code), "{}", text(&told.stdout));
+        }
+    }
+    assert_eq!(book.value(&["checkpoint"])["size"], entries);
+    // An account that the file itself opens is known from there on.
+    let open = r#"{"account_open":{"account":"late-chf","currency":"CHF"},"id":"open-late"}"#;
+    let file = book.file(
+        "late.jsonl",
+        &format!("{open}\n{}", line("late", "late-chf", "CHF")),
+    );
+    book.yes(&["submit", &file]);
+    assert_eq!(book.balance("late-chf"), "1.00");
+}
+
+#[test]
+fn who_submits_is_sealed_for_requests_that_name_nobody() {
+    let book = Book::ready();
+    let line = |id: &str, by: &str| {
+        format!(
+            r#"{{{by}"id":"{id}","transfer":{{"transfers":[{{"amount":"1.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
+        ) + "\n"
+    };
+    let lines = line("mine", "") + &line("hers", r#""by":"cy","#);
+    let file = book.file("two.jsonl", &lines);
+    book.code(2, &["submit", &file, "--by", "bad name"]);
+    book.code(2, &["submit", &file, "--clearing", "CHF=clearing-chf"]);
+    book.yes(&["submit", &file, "--by", "ana"]);
+    for (id, by) in [("mine", "ana"), ("hers", "cy")] {
+        assert_eq!(book.value(&["explain", id])["by"], by);
+    }
+}
+
+#[test]
 fn a_correction_reverses_and_a_freeze_denies() {
     let book = Book::ready();
     let pay = |id: &str| {

@@ -1,6 +1,6 @@
 //! The tools for packs, as people and CI run them.
 
-use crate::support::{paygod, repository, shown, text};
+use crate::support::{Book, paygod, repository, shown, text};
 use snapbox::{assert_data_eq, file};
 use std::path::{Path, PathBuf};
 
@@ -181,4 +181,31 @@ fn a_difference_between_packs_is_told_with_the_cases_that_turn() {
     let told = says(1, &["pack", "diff", &core("payment-limits"), &shown(&pack)]);
     assert!(told.contains("rule above-limit: condition"), "{told}");
     assert!(told.contains("case the-limit-itself-is-reviewed"), "{told}");
+}
+
+#[test]
+fn of_two_versions_of_a_list_none_is_picked_unasked() {
+    let book = Book::ready();
+    let list = repository().join("examples/lists/ofac/sdn.csv");
+    book.yes(&[
+        "list",
+        "import",
+        &shown(&list),
+        "--list-version",
+        "a-newer-one",
+    ]);
+    let pack = shown(&repository().join("packs/core/sanctions-screening"));
+    let refused = book.code(2, &["pack", "activate", &pack, "--by", "ana"]);
+    assert!(refused.contains("ledger.list-versions"), "{refused}");
+    assert!(refused.contains("`a-newer-one`, `sample`"), "{refused}");
+    let chosen = [
+        "pack",
+        "activate",
+        &pack,
+        "--by",
+        "ana",
+        "--list",
+        "ofac-sdn=a-newer-one",
+    ];
+    book.yes(&chosen);
 }

@@ -16,19 +16,42 @@ fn paid() -> Book {
 
 /// `payment-limits` 2.0.0, which denies where 1.0.0 has a review, from 5,000 on.
 fn stricter(book: &Book) -> String {
-    let to = book.folder.path().join("stricter");
+    changed(book, |manifest| {
+        manifest.replace("decision: review", "decision: deny")
+    })
+}
+
+/// `payment-limits` 2.0.0, changed.
+fn changed(book: &Book, change: impl FnOnce(String) -> String) -> String {
+    let to = book.folder.path().join("changed");
     std::fs::create_dir_all(to.join("tests")).expect("made");
     for file in ["pack.yaml", "README.md", "tests/cases.yaml"] {
         let from = repository().join("packs/core/payment-limits").join(file);
         std::fs::copy(from, to.join(file)).expect("copied");
     }
     let manifest = std::fs::read_to_string(to.join("pack.yaml")).expect("read");
-    let changed = manifest
-        .replace("version: 1.0.0", "version: 2.0.0")
-        .replace("decision: review", "decision: deny");
+    let changed = change(manifest.replace("version: 1.0.0", "version: 2.0.0"));
     assert_ne!(changed, manifest);
     std::fs::write(to.join("pack.yaml"), changed).expect("written");
     shown(&to)
+}
+
+#[test]
+fn a_shadow_is_held_to_its_own_packs_not_to_those_in_force() {
+    let book = paid();
+    let report = |pack: &str| {
+        let told = book.value(&["pack", "replay", "--with", pack]);
+        told["report"]["shadow"].clone()
+    };
+    // Another version of the same rules decides the same, a pack more says what it says.
+    let renamed = changed(&book, |manifest| manifest);
+    assert_eq!(report(&renamed)["changed"], 0, "{}", report(&renamed));
+    let four_eyes = report(&core("four-eyes"));
+    assert_ne!(four_eyes["judged"], 0);
+    assert!(
+        !four_eyes.to_string().contains("inconsistent-judgement"),
+        "{four_eyes}"
+    );
 }
 
 /// Runs the command with the passphrase of `packs.key` in a file.

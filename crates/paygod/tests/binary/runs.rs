@@ -311,3 +311,30 @@ fn a_run_is_sealed_in_a_book_that_verifies() {
     assert_eq!(told.status.code(), Some(2));
     assert!(text(&told.stderr).contains("cli.no-book"));
 }
+
+#[test]
+fn a_run_in_the_place_of_an_export_passes_no_demand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("export");
+    assert_eq!(
+        run(
+            "sbom-required",
+            "sbom-required/tests/reports/spdx.json",
+            &out
+        ),
+        Some(0)
+    );
+    let (out, zero) = (shown(&out), "00".repeat(32));
+    assert_eq!(paygod(&["verify", &out]).status.code(), Some(0));
+    for demand in [
+        &["--genesis", &zero][..],
+        &["--kept", "checkpoint.kept"],
+        &["--hybrid"],
+        &["--sealed-only"],
+        &["--anchored-within", "1"],
+    ] {
+        let output = paygod(&[&["verify", &out], demand].concat());
+        assert_eq!(output.status.code(), Some(2), "{demand:?}");
+        assert!(text(&output.stderr).contains("run"), "{demand:?}");
+    }
+}
