@@ -20,7 +20,7 @@ use crate::book::{Book, IDENTITY_NAME, Options};
 use crate::checkpoints::{LAST_NAME, LOG_NAME, Published};
 use crate::derived::Fold;
 use crate::disk::{Access, Dir, OpenFile};
-use crate::error::{CheckpointError, CopyError, IoFault};
+use crate::error::{BlobError, CheckpointError, CopyError, IoFault};
 use crate::kek::DEVELOPMENT_KEY_NAME;
 use crate::reader::Reader;
 use crate::recover::last_nonzero;
@@ -142,6 +142,7 @@ impl BookFiles {
                     Digest::sha256(bytes)
                 }
             };
+            check_blob(part.folder, &part.name, digest)?;
             to.sync()?;
             folder.sync()?;
             manifest.push_str(&format!("{digest} {} {}\n", part.len, part.path()));
@@ -265,6 +266,18 @@ fn copy(
     Ok(Digest::from_bytes(hasher.finalize().into()))
 }
 
+/// A blob is called by its digest: one that is altered neither gets into a backup nor out of it.
+fn check_blob(folder: &str, name: &str, found: Digest) -> Result<(), BlobError> {
+    let expected = Digest::parse(name);
+    if folder != "blobs" || expected.is_ok_and(|expected| expected == found) {
+        return Ok(());
+    }
+    Err(BlobError::Altered {
+        expected: name.to_owned(),
+        found: found.to_string(),
+    })
+}
+
 /// Makes a book in an empty or new folder from a backup and opens it.
 ///
 /// # Errors
@@ -324,6 +337,7 @@ pub fn restore(
                 what: "its digest is not the manifest's",
             });
         }
+        check_blob(folder, name, digest)?;
         file.sync()?;
         target_folder.sync()?;
     }

@@ -4,6 +4,7 @@
 //! the key that it must be. A backup therefore holds them, and is guarded like the book; an export holds
 //! none.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use paygod_store::Progress as CopyProgress;
@@ -47,20 +48,52 @@ impl Ledger {
     /// then, and after that the `progress` of the options the entries checked.
     ///
     /// # Errors
-    /// The backup is not whole or not sound, or the folder is occupied or cannot be written.
+    /// The backup is not whole or not sound, or the folder is occupied or cannot be written. Then nothing is left in it.
     pub fn restore(
         from: &Path,
         to: &Path,
         options: &OpenOptions,
         tell: &mut dyn FnMut(CopyProgress),
     ) -> Result<(), BookError> {
-        let store = store_options(from, options)?;
-        let mut fold = BookFold::new(0, options.snapshot_every, options.progress.clone());
-        // Opened and closed again: that has read every record, folded every entry and compared the tree.
-        let mut book = paygod_store::restore(from, to, &store, &mut fold, tell)?;
-        carry_out(&mut book, &fold)?;
-        drop(book);
-        Folder::of(from).copy(to)?;
-        Ok(keys::Copied::read(from)?.write(to)?)
+        // What was there before is not ours to take away, and the store refuses to add to it.
+        let is_ours = match std::fs::read_dir(to) {
+            Ok(mut held) => held.next().is_none(),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        };
+        let made = restored(from, to, options, tell);
+        if made.is_err() && is_ours {
+            // Half a book must not pass for one; that it cannot be removed says less than why it was not made.
+            let _left = remove_all_in(to);
+        }
+        made
     }
+}
+
+/// Removes what a folder holds.
+fn remove_all_in(dir: &Path) -> io::Result<()> {
+    for held in std::fs::read_dir(dir)? {
+        let held = held?;
+        if held.file_type()?.is_dir() {
+            std::fs::remove_dir_all(held.path())?;
+        } else {
+            std::fs::remove_file(held.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn restored(
+    from: &Path,
+    to: &Path,
+    options: &OpenOptions,
+    tell: &mut dyn FnMut(CopyProgress),
+) -> Result<(), BookError> {
+    let store = store_options(from, options)?;
+    let mut fold = BookFold::new(0, options.snapshot_every, options.progress.clone());
+    // Opened and closed again: that has read every record, folded every entry and compared the tree.
+    let mut book = paygod_store::restore(from, to, &store, &mut fold, tell)?;
+    carry_out(&mut book, &fold)?;
+    drop(book);
+    Folder::of(from).copy(to)?;
+    Ok(keys::Copied::read(from)?.write(to)?)
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{Book, paygod, payments, repository, shown, text};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[test]
 fn a_payment_file_is_judged_posted_and_sealed_once() {
@@ -243,6 +244,45 @@ fn reservations_are_posted_in_part_or_released() {
     );
     let code = book.run(&["void", "hold-1", "--id", "again"]).status.code();
     assert_ne!(code, Some(0), "what is posted cannot be released");
+}
+
+#[test]
+fn a_damaged_blob_gets_into_no_backup_and_a_refused_restore_leaves_no_book() {
+    let book = Book::ready();
+    let (backup, damaged) = (book.path("backup"), book.path("damaged"));
+    book.yes(&["backup", &backup]);
+    let blob = |folder: &str| {
+        let blobs = std::fs::read_dir(Path::new(folder).join("blobs")).expect("listed");
+        let mut paths: Vec<_> = blobs.map(|file| file.expect("listed").path()).collect();
+        paths.sort();
+        paths.remove(0)
+    };
+    let damage = |path: &Path| {
+        let mut bytes = std::fs::read(path).expect("read");
+        bytes[0] ^= 1;
+        std::fs::write(path, bytes).expect("written");
+    };
+    damage(&blob(&book.path("book")));
+    let told = book.code(1, &["backup", &damaged]);
+    assert!(!told.contains("backed up"), "{told}");
+    // A backup that was damaged itself becomes no book, and the folder is free for a better one.
+    let target = book.path("restored");
+    let kept = std::fs::read(blob(&backup)).expect("read");
+    damage(&blob(&backup));
+    let refused = paygod(&["restore", &backup, "--book", &target]);
+    assert_ne!(refused.status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(&target).expect("listed").count(), 0);
+    std::fs::write(blob(&backup), kept).expect("written");
+    let made = paygod(&["restore", &backup, "--book", &target]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    // What somebody else keeps there stays.
+    let theirs = book.file("theirs", "");
+    let full = book.path("full");
+    std::fs::create_dir(&full).expect("made");
+    std::fs::rename(&theirs, Path::new(&full).join("theirs")).expect("moved");
+    let refused = paygod(&["restore", &backup, "--book", &full]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(Path::new(&full).join("theirs").exists());
 }
 
 #[test]
