@@ -332,8 +332,8 @@ codes! {
     REQUEST_LIMITS = "request.limits", Input, "an empty account would break the limits asked for", "let the limits include zero";
     REQUEST_ALIASES = "request.aliases", Input, "the aliases are out of order, repeated or too many", "sort or shorten them";
     REQUEST_TOO_LARGE = "request.too-large", TooLarge, "the request is longer than allowed", "split the request";
-    REQUEST_CONFLICT = "request.conflict", Conflict, "the id stands for another request already", "choose a new id";
-    REQUEST_ERASED = "request.erased", Conflict, "the id was used, and what it stood for has been erased", "choose a new id";
+    REQUEST_CONFLICT = "request.conflict", Conflict, "the id stands for another request already", "if it is the same request it is sealed already; choose a new id for another request only";
+    REQUEST_ERASED = "request.erased", Conflict, "the id was used, and what it stood for has been erased", "if it is the same request it is sealed already; choose a new id for another request only";
     REQUEST_UNKNOWN = "request.unknown", NotFound, "no entry of the ledger has that request id", "correct the id";
     REQUEST_KIND = "request.kind", Refused, "the request named is not of a kind that can be named here", "name another request";
     REQUEST_NOT_COMMITTED = "request.not-committed", System, "a request with details of people was not stored in the vault first", "report this as a fault";

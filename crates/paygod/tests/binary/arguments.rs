@@ -1,0 +1,64 @@
+//! Arguments that name the wrong thing: told as such, with exit code 2, and nothing is written over.
+
+use crate::support::{Book, for_owner_alone, paygod, repository, shown, text};
+use serde_json::Value;
+use std::process::Command;
+
+/// What is said of a command that must exit with 2.
+fn refused(arguments: &[&str]) -> String {
+    let output = paygod(arguments);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+    told
+}
+
+/// Runs a command in a book's folder with its passphrase file: the exit code and all that was said.
+fn with_passphrase(book: &Book, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_paygod"))
+        .args(arguments)
+        .current_dir(book.folder.path())
+        .env_remove("PAYGOD_BOOK")
+        .env("PAYGOD_PASSPHRASE_FILE", book.path("passphrase"))
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs");
+    let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    (output.status.code(), told)
+}
+
+#[test]
+fn a_proof_named_json_is_not_overwritten_by_its_entry() {
+    let book = Book::empty();
+    let proof = book.path("r.json");
+    let made = book.value(&["prove", "#0", "--out", &proof]);
+    let (entry, key) = (made["entry"].as_str(), made["key"].as_str());
+    let (entry, key) = (entry.expect("an entry"), key.expect("a key"));
+    assert_eq!(entry, book.path("r.entry.json"));
+    let checked = paygod(&["prove", "--check", &proof, "--entry", entry, "--key", key]);
+    assert_eq!(checked.status.code(), Some(0));
+}
+
+#[test]
+fn one_request_by_two_is_said_to_be_sealed_already() {
+    let book = Book::empty();
+    let open = |by| {
+        [
+            "account",
+            "open",
+            "till-eur",
+            "--currency",
+            "EUR",
+            "--by",
+            by,
+        ]
+    };
+    book.yes(&open("ana"));
+    let told = book.code(2, &open("bo"));
+    assert!(told.contains("request.conflict"), "{told}");
+    assert!(told.contains("by another requester"), "{told}");
+    assert!(
+        told.contains("`paygod entries --from 1 --count 1 --json`"),
+        "{told}"
+    );
+    assert!(told.contains("new id for another request only"), "{told}");
+}
