@@ -62,3 +62,18 @@ fn one_request_by_two_is_said_to_be_sealed_already() {
     );
     assert!(told.contains("new id for another request only"), "{told}");
 }
+
+#[test]
+fn entries_of_an_account_that_never_was_are_no_empty_list() {
+    let book = Book::empty();
+    book.yes(&["account", "open", "till-eur", "--currency", "EUR"]);
+    let told = book.yes(&["entries", "--account", "till-eur"]);
+    assert!(told.contains("account-open:till-eur"), "{told}");
+    for arguments in [
+        &["entries", "--account", "nosuch"][..],
+        &["balance", "nosuch"],
+    ] {
+        let told = book.code(2, arguments);
+        assert!(told.contains("ledger.no-account"), "{told}");
+    }
+}
