@@ -77,3 +77,20 @@ fn entries_of_an_account_that_never_was_are_no_empty_list() {
         assert!(told.contains("ledger.no-account"), "{told}");
     }
 }
+
+#[test]
+fn a_passphrase_that_others_can_read_makes_no_key() {
+    let book = Book::empty();
+    book.file("passphrase", "a long enough sentence\n");
+    let make = ["pack", "key", "--name", "packs.test", "--key", "packs.key"];
+    let (code, told) = with_passphrase(&book, &make);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(
+        told.contains("keys.file") && told.contains("chmod 600"),
+        "{told}"
+    );
+    assert!(!std::path::Path::new(&book.path("packs.key")).exists());
+    for_owner_alone(&book.path("passphrase"));
+    let (code, told) = with_passphrase(&book, &make);
+    assert_eq!(code, Some(0), "{told}");
+}
