@@ -341,8 +341,8 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
         tell_status(ledger.read(), console)
     });
     match told {
-        // The process that writes signs in a moment, if it can.
-        Err(fault) if fault.code() == code::STORE_LOCKED => {
+        // The process that writes signs in a moment, if it can. Where nothing may be written, all may be signed already.
+        Err(fault) if matches!(fault.code(), code::STORE_LOCKED | code::STORE_READ_ONLY) => {
             book::read_signed(global, |reader| tell_status(reader, console))
         }
         told => told,
