@@ -79,6 +79,27 @@ fn entries_of_an_account_that_never_was_are_no_empty_list() {
 }
 
 #[test]
+fn a_threshold_is_of_the_keys_that_are_named() {
+    let book = Book::empty();
+    let out = book.path("roots.txt");
+    for threshold in ["0", "2"] {
+        let told = refused(&[
+            "keys",
+            "ceremony",
+            "propose",
+            "--origin",
+            "a.test/b",
+            "--threshold",
+            threshold,
+            "--out",
+            &out,
+            "nosuch.pub",
+        ]);
+        assert!(told.contains("between 1 and 1 keys"), "{told}");
+    }
+}
+
+#[test]
 fn a_passphrase_that_others_can_read_makes_no_key() {
     let book = Book::empty();
     book.file("passphrase", "a long enough sentence\n");
