@@ -39,6 +39,21 @@ fn a_proof_named_json_is_not_overwritten_by_its_entry() {
 }
 
 #[test]
+fn a_folder_where_a_file_goes_and_a_file_where_a_folder_goes_are_wrong_arguments() {
+    let book = Book::empty();
+    let folder = book.path("folder");
+    std::fs::create_dir(&folder).expect("made");
+    let told = book.code(2, &["prove", "#0", "--out", &folder]);
+    assert!(told.contains("cli.argument"), "{told}");
+    let file = book.file("file", "");
+    let told = book.code(2, &["prove", "#0", "--out", &format!("{file}/proof")]);
+    assert!(told.contains("cli.argument"), "{told}");
+    let told = refused(&["man", &file]);
+    assert!(told.contains("cli.argument"), "{told}");
+    assert!(!told.contains("disk"), "{told}");
+}
+
+#[test]
 fn one_request_by_two_is_said_to_be_sealed_already() {
     let book = Book::empty();
     let open = |by| {
