@@ -232,6 +232,7 @@ codes! {
     STORE_POISONED = "store.poisoned", Unavailable, "an earlier write failed and nothing more is written", "open the book again";
     STORE_LOCKED = "store.locked", Busy, "another process has the book open for writing", "stop the other process, or try again when it is done; commands that only read work beside it";
     STORE_NOT_A_BOOK = "store.not-a-book", NotFound, "the folder holds no book", "make one with `paygod init`";
+    STORE_NOT_A_BACKUP = "store.not-a-backup", NotFound, "the folder holds no backup", "name a folder that `paygod backup` made and finished";
     STORE_OCCUPIED = "store.occupied", Conflict, "the folder holds files already", "name an empty or a new folder";
     STORE_VERSION = "store.version", System, "the book is in a format that this version cannot read", "use the version that wrote it, or restore a backup";
     STORE_CORRUPT = "store.corrupt", Failed, "the bytes on the disk are not what was written", "restore a backup";

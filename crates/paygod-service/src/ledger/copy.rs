@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use paygod_store::Progress as CopyProgress;
+use paygod_store::{Progress as CopyProgress, expect_backup};
 
 use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
@@ -54,6 +54,8 @@ impl Ledger {
         options: &OpenOptions,
         tell: &mut dyn FnMut(CopyProgress),
     ) -> Result<(), BookError> {
+        // First of all: whoever names a wrong folder must not be told that a key is lost.
+        expect_backup(&*options.disk, from)?;
         let store = store_options(from, options)?;
         let mut fold = BookFold::new(0, options.snapshot_every, options.progress.clone());
         // Opened and closed again: that has read every record, folded every entry and compared the tree.

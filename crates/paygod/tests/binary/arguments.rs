@@ -94,6 +94,43 @@ fn entries_of_an_account_that_never_was_are_no_empty_list() {
 }
 
 #[test]
+fn what_is_no_book_and_what_is_no_backup_is_told_so() {
+    let book = Book::empty();
+    let file = book.file("file", "");
+    for arguments in [
+        &["--book", &file, "balance", "a"][..],
+        &["--book", &file, "account", "open", "a", "--currency", "EUR"],
+    ] {
+        let told = refused(arguments);
+        assert!(told.contains("store.not-a-book"), "{told}");
+    }
+    let export = book.path("export");
+    book.yes(&["export", &export]);
+    let to = book.path("restored");
+    for from in [export, book.path("nosuch"), file] {
+        let told = refused(&["restore", &from, "--book", &to]);
+        assert!(told.contains("store.not-a-backup"), "{told}");
+        assert!(told.contains(&from), "{told}");
+    }
+    assert!(!std::path::Path::new(&to).exists());
+}
+
+#[test]
+fn a_book_that_lost_its_name_is_not_to_be_made_anew() {
+    let book = Book::empty();
+    std::fs::remove_file(book.path("book/BOOK")).expect("removed");
+    for arguments in [
+        &["balance", "a"][..],
+        &["account", "open", "a", "--currency", "EUR"],
+    ] {
+        let told = book.code(2, arguments);
+        assert!(told.contains("store.not-a-book"), "{told}");
+        assert!(told.contains("`BOOK`") && told.contains("backup"), "{told}");
+        assert!(!told.contains("paygod init"), "{told}");
+    }
+}
+
+#[test]
 fn a_threshold_is_of_the_keys_that_are_named() {
     let book = Book::empty();
     let out = book.path("roots.txt");
