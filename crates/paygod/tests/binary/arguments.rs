@@ -167,3 +167,41 @@ fn a_passphrase_that_others_can_read_makes_no_key() {
     let (code, told) = with_passphrase(&book, &make);
     assert_eq!(code, Some(0), "{told}");
 }
+
+#[test]
+fn a_signature_is_looked_for_where_it_was_written() {
+    let book = Book::empty();
+    book.secret("passphrase", "a long enough sentence\n");
+    let says = |code: i32, arguments: &[&str]| {
+        let (found, told) = with_passphrase(&book, arguments);
+        assert_eq!(found, Some(code), "{arguments:?}\n{told}");
+        told
+    };
+    let pack = shown(&repository().join("packs/core/payment-limits"));
+    let verify = ["pack", "verify", &pack, "--publisher", "packs.key.pub"];
+    says(
+        0,
+        &["pack", "key", "--name", "packs.test", "--key", "packs.key"],
+    );
+    let told = says(2, &verify);
+    assert!(
+        told.contains("payment-limits.sig` or `payment-limits-"),
+        "{told}"
+    );
+    says(0, &["pack", "sign", &pack, "--key", "packs.key"]);
+    says(0, &verify);
+}
+
+#[test]
+fn a_folder_of_packs_is_named_where_one_pack_is_needed() {
+    let book = Book::empty();
+    let packs = shown(&repository().join("packs/core"));
+    let told = book.code(2, &["pack", "activate", &packs]);
+    assert!(told.contains("ledger.pack-folder"), "{told}");
+    assert!(told.contains(&format!("`{packs}`")), "{told}");
+    let told = refused(&["pack", "explain", &packs]);
+    assert!(
+        told.contains("--case") && told.contains("--input"),
+        "{told}"
+    );
+}
