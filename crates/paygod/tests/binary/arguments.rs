@@ -205,3 +205,26 @@ fn a_folder_of_packs_is_named_where_one_pack_is_needed() {
         "{told}"
     );
 }
+
+#[test]
+fn a_usage_error_for_programs_is_one_json_document() {
+    for (arguments, named) in [
+        (&["balance", "--json", "--bogus"][..], "--bogus"),
+        (&["--json", "pay"], "pay"),
+        (&["--json"], "command"),
+        (&["verify", "--json", "--anchored-within", "soon"], "soon"),
+    ] {
+        let told = refused(arguments);
+        let error: Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(error["error"]["code"], "cli.argument");
+        let message = error["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(named), "{message}");
+        assert!(
+            !message.contains('\n') && !message.contains("Usage"),
+            "{message}"
+        );
+    }
+    let help = paygod(&["balance", "--json", "--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(text(&help.stdout).contains("Usage:"));
+}
