@@ -51,7 +51,6 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = "\
 Exit status:
   0  yes: done, valid, allowed
