@@ -336,6 +336,26 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_stands_in_the_page_for_scripts() {
+        let page =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate/scripts.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "paygod", &mut found);
+        found.push(("paygod".to_owned(), Cli::command()));
+        for (name, command) in found {
+            for argument in command.get_arguments() {
+                let Some(variable) = argument.get_env().and_then(|env| env.to_str()) else {
+                    continue;
+                };
+                let option = argument.get_long().unwrap_or_default();
+                let row = format!("| `{variable}` | `--{option}`");
+                assert!(page.contains(&row), "`{name}` reads {variable}: {row}");
+            }
+        }
+    }
+
+    #[test]
     fn no_option_takes_a_secret() {
         let mut found = Vec::new();
         leaves(&Cli::command(), "paygod", &mut found);
