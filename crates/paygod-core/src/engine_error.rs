@@ -12,7 +12,9 @@ use crate::ports::HistoryError;
 #[non_exhaustive]
 pub enum CommandError {
     /// The id stands for another request already.
-    #[error("`{id}` is the request sealed as entry {seq}, with another body; choose a new id")]
+    #[error(
+        "`{id}` is the request sealed as entry {seq}, with another body or by another requester; if it is the same request it was sealed already: see `paygod entries --from {seq} --count 1 --json`; choose a new id for another request only"
+    )]
     Conflict {
         /// The id.
         id: Box<str>,
@@ -20,7 +22,9 @@ pub enum CommandError {
         seq: Seq,
     },
     /// The id was used, and what it stood for has been erased.
-    #[error("`{id}` is the request sealed as entry {seq}, whose input was erased; choose a new id")]
+    #[error(
+        "`{id}` is the request sealed as entry {seq}, whose input was erased; if it is the same request it was sealed already; choose a new id for another request only"
+    )]
     Erased {
         /// The id.
         id: Box<str>,

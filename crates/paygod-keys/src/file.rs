@@ -99,6 +99,14 @@ pub enum KeyFileError {
         /// Its permissions.
         mode: u32,
     },
+    /// Others than its owner may read a passphrase.
+    #[error("the passphrase file `{}` may be read by others (mode {mode:03o}); run `chmod 600` on it", path.display())]
+    PassphraseReadable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// It is not an encrypted private key.
     #[error("`{}` is no encrypted key of the kind needed: {reason}; use one that `paygod` made for this purpose", path.display())]
     Form {
@@ -136,9 +144,11 @@ impl KeyFileError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Io { .. } | Self::Readable { .. } | Self::Form { .. } | Self::Encrypt => {
-                code::KEYS_FILE
-            }
+            Self::Io { .. }
+            | Self::Readable { .. }
+            | Self::PassphraseReadable { .. }
+            | Self::Form { .. }
+            | Self::Encrypt => code::KEYS_FILE,
             Self::Passphrase | Self::NoPassphrase | Self::Wrong { .. } => code::KEYS_PASSPHRASE,
             Self::Randomness => code::VAULT_RANDOMNESS,
         }
@@ -198,7 +208,7 @@ pub(crate) fn write_seed(
 /// The passphrase that a file holds, without the line's end.
 ///
 /// # Errors
-/// The file cannot be read, or is longer than a passphrase.
+/// The file cannot be read, others may read it, or it is longer than a passphrase.
 pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let refused = |source| KeyFileError::Io {
         path: path.to_path_buf(),
@@ -207,11 +217,18 @@ pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> 
     let most = PASSPHRASE_BYTES_MAX.saturating_add(2);
     // One more than may be there shows that more is; and no copy is left behind by growing.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most.saturating_add(1)));
-    fs::File::open(path)
-        .and_then(|file| {
-            file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
-                .read_to_end(&mut bytes)
-        })
+    let file = fs::File::open(path).map_err(refused)?;
+    let found = file.metadata().map_err(refused)?;
+    let mode = found.permissions().mode();
+    // A pipe is read by whoever has it open, whatever its mode.
+    if found.is_file() && mode & 0o077 != 0 {
+        return Err(KeyFileError::PassphraseReadable {
+            path: path.to_path_buf(),
+            mode: mode & 0o777,
+        });
+    }
+    file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut bytes)
         .map_err(refused)?;
     if bytes.len() > most {
         return Err(KeyFileError::Passphrase);

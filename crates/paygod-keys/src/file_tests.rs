@@ -47,6 +47,23 @@ fn a_key_file_is_never_replaced_nor_read_when_others_can() {
 }
 
 #[test]
+fn a_passphrase_is_not_read_from_a_file_that_others_can_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("passphrase");
+    fs::write(&path, "a long enough sentence\n").unwrap();
+    for (mode, told) in [(0o644, "644"), (0o640, "640")] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = read_passphrase(&path).unwrap_err();
+        assert_eq!(error.code().as_str(), "keys.file", "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    for mode in [0o600, 0o400] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(*read_passphrase(&path).unwrap(), PASSPHRASE);
+    }
+}
+
+#[test]
 fn a_short_passphrase_protects_nothing_and_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("root.key");

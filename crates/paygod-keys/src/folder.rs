@@ -193,12 +193,14 @@ mod tests {
     use super::*;
     use crate::{NoteKey, uri};
     use paygod_tlog::{KeyName, NoteSigner as _};
+    use std::os::unix::fs::PermissionsExt as _;
 
     /// A home with a passphrase's file, and a provider of keys in it.
     fn provider() -> (tempfile::TempDir, Arc<dyn Provider>) {
         let home = tempfile::tempdir().unwrap();
         let passphrase = home.path().join("passphrase");
         fs::write(&passphrase, "a long enough sentence\n").unwrap();
+        fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
         let uri = format!(
             "file:{}/keys?passphrase-source=file:{}",
             home.path().display(),

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use paygod_types::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::book::{Book, IDENTITY_NAME, Options};
+use crate::book::{Book, IDENTITY_NAME, Options, is_absent};
 use crate::checkpoints::{LAST_NAME, LOG_NAME, Published};
 use crate::derived::Fold;
-use crate::disk::{Access, Dir, OpenFile};
+use crate::disk::{Access, Dir, Disk, OpenFile};
 use crate::error::{BlobError, CheckpointError, CopyError, IoFault};
 use crate::kek::DEVELOPMENT_KEY_NAME;
 use crate::reader::Reader;
@@ -278,6 +278,19 @@ fn check_blob(folder: &str, name: &str, found: Digest) -> Result<(), BlobError> 
     })
 }
 
+/// Says so when a folder holds no backup, before anything else is looked for in it.
+///
+/// # Errors
+/// [`CopyError::NotABackup`]. What else may be wrong with it, restoring it tells.
+pub fn expect_backup(disk: &dyn Disk, path: &Path) -> Result<(), CopyError> {
+    match disk.open(&path.join(MANIFEST_NAME), Access::Read) {
+        Err(error) if is_absent(&error) => Err(CopyError::NotABackup {
+            path: path.to_path_buf(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a book in an empty or new folder from a backup and opens it.
 ///
 /// # Errors
@@ -301,7 +314,9 @@ pub fn restore(
         what,
     };
     let Some(bytes) = source.read_whole(MANIFEST_NAME, MANIFEST_BYTES_MAX)? else {
-        return Err(not_whole("it has no manifest"));
+        return Err(CopyError::NotABackup {
+            path: backup.to_path_buf(),
+        });
     };
     let manifest = parse_manifest(&bytes).ok_or_else(|| not_whole("its manifest does not read"))?;
     let lengths = manifest.files.iter().map(|file| file.len);

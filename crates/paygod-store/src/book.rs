@@ -464,12 +464,26 @@ fn read_identity(dir: &Dir) -> Result<Identity, OpenError> {
 /// Says so when a folder holds no book, before anything else is looked for in it.
 ///
 /// # Errors
-/// [`OpenError::NotABook`]. What else may be wrong with it, opening it tells.
+/// [`OpenError::NotABook`] or [`OpenError::NoIdentity`]. What else may be wrong with it, opening it tells.
 pub fn expect_book(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     match disk.open(&path.join(IDENTITY_NAME), Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::NotABook {
-            path: path.to_path_buf(),
-        }),
+        Err(error) if is_absent(&error) => {
+            let segments = disk.list(&path.join("segments"));
+            let path = path.to_path_buf();
+            Err(if segments.is_ok_and(|names| !names.is_empty()) {
+                OpenError::NoIdentity { path }
+            } else {
+                OpenError::NotABook { path }
+            })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a file did not open because it is not there, or because what would be its folder is a file.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }

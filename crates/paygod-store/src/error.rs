@@ -110,6 +110,12 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder holds what a book is made of, and not the file that says which book it is.
+    #[error("`{}` holds a book without its file `BOOK`, as a restore leaves it that was cut off; restore a backup into a new folder, or that file alone if it was lost", path.display())]
+    NoIdentity {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder holds something already.
     #[error("`{}` holds files already; name an empty or a new folder", path.display())]
     Occupied {
@@ -174,7 +180,7 @@ impl OpenError {
         match self {
             Self::Io(fault) => fault.code(),
             Self::Locked { .. } => code::STORE_LOCKED,
-            Self::NotABook { .. } => code::STORE_NOT_A_BOOK,
+            Self::NotABook { .. } | Self::NoIdentity { .. } => code::STORE_NOT_A_BOOK,
             Self::Occupied { .. } => code::STORE_OCCUPIED,
             Self::Version { .. } => code::STORE_VERSION,
             Self::Corrupt(corruption) => corruption.code(),
@@ -551,7 +557,13 @@ pub enum CopyError {
         /// The target.
         path: PathBuf,
     },
-    /// The source is no backup, or not a whole one.
+    /// The source is no backup.
+    #[error("`{}` is no backup: it has no file `MANIFEST`, which a backup gets last; name a folder that `paygod backup` finished", path.display())]
+    NotABackup {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The source is not a whole backup.
     #[error("`{}` is not a whole backup: {what}; make the backup again", path.display())]
     NotWhole {
         /// The file or folder.
@@ -586,6 +598,7 @@ impl CopyError {
         match self {
             Self::Io(fault) => fault.code(),
             Self::Occupied { .. } => code::STORE_OCCUPIED,
+            Self::NotABackup { .. } => code::STORE_NOT_A_BACKUP,
             Self::NotWhole { .. } => code::STORE_BACKUP_NOT_WHOLE,
             Self::Read(fault) => fault.code(),
             Self::Open(fault) => fault.code(),

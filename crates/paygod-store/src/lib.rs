@@ -42,7 +42,7 @@ mod witnessed;
 mod writer;
 
 pub use background::give_way;
-pub use backup::{BackupReport, BookFiles, Progress, restore};
+pub use backup::{BackupReport, BookFiles, Progress, expect_backup, restore};
 pub use blob::{BLOB_BYTES_MAX, Blobs};
 pub use book::{Book, BookLock, Opening, Options, ReadBook, expect_book};
 pub use checkpoints::{Checkpoints, LogReader, append_record};

@@ -657,7 +657,7 @@ fn an_altered_or_unfinished_backup_is_refused() {
     };
     assert_eq!(try_restore("/one"), code::STORE_BACKUP_NOT_WHOLE);
     paygod_store::Disk::remove(&disk, &backup.join("MANIFEST")).unwrap();
-    assert_eq!(try_restore("/two"), code::STORE_BACKUP_NOT_WHOLE);
+    assert_eq!(try_restore("/two"), code::STORE_NOT_A_BACKUP);
 }
 
 #[test]

@@ -232,6 +232,7 @@ codes! {
     STORE_POISONED = "store.poisoned", Unavailable, "an earlier write failed and nothing more is written", "open the book again";
     STORE_LOCKED = "store.locked", Busy, "another process has the book open for writing", "stop the other process, or try again when it is done; commands that only read work beside it";
     STORE_NOT_A_BOOK = "store.not-a-book", NotFound, "the folder holds no book", "make one with `paygod init`";
+    STORE_NOT_A_BACKUP = "store.not-a-backup", NotFound, "the folder holds no backup", "name a folder that `paygod backup` made and finished";
     STORE_OCCUPIED = "store.occupied", Conflict, "the folder holds files already", "name an empty or a new folder";
     STORE_VERSION = "store.version", System, "the book is in a format that this version cannot read", "use the version that wrote it, or restore a backup";
     STORE_CORRUPT = "store.corrupt", Failed, "the bytes on the disk are not what was written", "restore a backup";
@@ -333,8 +334,8 @@ codes! {
     REQUEST_LIMITS = "request.limits", Input, "an empty account would break the limits asked for", "let the limits include zero";
     REQUEST_ALIASES = "request.aliases", Input, "the aliases are out of order, repeated or too many", "sort or shorten them";
     REQUEST_TOO_LARGE = "request.too-large", TooLarge, "the request is longer than allowed", "split the request";
-    REQUEST_CONFLICT = "request.conflict", Conflict, "the id stands for another request already", "choose a new id";
-    REQUEST_ERASED = "request.erased", Conflict, "the id was used, and what it stood for has been erased", "choose a new id";
+    REQUEST_CONFLICT = "request.conflict", Conflict, "the id stands for another request already", "if it is the same request it is sealed already; choose a new id for another request only";
+    REQUEST_ERASED = "request.erased", Conflict, "the id was used, and what it stood for has been erased", "if it is the same request it is sealed already; choose a new id for another request only";
     REQUEST_UNKNOWN = "request.unknown", NotFound, "no entry of the ledger has that request id", "correct the id";
     REQUEST_KIND = "request.kind", Refused, "the request named is not of a kind that can be named here", "name another request";
     REQUEST_NOT_COMMITTED = "request.not-committed", System, "a request with details of people was not stored in the vault first", "report this as a fault";

@@ -14,7 +14,20 @@ use paygod_types::{Seq, code};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-faults_from!(BookError, LedgerError, SubmitError);
+faults_from!(LedgerError, SubmitError);
+
+impl From<BookError> for Fault {
+    fn from(error: BookError) -> Self {
+        let fault = Self::of(error.code(), &error);
+        match error {
+            // Here a new book is not what is wanted.
+            BookError::Open(OpenError::NoIdentity { .. }) => {
+                fault.remedy("restore a backup into a new folder: paygod restore --help")
+            }
+            _ => fault,
+        }
+    }
+}
 
 /// The folder that the options name.
 pub(crate) fn folder(global: &Global) -> Result<&Path, Fault> {

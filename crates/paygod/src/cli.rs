@@ -51,7 +51,6 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = "\
 Exit status:
   0  yes: done, valid, allowed
@@ -228,7 +227,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// The definition, with its commands grouped in the top-level help.
 pub(crate) fn definition() -> clap::Command {
-    let command = Cli::command();
+    let command = flowing(Cli::command());
     let mut groups = String::new();
     for (title, names) in GROUPS {
         // Writing to a string cannot fail.
@@ -248,9 +247,35 @@ pub(crate) fn definition() -> clap::Command {
     ))
 }
 
+/// With every paragraph below the options on one line, which is broken where the terminal ends; in the source it is
+/// broken where the source's lines end.
+fn flowing(command: clap::Command) -> clap::Command {
+    let told = command.get_after_help().map(ToString::to_string);
+    let command = match told {
+        Some(told) => command.after_help(flow(&told)),
+        None => command,
+    };
+    command.mut_subcommands(flowing)
+}
+
+/// Joins lines that stand in one paragraph. Lines that are indented stay: examples, and tables.
+fn flow(text: &str) -> String {
+    let mut out = String::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if is_open && is_prose { ' ' } else { '\n' });
+        }
+        out.push_str(line);
+        is_open = is_prose;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Cli, GROUPS, definition};
+    use super::{Cli, GROUPS, definition, flow};
     use clap::CommandFactory;
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
@@ -262,6 +287,13 @@ mod tests {
                 found.push((name, sub.clone()));
             }
         }
+    }
+
+    #[test]
+    fn a_paragraph_is_one_line_and_examples_keep_theirs() {
+        let text = "One sentence\nover two lines.\n\nExamples:\n  paygod demo \\\n      --json";
+        let flowing = "One sentence over two lines.\n\nExamples:\n  paygod demo \\\n      --json";
+        assert_eq!(flow(text), flowing);
     }
 
     #[test]
@@ -301,6 +333,26 @@ mod tests {
         grouped.sort_unstable();
         defined.sort_unstable();
         assert_eq!(grouped, defined);
+    }
+
+    #[test]
+    fn every_variable_stands_in_the_page_for_scripts() {
+        let page =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate/scripts.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "paygod", &mut found);
+        found.push(("paygod".to_owned(), Cli::command()));
+        for (name, command) in found {
+            for argument in command.get_arguments() {
+                let Some(variable) = argument.get_env().and_then(|env| env.to_str()) else {
+                    continue;
+                };
+                let option = argument.get_long().unwrap_or_default();
+                let row = format!("| `{variable}` | `--{option}`");
+                assert!(page.contains(&row), "`{name}` reads {variable}: {row}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Every failure ends in one of three exit codes, taken from the registered code of the error: the
 //! answer is no (1), the input is wrong (2), the system failed (3). A message never holds a secret.
 
-use paygod_types::Code;
+use clap::error::ErrorKind;
+use paygod_types::{Code, code};
 use std::fmt::Write;
 
 /// How a command ended when nothing went wrong.
@@ -63,6 +64,25 @@ impl Fault {
             cause = error.source();
         }
         Self::new(code, message)
+    }
+
+    /// What is wrong with the arguments, without the usage that people are shown below it.
+    pub(crate) fn of_usage(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self::new(code::CLI_ARGUMENT, "no command is given");
+        }
+        let told = error.render().to_string();
+        let told = told.strip_prefix("error: ").unwrap_or(&told);
+        let (what, _) = told.split_once("\n\nUsage:").unwrap_or((told, ""));
+        let (what, _) = what
+            .split_once("\n\nFor more information")
+            .unwrap_or((what, ""));
+        // The fault itself, and perhaps a tip.
+        let parts: Vec<String> = what
+            .split("\n\n")
+            .map(|part| Vec::from_iter(part.split_whitespace()).join(" "))
+            .collect();
+        Self::new(code::CLI_ARGUMENT, parts.join("; "))
     }
 
     /// Says what to do next here.

@@ -38,22 +38,29 @@ pub(crate) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Fault> {
 
 /// Writes a file, making the folders on its way.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let failed = |error: io::Error| {
-        Fault::of(code::CLI_OUTPUT, &error)
-            .while_doing(&format!("cannot write `{}`", path.display()))
-    };
+    let failed = |error: io::Error| refused("cannot write", path, &error);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
     fs::write(path, bytes).map_err(failed)
 }
 
+/// Why something was not written: the path does not fit what is there, or the system failed.
+pub(crate) fn refused(what: &str, path: &Path, error: &io::Error) -> Fault {
+    let what = format!("{what} `{}`", path.display());
+    match error.kind() {
+        io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists => Fault::of(code::CLI_ARGUMENT, error)
+            .while_doing(&what)
+            .remedy("name another path: a folder is there where a file is to go, or a file where a folder is"),
+        _ => Fault::of(code::CLI_OUTPUT, error).while_doing(&what),
+    }
+}
+
 /// Makes a folder; one that is there already must be empty.
 pub(crate) fn make_empty_folder(path: &Path) -> Result<(), Fault> {
-    let failed = |error: io::Error| {
-        Fault::of(code::CLI_OUTPUT, &error)
-            .while_doing(&format!("cannot use the folder `{}`", path.display()))
-    };
+    let failed = |error: io::Error| refused("cannot use the folder", path, &error);
     fs::create_dir_all(path).map_err(failed)?;
     match fs::read_dir(path).map_err(failed)?.next() {
         None => Ok(()),

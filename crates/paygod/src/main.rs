@@ -35,9 +35,16 @@ fn main() -> ExitCode {
         // Where `PAYGOD_BOOK` is set it would count as an argument, and the help not be shown.
         definition = definition.mut_args(|argument| argument.env(None::<&'static str>));
     }
-    let matches = definition.get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
+    let parsed = definition
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && wants_json() => {
+            let fault = Fault::of_usage(&error);
+            Console::for_programs().fault(&fault);
+            return ExitCode::from(fault.code().exit_code());
+        }
         Err(error) => error.exit(),
     };
     let mut console = Console::new(&cli.global);
@@ -46,6 +53,13 @@ fn main() -> ExitCode {
         Ok(answer)
     });
     ExitCode::from(exit_code(outcome, &mut console))
+}
+
+/// Whether `--json` is among the arguments, which is all that can be known of those that do not parse.
+fn wants_json() -> bool {
+    std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json")
 }
 
 fn exit_code(outcome: Result<Answer, Fault>, console: &mut Console) -> u8 {

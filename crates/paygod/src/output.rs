@@ -87,6 +87,17 @@ impl Console {
         }
     }
 
+    /// As `--json` says, where the options could not be read.
+    pub(crate) fn for_programs() -> Self {
+        Self::new(&Global {
+            book: None,
+            production: false,
+            json: true,
+            quiet: false,
+            color: Colour::Never,
+        })
+    }
+
     /// Whether the answer is for a program.
     pub(crate) const fn is_json(&self) -> bool {
         self.json

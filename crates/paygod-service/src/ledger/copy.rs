@@ -7,7 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use paygod_store::Progress as CopyProgress;
+use paygod_store::{Progress as CopyProgress, expect_backup};
 
 use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
@@ -55,6 +55,8 @@ impl Ledger {
         options: &OpenOptions,
         tell: &mut dyn FnMut(CopyProgress),
     ) -> Result<(), BookError> {
+        // First of all: whoever names a wrong folder must not be told that a key is lost.
+        expect_backup(&*options.disk, from)?;
         // What was there before is not ours to take away, and the store refuses to add to it.
         let is_ours = match std::fs::read_dir(to) {
             Ok(mut held) => held.next().is_none(),

@@ -13,7 +13,7 @@ use paygod_core::{Book as CoreBook, EntryHead, KeyPeriod, KeysInForce, State, Wi
 use paygod_keys::Provider;
 use paygod_store::{
     Book, BookLock, Disk, EntryBuf, FileKek, Kek, Opening, Options, RealDisk, SEGMENT_BYTES,
-    Witnessed,
+    Witnessed, expect_book,
 };
 use paygod_tlog::{KeyName, TlogPolicy};
 use paygod_types::{Seq, Timestamp};
@@ -162,6 +162,7 @@ impl Ledger {
     /// The folder holds no book, another process has it open, a key is missing, or what is stored
     /// disagrees with what was sealed and published: then nothing is started.
     pub fn open(dir: &Path, mut options: OpenOptions) -> Result<Self, BookError> {
+        expect_book(&*options.disk, dir)?;
         if options.provider.is_none() && options.signer.is_none() {
             options.provider = keys::provider(dir)?;
         }

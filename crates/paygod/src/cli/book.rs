@@ -155,7 +155,7 @@ pub(crate) struct Entries {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) count: u64,
 
-    /// Only entries that moved this account's money
+    /// Only entries that opened or closed this account, or that moved or reserved its money
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) account: Option<String>,
 }

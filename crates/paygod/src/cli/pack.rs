@@ -1,7 +1,7 @@
 //! Commands about packs: writing, testing, understanding, activating them.
 
 use super::Asked;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 
 /// Write, test, explain and activate policy packs
@@ -102,6 +102,7 @@ pub(crate) struct PackTest {
 
 /// Show how a pack comes to a decision: every part of every condition with its value
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("explained").required(true).args(["case", "input"]))]
 #[command(after_help = "\
 Explains one of the pack's cases, or a document of your own. The tree shows values of the judged
 document: mind who sees it. A document of your own is judged without history.
@@ -115,11 +116,11 @@ pub(crate) struct PackExplain {
     pub(crate) pack: PathBuf,
 
     /// The case to explain
-    #[arg(long, value_name = "NAME", required_unless_present = "input")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) case: Option<String>,
 
     /// The JSON document to judge and explain; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "case")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
 
     /// A list that the pack reads, as `paygod list` stores it (may be repeated)
@@ -273,7 +274,7 @@ pub(crate) struct PackVerify {
     #[arg(long, value_name = "PUB")]
     pub(crate) publisher: PathBuf,
 
-    /// The signature; else the file of that name and `.sig`
+    /// The signature; else PACK and `.sig`, or `<name>-<version>.paygod-pack.sig` in the current folder
     #[arg(long, value_name = "FILE")]
     pub(crate) signature: Option<PathBuf>,
 }

@@ -33,7 +33,7 @@ pub(crate) struct Prove {
     #[arg(required_unless_present = "check")]
     pub(crate) request: Option<String>,
 
-    /// Where to write the proof; the entry goes beside it as .json
+    /// Where to write the proof; the entry goes beside it as .json, or .entry.json where the proof is a .json itself
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     pub(crate) out: Option<PathBuf>,
 

@@ -24,6 +24,10 @@ pub(crate) fn entries(options: &Entries, global: &Global, console: &mut Console)
         .map(AccountId::parse)
         .transpose()?;
     book::read(global, |reader| {
+        if let Some(account) = &account {
+            // An account that was never opened is a slip of the pen, not one without entries.
+            reader.account(account)?;
+        }
         let mut table = Table::new(&[
             ("entry", Align::Right),
             ("time", Align::Left),

@@ -135,6 +135,15 @@ pub(crate) fn open(path: &Path, vkey: &str) -> Result<Ed25519Signer, Fault> {
 
 fn propose(options: &CeremonyPropose, console: &mut Console) -> Outcome {
     KeyName::parse(&options.origin)?;
+    let most = u32::try_from(options.public.len()).unwrap_or(u32::MAX);
+    if !(1..=most).contains(&options.threshold) {
+        let message = format!(
+            "`--threshold {}` with {most} `.pub` files",
+            options.threshold
+        );
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy(format!("let between 1 and {most} keys sign together")));
+    }
     let mut keys = Vec::with_capacity(options.public.len());
     for path in &options.public {
         keys.push(RootKeyText::open(&files::read(path, NOTE_BYTES_MAX)?)?.key);
@@ -205,7 +214,7 @@ fn draft(options: &RevokeDraft, global: &Global, console: &mut Console) -> Outco
             } else {
                 format!("`{stolen}` never signed checkpoints of this book")
             };
-            return Err(Fault::new(code::KEY_REVOCATION, message).remedy(
+            return Err(Fault::new(code::CLI_ARGUMENT, message).remedy(
                 "see `paygod keys history` for its keys, and `paygod entries` for entries",
             ));
         }
@@ -341,8 +350,8 @@ fn status(global: &Global, console: &mut Console) -> Outcome {
         tell_status(ledger.read(), console)
     });
     match told {
-        // The process that writes signs in a moment, if it can.
-        Err(fault) if fault.code() == code::STORE_LOCKED => {
+        // The process that writes signs in a moment, if it can. Where nothing may be written, all may be signed already.
+        Err(fault) if matches!(fault.code(), code::STORE_LOCKED | code::STORE_READ_ONLY) => {
             book::read_signed(global, |reader| tell_status(reader, console))
         }
         told => told,

@@ -10,7 +10,7 @@ use paygod_anchor::chain::ProofKind;
 use paygod_service::ledger::{LedgerError, LedgerReader};
 use paygod_types::code;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Makes a receipt, or checks one.
 pub(crate) fn run(options: &Prove, global: &Global, console: &mut Console) -> Outcome {
@@ -69,13 +69,14 @@ fn receipt_of(
         .unwrap_or_default();
     let proof_path = options.out.clone();
     let proof_path = proof_path.unwrap_or_else(|| file_name(request));
-    let entry_path = proof_path.with_extension("json");
+    let entry_path = beside(&proof_path, "json", "entry.json");
     files::write(&proof_path, &proof)?;
     files::write(&entry_path, &receipt.entry)?;
     let mut more = String::new();
     let mut anchor_path = None;
     if let Some(anchored) = &anchored {
-        let path = proof_path.with_extension(anchored.kind.extension());
+        let extension = anchored.kind.extension();
+        let path = beside(&proof_path, extension, &format!("anchor.{extension}"));
         let blocks = match anchored.kind {
             ProofKind::OpenTimestamps => "--bitcoin-headers",
             ProofKind::Ethereum => "--ethereum-blocks",
@@ -109,6 +110,15 @@ fn receipt_of(
     Ok(Answer::Yes)
 }
 
+/// What goes beside the proof: the same name with another extension, or with the longer one where the proof has that
+/// extension itself, in whatever case, as some disks tell none apart.
+fn beside(proof: &Path, extension: &str, longer: &str) -> PathBuf {
+    let taken = proof
+        .extension()
+        .is_some_and(|taken| taken.eq_ignore_ascii_case(extension));
+    proof.with_extension(if taken { longer } else { extension })
+}
+
 /// A request's id may hold `/` and `:`, which a file name should not.
 fn file_name(request: &str) -> PathBuf {
     let safe = |letter: char| {
@@ -120,4 +130,24 @@ fn file_name(request: &str) -> PathBuf {
     };
     let name: String = request.trim_start_matches('#').chars().map(safe).collect();
     PathBuf::from(format!("{name}.tlog-proof"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+    use std::path::Path;
+
+    #[test]
+    fn what_goes_beside_a_proof_never_has_its_name() {
+        let json = |proof: &str| beside(Path::new(proof), "json", "entry.json");
+        for (proof, entry) in [
+            ("out/pay-7.tlog-proof", "out/pay-7.json"),
+            ("pay-7", "pay-7.json"),
+            ("pay-7.json", "pay-7.entry.json"),
+            ("pay-7.JSON", "pay-7.entry.json"),
+            ("pay-7.entry.json", "pay-7.entry.entry.json"),
+        ] {
+            assert_eq!(json(proof), Path::new(entry), "{proof}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! `completions` and `man`: made from the one definition of the command line.
 
 use crate::cli::{self, Completions, Man};
-use crate::fault::{Answer, Fault, Outcome};
+use crate::fault::{Answer, Outcome};
+use crate::files;
 use crate::output::Console;
-use paygod_types::code;
 
 /// Prints a shell's completion script.
 pub(crate) fn completions(options: &Completions, console: &mut Console) -> Outcome {
@@ -15,12 +15,8 @@ pub(crate) fn completions(options: &Completions, console: &mut Console) -> Outco
 
 /// Writes a manual page for the command and one for each of its commands.
 pub(crate) fn man(options: &Man, console: &mut Console) -> Outcome {
-    let failed = |error: std::io::Error| {
-        Fault::of(code::CLI_OUTPUT, &error).while_doing(&format!(
-            "cannot write the pages to `{}`",
-            options.dir.display()
-        ))
-    };
+    let failed =
+        |error: std::io::Error| files::refused("cannot write the pages to", &options.dir, &error);
     std::fs::create_dir_all(&options.dir).map_err(failed)?;
     clap_mangen::generate_to(cli::definition(), &options.dir).map_err(failed)?;
     console.note(format_args!(

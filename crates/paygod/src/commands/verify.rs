@@ -295,7 +295,7 @@ pub(crate) fn tell(report: &Report, indent: usize, console: &mut Console) -> Res
     }
     if report.failures_omitted > 0 {
         console.note(format_args!(
-            "… and {} more: --all",
+            "… and {} more: paygod verify … --all",
             report.failures_omitted
         ))?;
     }

@@ -24,7 +24,7 @@ fn run(book: &Book, code: i32, arguments: &[&str]) -> String {
 
 fn with_key() -> (Book, String, String) {
     let book = Book::ready();
-    std::fs::write(book.path("passphrase"), "a passphrase of some length\n").expect("written");
+    book.secret("passphrase", "a passphrase of some length\n");
     let key = book.path("anchor.key");
     run(&book, 0, &["anchor", "key", "new", &key]);
     let shown = run(&book, 0, &["anchor", "key", "show", &key, "--json"]);

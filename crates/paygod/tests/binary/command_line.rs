@@ -20,6 +20,17 @@ fn help_groups_the_commands() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    for (asked, plain) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "submit"], &["submit", "--help"]),
+        (&["help", "pack", "sign"], &["pack", "sign", "--help"]),
+    ] {
+        assert_eq!(stdout(asked), stdout(plain), "{asked:?}");
+    }
+}
+
+#[test]
 fn help_of_submit_tells_the_order_of_things() {
     assert_data_eq!(
         stdout(&["submit", "--help"]),

@@ -1,6 +1,6 @@
 //! Root keys, from the ceremony to the day the checkpoint key is stolen, each step on its own machine.
 
-use crate::support::{Book, paygod, repository, shown, text};
+use crate::support::{Book, for_owner_alone, paygod, repository, shown, text};
 use crate::witness::Serving;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ impl Machine {
         std::fs::create_dir(&folder).expect("made");
         let passphrase = format!("only {name} knows this sentence\n");
         std::fs::write(folder.join("passphrase"), passphrase).expect("written");
+        for_owner_alone(&shown(&folder.join("passphrase")));
         Self(folder)
     }
 
@@ -290,7 +291,7 @@ fn production_refuses_keys_in_files_and_a_book_without_root_keys() {
 fn encrypted_files_sign_rotate_are_restored_and_are_refused_in_production() {
     let book = book();
     let (_, signed) = ceremony(&book);
-    let passphrase = book.file("passphrase", "a long enough sentence\n");
+    let passphrase = book.secret("passphrase", "a long enough sentence\n");
     let folder = book.path("keys");
     let uri = format!("file:{folder}?passphrase-source=file:{passphrase}");
     let refused = |arguments: &[&str]| {

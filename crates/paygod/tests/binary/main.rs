@@ -7,6 +7,7 @@
 
 mod anchor_chains;
 mod anchors;
+mod arguments;
 mod beside;
 mod book;
 mod command_line;

@@ -56,7 +56,7 @@ fn a_shadow_is_held_to_its_own_packs_not_to_those_in_force() {
 
 /// Runs the command with the passphrase of `packs.key` in a file.
 fn with_key(book: &Book, arguments: &[&str]) -> Output {
-    let passphrase = book.file("passphrase", "correct horse battery staple\n");
+    let passphrase = book.secret("passphrase", "correct horse battery staple\n");
     let folder = book.path("book");
     Command::new(env!("CARGO_BIN_EXE_paygod"))
         .args(["--book", folder.as_str()])

@@ -1,6 +1,7 @@
 //! A book in a temporary folder and the built command to work on it.
 
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -123,6 +124,13 @@ impl Book {
         path
     }
 
+    /// Writes a file beside the book that its owner alone may read.
+    pub(crate) fn secret(&self, name: &str, text: &str) -> String {
+        let path = self.file(name, text);
+        for_owner_alone(&path);
+        path
+    }
+
     /// Runs a command on the book.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let book = self.path("book");
@@ -171,6 +179,12 @@ impl Book {
         let value = self.value(&["balance", account]);
         value["balance"].as_str().expect("a balance").to_owned()
     }
+}
+
+/// Lets nobody but its owner read a file.
+pub(crate) fn for_owner_alone(path: &str) {
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, mode).expect("the mode is set");
 }
 
 /// Copies a book that nobody has open; the next segment, filled ahead, is made anew.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 /// A command with the passphrase of the witness's keys.
 pub(crate) fn with_passphrase(book: &Book, arguments: &[&str]) -> Command {
-    let passphrase = book.file("passphrase", "one witness knows this sentence\n");
+    let passphrase = book.secret("passphrase", "one witness knows this sentence\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_paygod"));
     command
         .args(arguments)

@@ -11,12 +11,25 @@ use std::sync::Arc;
 
 /// How deep packs lie below a folder that is named.
 const DEPTH_MAX: usize = 4;
+/// What makes a folder a pack.
+const MANIFEST: &str = "pack.yaml";
 /// Unfinished packs, which no gate looks at.
 const DRAFTS: &str = "_drafts";
 
 /// Reads a pack from its folder or its archive.
 pub(crate) fn open(path: &Path) -> Result<Pack, Fault> {
-    Ok(load(path)??)
+    if path.is_dir() && !path.join(MANIFEST).is_file() {
+        let message = format!("`{}` is no pack: it holds no `{MANIFEST}`", path.display());
+        return Err(Fault::new(code::LEDGER_PACK_FOLDER, message));
+    }
+    load(path)?.map_err(|error| {
+        let fault = Fault::from(error);
+        // Its messages name files within the pack.
+        if fault.code() == code::PACK_PROBLEMS {
+            return fault.while_doing(&format!("`{}`", path.display()));
+        }
+        fault
+    })
 }
 
 /// As [`open`], with the faults of the pack itself told apart from a path that cannot be read.
@@ -34,7 +47,7 @@ pub(super) fn all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     for path in paths {
         // What is named itself is taken as a pack, so that a missing `pack.yaml` is told as such.
         let before = found.len();
-        if path.is_dir() && !path.join("pack.yaml").is_file() {
+        if path.is_dir() && !path.join(MANIFEST).is_file() {
             walk(path, 0, &mut found)?;
         }
         if found.len() == before {
@@ -62,7 +75,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fau
     }
     folders.sort();
     for path in folders {
-        if path.join("pack.yaml").is_file() {
+        if path.join(MANIFEST).is_file() {
             found.push(path);
         } else {
             walk(&path, depth.saturating_add(1), found)?;

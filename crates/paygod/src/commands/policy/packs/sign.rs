@@ -9,6 +9,7 @@ use crate::output::{Console, Tone};
 use paygod_core::ceremony::PublisherKeyText;
 use paygod_core::publisher::{PublisherError, open_signature, pack_text};
 use paygod_keys::{Algorithm, NoteKey};
+use paygod_policy::Named;
 use paygod_tlog::limits::NOTE_BYTES_MAX;
 use paygod_tlog::{KeyName, NoteSigner, VerifierKey};
 use paygod_types::code;
@@ -58,10 +59,8 @@ fn public_file(key: &str, public: Option<&Path>) -> Result<PathBuf, Fault> {
 pub(super) fn run(options: &PackSign, console: &mut Console) -> Outcome {
     let pack = find::open(&options.pack)?;
     let named = pack.named();
-    let path = options.out.clone().unwrap_or_else(|| {
-        let archive = format!("{}-{}.paygod-pack", named.name, named.version);
-        signature_path(Path::new(&archive))
-    });
+    let path = options.out.clone();
+    let path = path.unwrap_or_else(|| signature_of(named));
     let public = options.public.as_deref();
     let key = sign(&pack_text(named), &options.key, public, &path)?;
     let mut value = named_value(named);
@@ -85,21 +84,23 @@ pub(super) fn run(options: &PackSign, console: &mut Console) -> Outcome {
 /// Checks a signature of a pack or a report.
 pub(super) fn verify(options: &PackVerify, console: &mut Console) -> Outcome {
     let key = publisher(&options.publisher)?;
+    let mut paths = vec![signature_path(&options.file)];
     let (what, text) = match replay::read_report(&options.file)? {
         Some(report) => (report.told(), report.text),
         None => {
             let pack = find::open(&options.file)?;
             let named = pack.named();
+            paths.push(signature_of(named));
             (
                 format!("{} {}", named.name, named.version),
                 pack_text(named),
             )
         }
     };
-    let path = options
-        .signature
-        .clone()
-        .unwrap_or_else(|| signature_path(&options.file));
+    let path = match &options.signature {
+        Some(path) => path.clone(),
+        None => first_there(paths)?,
+    };
     open_signature(&files::read(&path, NOTE_BYTES_MAX)?, &text, &key)?;
     console.value(&json!({"valid": true, "signed_by": *key, "text": text}))?;
     console.line(format_args!("{}: {what}", Tone::Good.paint("signed")))?;
@@ -129,6 +130,25 @@ pub(super) fn sign(
 /// The key that a publisher handed out.
 pub(super) fn publisher(path: &Path) -> Result<Arc<str>, Fault> {
     Ok(PublisherKeyText::open(&files::read(path, NOTE_BYTES_MAX)?)?.key)
+}
+
+/// Where the signature of a pack is written when nothing else is said.
+fn signature_of(named: &Named) -> PathBuf {
+    let archive = format!("{}-{}.paygod-pack", named.name, named.version);
+    signature_path(Path::new(&archive))
+}
+
+/// The first of the files that is there.
+fn first_there(paths: Vec<PathBuf>) -> Result<PathBuf, Fault> {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    let found = paths.into_iter().find(|path| path.exists());
+    found.ok_or_else(|| {
+        let message = format!("there is no signature in {}", names.join(" or "));
+        Fault::new(code::CLI_INPUT, message).remedy("name the signature: --signature FILE")
+    })
 }
 
 /// `limits.paygod-pack` → `limits.paygod-pack.sig`
