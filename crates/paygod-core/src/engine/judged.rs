@@ -5,9 +5,12 @@
 use core::mem;
 use std::collections::BTreeSet;
 
-use paygod_policy::{AccountFact, Facts, Named, Reason, Verdict, WindowFact};
+use paygod_policy::{
+    AccountFact, Facts, Measure, Named, Reason, SumTooLarge, Verdict, WindowFact, WindowTally,
+    WindowToken,
+};
 use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
-use paygod_types::{Currency, Digest, Timestamp};
+use paygod_types::{Currency, Digest, Seq, Timestamp};
 
 use super::Context;
 use super::ledger_rules::{self, Rule};
@@ -263,12 +266,13 @@ fn ask<J: Judge, H: History + ?Sized>(
             facts.push(if window.asked {
                 let since = time.checked_sub(window.window).unwrap_or(Timestamp::EPOCH);
                 let (token, measure) = (window.token, window.measure);
-                context.history.window(WindowLookup {
+                let sealed = context.history.window(WindowLookup {
                     token,
                     since,
                     span: window.window,
                     measure,
-                })?
+                })?;
+                with_linked(sealed, prepared, transfer, token, measure)?
             } else {
                 WindowFact::default()
             });
@@ -293,6 +297,39 @@ fn ask<J: Judge, H: History + ?Sized>(
         }
     }
     Ok(decided)
+}
+
+/// What a window holds with the linked transfers before this one, which are sealed with it or not at all: many small ones in
+/// one request are no way past a limit. A value that they add counts as one that was not there, since what was sealed
+/// tells only how many there were.
+fn with_linked<P>(
+    mut fact: WindowFact,
+    prepared: &Prepared<P>,
+    transfer: u32,
+    token: WindowToken,
+    measure: Measure,
+) -> Result<WindowFact, CommandError> {
+    if transfer == 0 {
+        return Ok(fact);
+    }
+    let transfers = prepared.request().command.transfers();
+    let linked = prepared.indexed.iter();
+    let linked = linked.filter(|one| one.transfer < transfer && one.token == token);
+    let mut tally = WindowTally::new(measure);
+    for one in linked {
+        let leg = usize::try_from(one.transfer).ok();
+        let Some(leg) = leg.and_then(|place| transfers.get(place)) else {
+            continue;
+        };
+        let added = tally.add(Seq(0), leg.money.amount, one.value);
+        added.map_err(HistoryError::new)?;
+    }
+    let linked = tally.fact();
+    fact.count = fact.count.saturating_add(linked.count);
+    fact.distinct = fact.distinct.saturating_add(linked.distinct);
+    let sum = fact.sum.checked_add(linked.sum);
+    fact.sum = sum.ok_or_else(|| HistoryError::new(SumTooLarge))?;
+    Ok(fact)
 }
 
 fn deny(decision: &mut Decision, reason: Option<Reason>) {

@@ -414,6 +414,20 @@ fn window_counts_what_was_not_denied_and_forgets() {
 }
 
 #[test]
+fn linked_transfers_count_for_those_after_them() {
+    let linked = |id: &str, count: usize| {
+        let one = r#"{"amount":"1.00","credit":"eur-b","currency":"EUR","debit":"eur-a","payment":{"reference":"velocity"}}"#;
+        let all = vec![one; count].join(",");
+        format!(r#"{{"by":"treasury","id":"{id}","transfer":{{"transfers":[{all}]}}}}"#)
+    };
+    let mut book = Book::ready();
+    assert_eq!(verdict(&book.sealed(&linked("p1", 3))), "deny");
+    assert_eq!(verdict(&book.sealed(&linked("p2", 2))), "allow");
+    let entry = book.sealed(&linked("p3", 1));
+    assert_eq!(entry.body.decision().unwrap().reasons[0].facts[0].1, "2");
+}
+
+#[test]
 fn a_pack_that_says_nothing_denies_and_one_that_says_much_silences_no_other() {
     let mut book = Book::ready();
     let about = |id, reference| {
