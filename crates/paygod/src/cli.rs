@@ -31,7 +31,8 @@ pub(crate) use pack::{
 pub(crate) use policy::{ListCheck, ListCommand, ListFormat, ListImport, ListShow};
 pub(crate) use proof::{CheckpointShow, Export, Monitor, Prove, Verify};
 pub(crate) use requests::{
-    Correct, Decide, Erase, Explain, Freeze, PostPending, Scope, Submit, SubmitFormat, VoidPending,
+    Correct, Decide, Erase, Explain, Freeze, PendingList, PostPending, Scope, Submit, SubmitFormat,
+    VoidPending,
 };
 pub(crate) use run::Run;
 pub(crate) use tools::{Completions, Demo, Drill, Man};
@@ -136,6 +137,7 @@ pub(crate) enum Command {
     Balance(BalanceOf),
     Entries(Entries),
     Explain(Explain),
+    Pending(PendingList),
     #[command(subcommand)]
     List(ListCommand),
     #[command(subcommand)]
@@ -198,8 +200,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Payments",
         &[
-            "submit", "explain", "approve", "reject", "post", "void", "correct", "freeze",
-            "unfreeze",
+            "submit", "explain", "pending", "approve", "reject", "post", "void", "correct",
+            "freeze", "unfreeze",
         ],
     ),
     (

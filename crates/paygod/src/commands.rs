@@ -9,6 +9,7 @@ mod book;
 mod entries;
 pub(crate) mod keys;
 mod monitor;
+mod pending;
 mod policy;
 mod proof;
 pub(crate) mod receipt;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli, console: &mut Console) -> Outcome {
         Command::Balance(options) => account::balance(&options, global, console),
         Command::Entries(options) => entries::entries(&options, global, console),
         Command::Explain(options) => entries::explain(&options, global, console),
+        Command::Pending(options) => pending::list(&options, global, console),
         Command::List(command) => policy::list(&command, global, console),
         Command::Pack(command) => policy::pack(&command, global, console),
         Command::Run(options) => run::run(&options, global, console),

@@ -17,6 +17,7 @@ use super::history::policy_key;
 use super::outcome::SubmitError;
 use super::read::SealedEntry;
 use super::reader::LedgerReader;
+use super::replay;
 use super::rulesets;
 use super::windows::{self, Counted};
 
@@ -113,17 +114,25 @@ impl LedgerReader {
         policy: Option<&PolicySet>,
         input: &InputState,
     ) -> Result<Replay, LedgerError> {
-        let (Some(policy), InputState::Kept(request)) = (policy, input) else {
-            return Ok(Replay::NotPossible(match input {
-                InputState::Erased => "the input was erased",
-                InputState::NotKept => "the input was not kept",
-                InputState::Kept(_) => "no packs were active",
-            }));
+        const NOT_KEPT: Replay = Replay::NotPossible("the input was not kept");
+        let Some(policy) = policy else {
+            return Ok(Replay::NotPossible("no packs were active"));
         };
         let ruleset = rulesets::build(&self.blobs, policy)?;
         let mut space = Workspace::default();
         let mut preparer = Preparer::new(&*ruleset, &self.window_key, &mut space);
-        let prepared = preparer.json(request).map_err(SubmitError::from)?;
+        let prepared = match input {
+            InputState::Erased => return Ok(Replay::NotPossible("the input was erased")),
+            InputState::Kept(request) => preparer.json(request),
+            InputState::NotKept => match replay::remade(entry) {
+                Some(request) => preparer.request(request),
+                None => return Ok(NOT_KEPT),
+            },
+        };
+        let prepared = prepared.map_err(SubmitError::from)?;
+        if *input == InputState::NotKept && prepared.reference() != entry.request {
+            return Ok(NOT_KEPT);
+        }
         let history = PastBefore {
             book: self,
             before: entry.seq,

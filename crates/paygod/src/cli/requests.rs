@@ -72,10 +72,30 @@ pub(crate) enum SubmitFormat {
 #[command(after_help = "\
 Examples:
   paygod explain pay-7
+  paygod explain pay-7 --input
   paygod explain pay-7 --json")]
 pub(crate) struct Explain {
     /// The request's id, or `#` and an entry's number
     pub(crate) request: String,
+
+    /// Show the request too, as the vault keeps it: names, accounts and references of people
+    #[arg(long)]
+    pub(crate) input: bool,
+}
+
+/// List what waits: payments under review, and reservations
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Oldest first. Who is paid and what for, `paygod explain <id> --input` tells.
+
+Examples:
+  paygod pending
+  paygod pending --review
+  paygod pending --json")]
+pub(crate) struct PendingList {
+    /// Only payments that wait for approval
+    #[arg(long)]
+    pub(crate) review: bool,
 }
 
 /// Approve or reject.

@@ -136,12 +136,25 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
     book::read(global, |reader| {
         let seq = sealed(reader, &options.request)?.seq;
         let explained = reader.explain(seq)?;
-        console.value(&explained_value(&explained))?;
+        let mut value = explained_value(&explained);
+        let request = match &explained.input {
+            InputState::Kept(bytes) if options.input => serde_json::from_slice(bytes).ok(),
+            _ => None,
+        };
+        if let (Some(value), Some(request)) = (value.as_object_mut(), &request) {
+            value.insert("request".to_owned(), Value::clone(request));
+        }
+        console.value(&value)?;
         if console.is_json() {
             return Ok(Answer::Yes);
         }
         tell_verdict(&explained, console)?;
         tell_approvals(reader, &explained, console)?;
+        if let Some(request) = &request {
+            console.line("")?;
+            console.line(Tone::Strong.paint("What was asked for"))?;
+            tell_input("", request, console)?;
+        }
         tell_reasons(&explained, console)?;
         tell_sources(&explained, console)?;
         Ok(Answer::Yes)
@@ -195,6 +208,40 @@ fn tell_approvals(
         None => format!("needed {needed} by others than whoever asked; no longer waits"),
     };
     console.line(format_args!("  {told}"))
+}
+
+/// Every text of a request, a line each, by its path.
+fn tell_input(path: &str, value: &Value, console: &mut Console) -> Result<(), Fault> {
+    let below = |key: &dyn std::fmt::Display| match path {
+        "" => key.to_string(),
+        path => format!("{path}.{key}"),
+    };
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(key, value)| tell_input(&below(key), value, console)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(place, value)| tell_input(&below(&place), value, console)),
+        Value::String(text) => console.line(format_args!("  {path} = {}", printable(text))),
+        other => console.line(format_args!("  {path} = {other}")),
+    }
+}
+
+/// A text from outside as a terminal may have it: nothing in it moves the cursor or turns the letters round.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn tell_reasons(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {

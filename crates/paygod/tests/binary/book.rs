@@ -1,6 +1,7 @@
 //! The command on a real book, from a bank's file to a proof, as people and scripts use it.
 
 use crate::support::{Book, paygod, payments, repository, shown, text};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -283,6 +284,36 @@ fn a_damaged_blob_gets_into_no_backup_and_a_refused_restore_leaves_no_book() {
     let refused = paygod(&["restore", &backup, "--book", &full]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(Path::new(&full).join("theirs").exists());
+}
+
+#[test]
+fn what_waits_is_listed_and_an_approver_sees_what_for() {
+    let book = Book::ready();
+    book.code(1, &["submit", &payments(), "--by", "treasury"]);
+    let held = "MUSTER-2026-11-25/SUPPLIERS-CHF/INV-4712";
+    let waiting = book.value(&["pending", "--review"]);
+    assert_eq!(
+        (&waiting["id"], &waiting["by"]),
+        (&held.into(), &"treasury".into())
+    );
+    assert_eq!(
+        (&waiting["approvals_needed"], &waiting["approved_by"]),
+        (&1.into(), &Value::Array(vec![]))
+    );
+    assert_eq!(waiting["transfers"][0]["debit"], "muster-handels-chf");
+    assert!(book.yes(&["pending"]).contains("1 approval, 0 so far"));
+    let seen = book.value(&["explain", held, "--input"]);
+    let payment = &seen["request"]["transfer"]["transfers"][0]["payment"];
+    let name = payment["creditor"]["name"].as_str().expect("a name");
+    assert!(book.yes(&["explain", held, "--input"]).contains(name));
+    assert!(
+        !book.yes(&["explain", held]).contains(name),
+        "only when asked for"
+    );
+    book.yes(&["approve", held, "--by", "controller"]);
+    assert!(book.json(0, &["pending"]).is_empty());
+    // What held nothing personal is spelled out by its entry, and judged once more from that.
+    assert_eq!(book.value(&["explain", "opening-chf"])["replay"], "same");
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn input(book: &LedgerReader, entry: &Entry, stored: &Stored<'_>) -> Result<Inpu
 
 /// The request of an entry, if the entry spells out all that it said: it held nothing personal, and was
 /// not denied. Whoever takes it compares its digest with the sealed one.
-fn remade(entry: &Entry) -> Option<Request> {
+pub(super) fn remade(entry: &Entry) -> Option<Request> {
     if !matches!(entry.request, Some(RequestRef::Digest(_))) || entry.body.postings().is_empty() {
         return None;
     }

@@ -1,0 +1,112 @@
+//! What waits in the book: payments under review, and reservations.
+
+use crate::book;
+use crate::cli::{Global, PendingList};
+use crate::commands::verify::counted;
+use crate::fault::{Answer, Fault, Outcome};
+use crate::narrate;
+use crate::output::Console;
+use crate::table::{Align, Cell, Table};
+use paygod_core::command::AmountText;
+use paygod_core::entry::Posting;
+use paygod_core::{Pending, Stage};
+use paygod_service::ledger::LedgerReader;
+use serde_json::{Value, json};
+
+/// Lists them: a table for people, a value each for programs.
+pub(crate) fn list(options: &PendingList, global: &Global, console: &mut Console) -> Outcome {
+    book::read(global, |reader| {
+        let mut waiting = reader.pendings()?;
+        waiting.retain(|pending| !options.review || needed(pending).is_some());
+        let mut table = Table::new(&[
+            ("entry", Align::Right),
+            ("request", Align::Left),
+            ("asked by", Align::Left),
+            ("waits for", Align::Left),
+            ("what", Align::Left),
+        ]);
+        for pending in &waiting {
+            // The entry names the accounts; the state has only their numbers.
+            let entry = reader.entry(pending.seq)?.entry;
+            let postings = entry.body.postings();
+            if console.is_json() {
+                console.value(&value(pending, postings))?;
+                continue;
+            }
+            table.row([
+                Cell::from(pending.seq.to_string()),
+                Cell::from(pending.id.as_str()),
+                Cell::from(pending.by.as_ref().map_or("", |by| by.as_str())),
+                Cell::from(waits_for(pending)),
+                Cell::from(narrate::movements(postings).unwrap_or_default()),
+            ]);
+        }
+        tell(&table, reader, console)?;
+        Ok(Answer::Yes)
+    })
+}
+
+fn tell(table: &Table, reader: &LedgerReader, console: &mut Console) -> Result<(), Fault> {
+    if !table.is_empty() {
+        return console.table(0, table);
+    }
+    console.note(format_args!("nothing waits at entry {}", reader.size()))
+}
+
+/// How many approvals a payment under review needs, and how many it has.
+fn needed(pending: &Pending) -> Option<(u32, usize)> {
+    match &pending.stage {
+        Stage::Reserved => None,
+        Stage::UnderReview {
+            needed, approvers, ..
+        } => Some((*needed, approvers.len())),
+    }
+}
+
+fn waits_for(pending: &Pending) -> String {
+    let what = match needed(pending) {
+        None => "a post or void".to_owned(),
+        Some((needed, so_far)) => {
+            format!(
+                "{}, {so_far} so far",
+                counted(u64::from(needed), "approval")
+            )
+        }
+    };
+    match pending.deadline {
+        None => what,
+        Some(until) => {
+            let until: String = until.to_string().chars().take(19).collect();
+            format!("{what}, until {until}")
+        }
+    }
+}
+
+fn value(pending: &Pending, postings: &[Posting]) -> Value {
+    let approvers = match &pending.stage {
+        Stage::Reserved => Vec::new(),
+        Stage::UnderReview { approvers, .. } => approvers.iter().map(|by| by.as_str()).collect(),
+    };
+    let transfers: Vec<Value> = postings
+        .chunks(2)
+        .filter_map(|pair| {
+            let [debit, credit] = pair else { return None };
+            Some(json!({
+                "debit": debit.account.as_str(),
+                "credit": credit.account.as_str(),
+                "amount": AmountText::from_money(&debit.money).as_str(),
+                "currency": debit.money.currency.code(),
+            }))
+        })
+        .collect();
+    json!({
+        "id": pending.id.as_str(),
+        "seq": pending.seq.get(),
+        "by": pending.by.as_ref().map(|by| by.as_str()),
+        "under_review": needed(pending).is_some(),
+        "approvals_needed": needed(pending).map(|(needed, _)| needed),
+        "approved_by": approvers,
+        "until": pending.deadline.map(|until| until.to_string()),
+        "transfers": transfers,
+    })
+}
