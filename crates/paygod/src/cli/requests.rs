@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// Judge a payment file, move the money that is allowed, seal it all
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The whole file is read and checked first: a wrong count, control sum, IBAN or amount, or an
-account that the book does not know, rejects the file before anything is sealed. Then each payment
+The whole file is read and checked first: a wrong count, control sum, IBAN or amount, an account
+that the book does not know, or a day of execution that is still to come rejects the file before anything is sealed. Then each payment
 is judged by the active packs. An allowed one moves the money; a denied one is sealed too, with the
 rule and the reason. Submitting the same file again changes nothing and prints the first outcome.
 
@@ -50,6 +50,10 @@ pub(crate) struct Submit {
     /// Take a payment file that declares a wrong number of payments, if its control sum holds
     #[arg(long)]
     pub(crate) accept_wrong_count: bool,
+
+    /// Move the money now of payments whose requested execution date is still to come
+    #[arg(long)]
+    pub(crate) execute_early: bool,
 
     /// Only read and check the file; seal nothing
     #[arg(long)]

@@ -317,6 +317,35 @@ fn what_waits_is_listed_and_an_approver_sees_what_for() {
 }
 
 #[test]
+fn money_does_not_move_before_the_day_that_the_payer_named() {
+    let book = Book::ready();
+    let file = std::fs::read_to_string(payments()).expect("read");
+    let later = file.replacen("<Dt>2026-11-25</Dt>", "<Dt>2099-12-31</Dt>", 1);
+    let later = book.file("later.xml", &later);
+    let before = book.value(&["checkpoint"])["size"].clone();
+    let told = book.run(&["submit", &later, "--by", "treasury"]);
+    assert_eq!(told.status.code(), Some(2));
+    let said = text(&told.stdout) + &text(&told.stderr);
+    assert!(said.contains("payment.not-due"), "{said}");
+    assert_eq!(book.value(&["checkpoint"])["size"], before);
+    let rest = book.json(1, &["submit", &later, "--by", "treasury", "--accept-rest"]);
+    let sealed = rest
+        .iter()
+        .filter(|line| line["verdict"].is_string())
+        .count();
+    assert!((1..12).contains(&sealed), "{rest:?}");
+    let all = book.json(
+        1,
+        &["submit", &later, "--by", "treasury", "--execute-early"],
+    );
+    let sealed = all
+        .iter()
+        .filter(|line| line["verdict"].is_string())
+        .count();
+    assert_eq!(sealed, 12);
+}
+
+#[test]
 fn a_correction_makes_no_money() {
     let book = Book::ready();
     let transfer = |id: &str, more: &str| {

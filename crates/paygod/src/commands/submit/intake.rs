@@ -7,13 +7,14 @@ use crate::fault::{Fault, faults_from};
 use crate::files;
 use paygod_core::{Command, CommandError, Request};
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
+use paygod_service::ingest::iso20022::{self, Counts, Payment, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
-use paygod_service::ledger::LedgerReader;
+use paygod_service::ledger::{Clock as _, LedgerReader, SystemClock};
 use paygod_types::{AccountId, Currency, RequestId, code};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 faults_from!(iso20022::ReadError, jsonl::LineError, route::MapError);
 
@@ -148,7 +149,13 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
     } else {
         Counts::MustHold
     };
-    let file = iso20022::read_with(bytes, counts)?;
+    let mut file = iso20022::read_with(bytes, counts)?;
+    let told = about(&file);
+    let early = if options.execute_early {
+        Vec::new()
+    } else {
+        not_due(&mut file)
+    };
     let accounts = BookAccounts::new(reader, options)?;
     let by = ask::actor(options.by.as_deref())?;
     let routed = to_requests(&file, &accounts, by.as_ref());
@@ -174,10 +181,11 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
         };
         problems.push((left.place.index, problem));
     }
+    problems.extend(early);
     problems.sort_by_key(|(index, _)| *index);
     Ok(Batch {
         format: SubmitFormat::of_xml(file.kind.is_outgoing()),
-        about: Some(about(&file)),
+        about: Some(told),
         requests: routed
             .requests
             .into_iter()
@@ -185,6 +193,40 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
             .collect(),
         problems: problems.into_iter().map(|(_, problem)| problem).collect(),
     })
+}
+
+/// How far a day has come where it began first (UTC+14): nobody's day is too early then.
+const FIRST_ZONE: Duration = Duration::from_secs(14 * 3_600);
+
+/// Takes out the payments whose day is still to come: nothing here waits for it, and money would move at once.
+fn not_due(file: &mut PaymentFile) -> Vec<(u32, Problem)> {
+    let now = SystemClock.now();
+    let latest = now.checked_add(FIRST_ZONE).unwrap_or(now);
+    let today: String = latest.to_string().chars().take(10).collect();
+    let (due, early) = std::mem::take(&mut file.payments)
+        .into_iter()
+        .partition(|payment| {
+            payment
+                .execution_date
+                .as_ref()
+                .is_none_or(|day| *day <= today)
+        });
+    file.payments = due;
+    let early: Vec<Payment> = early;
+    let problem = |payment: Payment| {
+        let day = payment.execution_date.unwrap_or_default();
+        let message = format!("the payment is to be executed on {day}");
+        let problem = Problem {
+            place: place(
+                payment.place.index,
+                payment.place.line,
+                &payment.end_to_end_id,
+            ),
+            fault: Fault::new(code::PAYMENT_NOT_DUE, message),
+        };
+        (payment.place.index, problem)
+    };
+    early.into_iter().map(problem).collect()
 }
 
 fn place(index: u32, line: u32, end_to_end_id: &str) -> String {
