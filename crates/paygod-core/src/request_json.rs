@@ -9,12 +9,13 @@ mod write;
 
 use core::ops::Range;
 
+use paygod_types::ActorId;
 use paygod_types::canonical::{self, Limits};
 
 use crate::command::Request;
 use crate::request_error::RequestError;
 
-pub(crate) use read::{check_payment, request as read};
+pub(crate) use read::{check_payment, request as read, unchecked};
 pub(crate) use write::payment as write_payment;
 pub(crate) use write::request as write;
 
@@ -35,6 +36,19 @@ impl Request {
         let mut bytes = Vec::new();
         canonicalize(document, &mut bytes)?;
         Ok(read(&bytes)?.0)
+    }
+
+    /// As [`Request::from_json`]; where the document names nobody who asks, `by` does.
+    ///
+    /// # Errors
+    /// [`RequestError`] names the first thing wrong.
+    pub fn from_json_by(document: &[u8], by: Option<&ActorId>) -> Result<Self, RequestError> {
+        let mut bytes = Vec::new();
+        canonicalize(document, &mut bytes)?;
+        let (mut request, _) = unchecked(&bytes)?;
+        request.by = request.by.or_else(|| by.cloned());
+        request.check()?;
+        Ok(request)
     }
 
     /// The canonical JSON.

@@ -292,6 +292,7 @@ codes! {
     LEDGER_NOT_SIGNED_YET = "ledger.not-signed-yet", Unavailable, "no signed checkpoint covers the entry yet", "try again in a second";
     LEDGER_PACK_FOLDER = "ledger.pack-folder", Input, "the pack folder cannot be read", "name a folder that holds `pack.yaml` and `tests/cases.yaml`";
     LEDGER_NO_LIST = "ledger.no-list", NotFound, "the list was not imported into this book", "import it with `paygod list import`";
+    LEDGER_LIST_TAKEN = "ledger.list-taken", Input, "the book holds another list of this name and version", "give the list a version of its own";
     LEDGER_LIST_VERSIONS = "ledger.list-versions", Input, "the book holds several versions of the list", "say which with `--list <name>=<version>`";
     LEDGER_OVERFLOW = "ledger.overflow", Refused, "sums would pass 128 bits", "split the amount";
     LEDGER_INVARIANT = "ledger.invariant", System, "the engine made an entry that does not follow from the state", "stop writing and report it";

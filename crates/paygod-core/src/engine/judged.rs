@@ -322,13 +322,13 @@ fn with_linked<P>(
             continue;
         };
         let added = tally.add(Seq(0), leg.money.amount, one.value);
-        added.map_err(HistoryError::new)?;
+        added.map_err(|SumTooLarge| CommandError::Overflow)?;
     }
     let linked = tally.fact();
     fact.count = fact.count.saturating_add(linked.count);
     fact.distinct = fact.distinct.saturating_add(linked.distinct);
     let sum = fact.sum.checked_add(linked.sum);
-    fact.sum = sum.ok_or_else(|| HistoryError::new(SumTooLarge))?;
+    fact.sum = sum.ok_or(CommandError::Overflow)?;
     Ok(fact)
 }
 

@@ -25,6 +25,13 @@ type Read<T> = Result<T, RequestError>;
 
 /// Reads and checks a request, and says where its transfers stand in the bytes.
 pub(crate) fn request(canonical: &[u8]) -> Read<(Request, Spans)> {
+    let (request, spans) = unchecked(canonical)?;
+    request.check()?;
+    Ok((request, spans))
+}
+
+/// As [`request`], before what types alone do not say is checked.
+pub(crate) fn unchecked(canonical: &[u8]) -> Read<(Request, Spans)> {
     let reader = Reader::new(canonical, &Limits::REQUEST)?;
     let mut from = From {
         reader,
@@ -34,7 +41,6 @@ pub(crate) fn request(canonical: &[u8]) -> Read<(Request, Spans)> {
     let request = from.request()?;
     let From { reader, spans, .. } = from;
     reader.finish()?;
-    request.check()?;
     Ok((request, spans))
 }
 

@@ -3,7 +3,7 @@
 //! NFKD, combining marks and what nobody sees stripped, lower case, letters that Unicode does not decompose spelt out (`ø`, `ł`,
 //! `ß`), everything that is no letter or digit turned into a gap; then the words in sorted order, so that
 //! `ZAYDAN, Muhammad` and `Muhammad Zaydan` are one. Words are kept, never guessed: no phonetics, no edit
-//! distance. ASCII takes a path of its own, without Unicode tables and without allocation.
+//! distance. Printed ASCII takes a path of its own, without Unicode tables and without allocation.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -49,7 +49,7 @@ impl Normaliser {
         self.plain.clear();
         self.words.clear();
         self.sorted.clear();
-        if name.is_ascii() {
+        if name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             self.ascii(name);
         } else {
             self.unicode(name);
@@ -89,6 +89,10 @@ impl Normaliser {
     #[cold]
     fn unicode(&mut self, name: &str) {
         for c in name.nfkd().filter(|c| !is_mark(*c)) {
+            if is_filler(c) {
+                self.push(0);
+                continue;
+            }
             if let Some(spelt) = spelt_out(c) {
                 self.plain.extend_from_slice(spelt.as_bytes());
                 continue;
@@ -145,16 +149,21 @@ fn word(plain: &[u8], (start, end): (u32, u32)) -> &[u8] {
     }
 }
 
-/// What is taken away without leaving a gap: marks on letters, and characters that show as nothing (Unicode's
-/// `Default_Ignorable_Code_Point`), which could cut a listed name in two that reads as one.
+/// What is taken away without leaving a gap: marks on letters, and characters that show as nothing (controls, and most of
+/// Unicode's `Default_Ignorable_Code_Point`), which could cut a listed name in two that reads as one.
 fn is_mark(c: char) -> bool {
     is_combining_mark(c)
+        || c.is_control() && !c.is_whitespace()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Letters by their category that show as a blank: the fillers of Hangul, as compatibility decomposition leaves them.
+const fn is_filler(c: char) -> bool {
+    matches!(c, '\u{115f}' | '\u{1160}')
 }
 
 /// Letters that Unicode does not decompose, as passports spell them (ICAO Doc 9303 part 3, section 6).
@@ -202,7 +211,13 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_hides_no_name() {
+        assert_eq!(forms("Muhammad\u{3164}Zaydan\u{ffa0}").0, "muhammad zaydan");
+        assert_eq!(forms("two\tlines\nof it").0, "two lines of it");
         for hidden in [
+            '\u{7f}',
+            '\u{1}',
+            '\u{9f}',
+            '\u{fff9}',
             '\u{200b}',
             '\u{ad}',
             '\u{feff}',

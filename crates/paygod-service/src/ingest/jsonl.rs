@@ -8,7 +8,7 @@
 
 use paygod_core::{Request, RequestError};
 use paygod_types::limits::REQUEST_BYTES_MAX;
-use paygod_types::{Code, code};
+use paygod_types::{ActorId, Code, code};
 use thiserror::Error;
 
 /// Bytes of one line: a request, with room for the blanks and longer spellings that canonical form drops.
@@ -69,6 +69,7 @@ pub struct LineRequest {
 pub struct Lines<'a> {
     rest: Option<&'a [u8]>,
     line: u64,
+    by: Option<&'a ActorId>,
 }
 
 impl<'a> Lines<'a> {
@@ -78,7 +79,14 @@ impl<'a> Lines<'a> {
         Self {
             rest: Some(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)),
             line: 0,
+            by: None,
         }
+    }
+
+    /// Requests that name nobody are asked for by this one.
+    #[must_use]
+    pub const fn asked_by(self, by: Option<&'a ActorId>) -> Self {
+        Self { by, ..self }
     }
 }
 
@@ -97,7 +105,7 @@ impl Iterator for Lines<'_> {
             let line = line.trim_ascii();
             if !line.is_empty() {
                 let number = self.line;
-                return Some(one(line, number).map_err(|fault| LineError {
+                return Some(one(line, number, self.by).map_err(|fault| LineError {
                     line: number,
                     fault,
                 }));
@@ -106,13 +114,13 @@ impl Iterator for Lines<'_> {
     }
 }
 
-fn one(document: &[u8], line: u64) -> Result<LineRequest, LineFault> {
+fn one(document: &[u8], line: u64, by: Option<&ActorId>) -> Result<LineRequest, LineFault> {
     if document.len() > LINE_BYTES_MAX {
         return Err(LineFault::TooLong {
             found: document.len(),
         });
     }
-    let request = Request::from_json(document)?;
+    let request = Request::from_json_by(document, by)?;
     let bytes = request.to_json()?;
     Ok(LineRequest {
         line,

@@ -7,7 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use paygod_store::{Progress as CopyProgress, expect_backup};
+use paygod_store::{CopyError, OpenError, Progress as CopyProgress, expect_backup};
 
 use super::anchors::Folder;
 use super::error::{BookError, LedgerError};
@@ -63,11 +63,26 @@ impl Ledger {
             Err(error) => error.kind() == ErrorKind::NotFound,
         };
         let made = restored(from, to, options, tell);
-        if made.is_err() && is_ours {
+        if let Err(error) = &made
+            && is_ours
+            && !tells_of_another(error)
+        {
             // Half a book must not pass for one; that it cannot be removed says less than why it was not made.
             let _left = remove_all_in(to);
         }
         made
+    }
+}
+
+/// Whether an error means that somebody else has begun to use the folder meanwhile.
+fn tells_of_another(error: &BookError) -> bool {
+    match error {
+        BookError::Open(OpenError::Locked { .. })
+        | BookError::Copy(CopyError::Occupied { .. } | CopyError::Open(OpenError::Locked { .. })) => {
+            true
+        }
+        BookError::Copy(CopyError::Io(fault)) => fault.source.kind() == ErrorKind::AlreadyExists,
+        _ => false,
     }
 }
 

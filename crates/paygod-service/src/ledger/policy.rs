@@ -114,8 +114,15 @@ impl Ledger {
     /// Stores a list in the book. It judges nothing until it is activated.
     ///
     /// # Errors
-    /// The blob cannot be stored.
+    /// The book holds another list of this name and version, or the blob cannot be stored.
     pub fn import_list(&self, list: &List) -> Result<Named, LedgerError> {
+        let named = list.named();
+        let is_same = |held: &Named| (&held.name, &held.version) == (&named.name, &named.version);
+        let mut held = self.read.lists()?.into_iter().filter(is_same);
+        if held.any(|held| held.digest != named.digest) {
+            let (name, version) = (named.name.to_string(), named.version.clone());
+            return Err(PolicyError::ListTaken { name, version }.into());
+        }
         self.read.blobs.put(list.bytes())?;
         Ok(list.named().clone())
     }

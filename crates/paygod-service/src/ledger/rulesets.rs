@@ -69,9 +69,19 @@ pub enum PolicyError {
         /// Its name.
         name: String,
     },
+    /// The book holds a list of this name and version with other names in it.
+    #[error(
+        "this book holds another list `{name}` of version `{version}`; give this one a version of its own"
+    )]
+    ListTaken {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
     /// The book holds several versions of a list, and it was not said which is meant.
     #[error(
-        "this book holds the list `{name}` in the versions `{versions}`; say which with `--list {name}=<version>`"
+        "this book holds the list `{name}` in the versions `{versions}`; say which when you activate, with `--list {name}=<version>`"
     )]
     ListVersions {
         /// Its name.
@@ -94,6 +104,7 @@ impl PolicyError {
             Self::Misnamed { .. } => code::STORE_CORRUPT,
             Self::Subject { .. } => code::PACK_SUBJECT,
             Self::NoList { .. } => code::LEDGER_NO_LIST,
+            Self::ListTaken { .. } => code::LEDGER_LIST_TAKEN,
             Self::ListVersions { .. } => code::LEDGER_LIST_VERSIONS,
         }
     }

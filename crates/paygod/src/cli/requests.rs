@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The whole file is read and checked first: a wrong count, control sum, IBAN or amount, an account
-that the book does not know, or a day of execution that is still to come rejects the file before anything is sealed. Then each payment
+that the book does not know, or a payment file's day of execution (UTC) that is still to come rejects the file before anything is sealed. Then each payment
 is judged by the active packs. An allowed one moves the money; a denied one is sealed too, with the
 rule and the reason. Submitting the same file again changes nothing and prints the first outcome.
 
@@ -193,7 +193,8 @@ Examples:
 /// Put a posted payment right with a new entry; the old one stays
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without transfers of its own the correction is the exact reverse of what was posted, and is made once. What is only
+Without transfers of its own the correction is the exact reverse of what was posted, and has one id
+whatever the reason, so that asking twice makes it once; `--id` asks for another. What is only
 reserved is voided instead; what a `post` or an approval posted is corrected under the id of that.
 
 Examples:

@@ -229,13 +229,15 @@ fn tell_input(path: &str, value: &Value, console: &mut Console) -> Result<(), Fa
     }
 }
 
-/// A text from outside as a terminal may have it: nothing in it moves the cursor or turns the letters round.
+/// A text from outside as a terminal may have it: nothing in it moves the cursor, turns the letters round or hides.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        let hides = matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}');
+        if c.is_control() || hides {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);

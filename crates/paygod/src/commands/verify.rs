@@ -46,6 +46,11 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         }
         return super::run::verify(folder, console);
     }
+    if options.anchored_within.is_some() && !options.headers.is_given() {
+        let message = "without blocks to look in, no entry is shown to be anchored";
+        return Err(Fault::new(code::CLI_ARGUMENT, message)
+            .remedy("give `--bitcoin-headers` or `--ethereum-blocks` with `--anchored-within`"));
+    }
     let scratch = tempfile::tempdir().map_err(|error| {
         Fault::of(code::VERIFY_SCRATCH, &error).while_doing("no temporary folder")
     })?;
@@ -79,11 +84,6 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
     let hours = options
         .anchored_within
         .map(|hours| hours.saturating_mul(3_600));
-    if hours.is_some() && headers.is_none() && blocks.is_none() {
-        let message = "without blocks to look in, no entry is shown to be anchored";
-        return Err(Fault::new(code::CLI_ARGUMENT, message)
-            .remedy("give `--bitcoin-headers` or `--ethereum-blocks` with `--anchored-within`"));
-    }
     let demand = Demand {
         headers: headers.as_ref(),
         blocks: blocks.as_ref(),

@@ -343,6 +343,7 @@ fn money_does_not_move_before_the_day_that_the_payer_named() {
         .filter(|line| line["verdict"].is_string())
         .count();
     assert_eq!(sealed, 12);
+    book.code(1, &["submit", &later, "--by", "treasury"]);
 }
 
 #[test]
@@ -429,6 +430,11 @@ fn who_submits_is_sealed_for_requests_that_name_nobody() {
     for (id, by) in [("mine", "ana"), ("hers", "cy")] {
         assert_eq!(book.value(&["explain", id])["by"], by);
     }
+    // One that must name somebody is judged by who submits it.
+    let reject = book.file("no.jsonl", r#"{"id":"no","reject":{"request":"nothing"}}"#);
+    let anonymous = book.run(&["submit", &reject, "--check"]);
+    assert_eq!(anonymous.status.code(), Some(2));
+    book.yes(&["submit", &reject, "--check", "--by", "ana"]);
 }
 
 #[test]

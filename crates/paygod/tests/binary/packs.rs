@@ -194,6 +194,15 @@ fn of_two_versions_of_a_list_none_is_picked_unasked() {
         "--list-version",
         "a-newer-one",
     ]);
+    // What a version holds does not change under its name.
+    let names = std::fs::read_to_string(&list).expect("read");
+    let other = book.file(
+        "other.csv",
+        &names.replace("AEROCARIBBEAN", "AEROCARIBBEANS"),
+    );
+    let taken = ["list", "import", &other, "--list-version", "sample"];
+    let taken = book.code(2, &taken);
+    assert!(taken.contains("ledger.list-taken"), "{taken}");
     let pack = shown(&repository().join("packs/core/sanctions-screening"));
     let refused = book.code(2, &["pack", "activate", &pack, "--by", "ana"]);
     assert!(refused.contains("ledger.list-versions"), "{refused}");

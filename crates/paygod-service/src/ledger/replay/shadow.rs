@@ -27,7 +27,7 @@ pub struct ShadowPacks {
     /// The packs.
     pub packs: Vec<Pack>,
     /// Lists of the book to use in place of those in force, or beside them. One that a pack reads and that
-    /// is in neither is the one of its name that the book holds, if it holds one.
+    /// is in neither is the one of its name that the book holds; of several none is taken.
     pub lists: Vec<Named>,
 }
 
@@ -35,7 +35,8 @@ pub struct ShadowPacks {
 pub(super) struct Shadow<'a> {
     book: &'a LedgerReader,
     packs: &'a ShadowPacks,
-    ruleset: Arc<Ruleset>,
+    /// `None` until a set in force says which of several versions of a list is meant.
+    ruleset: Option<Arc<Ruleset>>,
     space: Workspace<Ruleset>,
     scratch: Scratch,
     pub(super) windows: Windows,
@@ -48,7 +49,11 @@ impl<'a> Shadow<'a> {
             let name = pack.named().name.to_string();
             return Err(PolicyError::Subject { name }.into());
         }
-        let ruleset = ruleset(book, packs, &PolicySet::default())?;
+        let ruleset = match ruleset(book, packs, &PolicySet::default()) {
+            Ok(ruleset) => Some(ruleset),
+            Err(LedgerError::Policy(PolicyError::ListVersions { .. })) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             book,
             packs,
@@ -62,7 +67,7 @@ impl<'a> Shadow<'a> {
 
     /// Another set came into force.
     pub(super) fn activate(&mut self, set: &PolicySet) -> Result<(), LedgerError> {
-        self.ruleset = ruleset(self.book, self.packs, set)?;
+        self.ruleset = Some(ruleset(self.book, self.packs, set)?);
         Ok(())
     }
 
@@ -74,7 +79,11 @@ impl<'a> Shadow<'a> {
         request: &[u8],
         transfers: &[Transfer],
     ) -> Result<(), LedgerError> {
-        let mut preparer = Preparer::new(&*self.ruleset, &self.book.window_key, &mut self.space);
+        let ruleset = match &self.ruleset {
+            Some(ruleset) => Arc::clone(ruleset),
+            None => ruleset(self.book, self.packs, &PolicySet::default())?,
+        };
+        let mut preparer = Preparer::new(&*ruleset, &self.book.window_key, &mut self.space);
         let prepared = preparer.json(request).map_err(SubmitError::from)?;
         let history = Before {
             book: self.book,
@@ -82,12 +91,12 @@ impl<'a> Shadow<'a> {
             before: entry.seq,
         };
         let mut context = Context {
-            judge: &*self.ruleset,
+            judge: &*ruleset,
             scratch: &mut self.scratch,
             history: &history,
             now: entry.time,
         };
-        let after = engine::judge_as(self.ruleset.packs(), state, &mut context, &prepared)
+        let after = engine::judge_as(ruleset.packs(), state, &mut context, &prepared)
             .map_err(SubmitError::from)?;
         if let Some(before) = entry.body.decision() {
             self.report.compare(entry, before, &after, transfers);
@@ -111,7 +120,8 @@ impl<'a> Shadow<'a> {
 
     pub(super) fn finish(self) -> Shadowed {
         let mut report = self.report;
-        report.lists = self.ruleset.lists().to_vec();
+        let lists = self.ruleset.map(|ruleset| ruleset.lists().to_vec());
+        report.lists = lists.unwrap_or_default();
         report
     }
 }

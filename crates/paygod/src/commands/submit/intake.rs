@@ -7,14 +7,13 @@ use crate::fault::{Fault, faults_from};
 use crate::files;
 use paygod_core::{Command, CommandError, Request};
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ingest::iso20022::{self, Counts, Payment, PaymentFile};
+use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
-use paygod_service::ledger::{Clock as _, LedgerReader, SystemClock};
+use paygod_service::ledger::{Clock as _, LedgerError, LedgerReader, SystemClock};
 use paygod_types::{AccountId, Currency, RequestId, code};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 faults_from!(iso20022::ReadError, jsonl::LineError, route::MapError);
 
@@ -52,12 +51,9 @@ fn lines(bytes: &[u8], options: &Submit) -> Result<Batch, Fault> {
     }
     let by = ask::actor(options.by.as_deref())?;
     let (mut requests, mut problems) = (Vec::new(), Vec::new());
-    for line in jsonl::Lines::new(bytes) {
+    for line in jsonl::Lines::new(bytes).asked_by(by.as_ref()) {
         match line {
-            Ok(mut line) => {
-                line.request.by = line.request.by.or_else(|| by.clone());
-                requests.push(line.request);
-            }
+            Ok(line) => requests.push(line.request),
             Err(error) => problems.push(Problem {
                 place: format!("line {}", error.line),
                 fault: Fault::of(error.code(), &error.fault),
@@ -99,9 +95,11 @@ fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
         });
         found.collect()
     })?;
-    let mut seen: BTreeMap<RequestId, Request> = BTreeMap::new();
-    for request in std::mem::take(&mut batch.requests) {
-        let fault = match seen.get(&request.id) {
+    let mut seen: BTreeMap<RequestId, usize> = BTreeMap::new();
+    let requests = std::mem::take(&mut batch.requests);
+    for request in requests {
+        let first = seen.get(&request.id);
+        let fault = match first.and_then(|place| batch.requests.get(*place)) {
             Some(first) if *first != request => {
                 let message = "the file gives this id to two different requests";
                 Some(Fault::new(code::REQUEST_CONFLICT, message))
@@ -114,12 +112,17 @@ fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
         if let Some(fault) = fault {
             let place = format!("request `{}`", request.id);
             batch.problems.push(Problem { place, fault });
+            // As with bad lines: so many are another book's file.
+            if batch.problems.len() >= jsonl::ERRORS_MAX {
+                batch.requests.clear();
+                break;
+            }
             continue;
         }
         if let Command::AccountOpen(open) = &request.command {
-            known.insert(open.account.clone(), open.currency);
+            known.entry(open.account.clone()).or_insert(open.currency);
         }
-        seen.insert(request.id.clone(), request.clone());
+        seen.insert(request.id.clone(), batch.requests.len());
         batch.requests.push(request);
     }
     Ok(())
@@ -154,7 +157,7 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
     let early = if options.execute_early {
         Vec::new()
     } else {
-        not_due(&mut file)
+        not_due(&mut file, reader)?
     };
     let accounts = BookAccounts::new(reader, options)?;
     let by = ask::actor(options.by.as_deref())?;
@@ -195,25 +198,20 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
     })
 }
 
-/// How far a day has come where it began first (UTC+14): nobody's day is too early then.
-const FIRST_ZONE: Duration = Duration::from_secs(14 * 3_600);
-
-/// Takes out the payments whose day is still to come: nothing here waits for it, and money would move at once.
-fn not_due(file: &mut PaymentFile) -> Vec<(u32, Problem)> {
-    let now = SystemClock.now();
-    let latest = now.checked_add(FIRST_ZONE).unwrap_or(now);
-    let today: String = latest.to_string().chars().take(10).collect();
-    let (due, early) = std::mem::take(&mut file.payments)
-        .into_iter()
-        .partition(|payment| {
-            payment
-                .execution_date
-                .as_ref()
-                .is_none_or(|day| *day <= today)
-        });
-    file.payments = due;
-    let early: Vec<Payment> = early;
-    let problem = |payment: Payment| {
+/// Takes out the payments whose day (UTC) is still to come: nothing here waits for it, and money would move at once. What
+/// is sealed already is answered as it was.
+fn not_due(file: &mut PaymentFile, reader: &LedgerReader) -> Result<Vec<(u32, Problem)>, Fault> {
+    let today: String = SystemClock.now().to_string().chars().take(10).collect();
+    let mut early = Vec::new();
+    for payment in std::mem::take(&mut file.payments) {
+        let is_due = match &payment.execution_date {
+            Some(day) if *day > today => is_sealed(reader, &payment.request_id)?,
+            _ => true,
+        };
+        if is_due {
+            file.payments.push(payment);
+            continue;
+        }
         let day = payment.execution_date.unwrap_or_default();
         let message = format!("the payment is to be executed on {day}");
         let problem = Problem {
@@ -224,9 +222,17 @@ fn not_due(file: &mut PaymentFile) -> Vec<(u32, Problem)> {
             ),
             fault: Fault::new(code::PAYMENT_NOT_DUE, message),
         };
-        (payment.place.index, problem)
-    };
-    early.into_iter().map(problem).collect()
+        early.push((payment.place.index, problem));
+    }
+    Ok(early)
+}
+
+fn is_sealed(reader: &LedgerReader, id: &RequestId) -> Result<bool, Fault> {
+    match reader.find(id) {
+        Ok(_) => Ok(true),
+        Err(LedgerError::NoRequest { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn place(index: u32, line: u32, end_to_end_id: &str) -> String {
