@@ -48,17 +48,8 @@ fn remove_snapshots(book: &Path) {
 #[test]
 fn a_snapshot_spares_folding_and_the_state_is_the_same() {
     let book = TestBook::new();
-    let options = OpenOptions {
-        snapshot_every: 200,
-        ..OpenOptions::default()
-    };
-    let ledger = Ledger::open(&book.path(), options).unwrap();
-    for batch in 0..10 {
-        let requests = (0..100)
-            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
-            .collect();
-        assert!(ledger.submit(requests).iter().all(Result::is_ok));
-    }
+    let ledger = Ledger::open(&book.path(), every(200)).unwrap();
+    open_hundreds(&ledger, 10);
     let before = ledger.read().accounts().unwrap();
     ledger.close().unwrap();
     let ledger = book.open();
@@ -74,11 +65,7 @@ fn a_snapshot_spares_folding_and_the_state_is_the_same() {
 fn a_book_that_is_open_only_for_a_moment_has_snapshots_too() {
     let book = TestBook::new();
     for moment in 0..10 {
-        let options = OpenOptions {
-            snapshot_every: 20,
-            ..OpenOptions::default()
-        };
-        let ledger = Ledger::open(&book.path(), options).unwrap();
+        let ledger = Ledger::open(&book.path(), every(20)).unwrap();
         let covered = ledger.opening().from_snapshot;
         let size = ledger.read().size();
         assert!(moment == 0 || size - covered <= 2, "{covered} of {size}");
@@ -92,17 +79,8 @@ fn a_book_that_is_open_only_for_a_moment_has_snapshots_too() {
 #[test]
 fn an_altered_snapshot_is_not_believed() {
     let book = TestBook::new();
-    let options = OpenOptions {
-        snapshot_every: 100,
-        ..OpenOptions::default()
-    };
-    let ledger = Ledger::open(&book.path(), options).unwrap();
-    for batch in 0..4 {
-        let requests = (0..100)
-            .map(|n| open_account(&format!("acct-{batch}-{n}"), "EUR"))
-            .collect();
-        assert!(ledger.submit(requests).iter().all(Result::is_ok));
-    }
+    let ledger = Ledger::open(&book.path(), every(100)).unwrap();
+    open_hundreds(&ledger, 4);
     let before = ledger.read().accounts().unwrap();
     ledger.close().unwrap();
     for file in std::fs::read_dir(book.path().join("snapshots")).unwrap() {

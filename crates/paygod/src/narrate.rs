@@ -6,6 +6,7 @@ use paygod_core::command::FreezeScope;
 use paygod_core::entry::{Body, Decision, Entry, EntryRef, Layer, Posting, Side};
 use paygod_core::key_policy::KeyPolicy;
 use paygod_policy::{Reason, Verdict};
+use paygod_types::Timestamp;
 
 /// Seconds of a day.
 pub(crate) const DAY_S: u64 = 24 * 3_600;
@@ -164,6 +165,11 @@ pub(crate) fn movements(postings: &[Posting]) -> Option<String> {
         .collect();
     let told: Vec<String> = pairs.chunk_by(|a, b| a == b).map(times).collect();
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// A time to the second, for people: programs get all nine digits.
+pub(crate) fn to_the_second(time: Timestamp) -> String {
+    time.to_string().chars().take(19).collect()
 }
 
 /// The same movement several times over is told once.

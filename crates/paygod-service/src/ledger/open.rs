@@ -162,6 +162,7 @@ impl Ledger {
     /// The folder holds no book, another process has it open, a key is missing, or what is stored
     /// disagrees with what was sealed and published: then nothing is started.
     pub fn open(dir: &Path, mut options: OpenOptions) -> Result<Self, BookError> {
+        // First of all: whoever names a wrong folder must not be told that a key is lost.
         expect_book(&*options.disk, dir)?;
         if options.provider.is_none() && options.signer.is_none() {
             options.provider = keys::provider(dir)?;

@@ -64,6 +64,8 @@ impl LedgerReader {
     /// The folder holds no book, a key file is missing, or what is stored disagrees with what was sealed and
     /// published.
     pub fn open(dir: &Path, options: &OpenOptions) -> Result<Self, BookError> {
+        // First of all: whoever names a wrong folder must not be told that a key is lost.
+        expect_book(&*options.disk, dir)?;
         let (book, fold) = open_folded(dir, options, Book::open_read_only)?;
         let Begun {
             origin,
@@ -186,8 +188,6 @@ pub(super) fn open_folded<B>(
     options: &OpenOptions,
     open: impl Fn(&Path, &Options, &mut dyn Fold) -> Result<B, OpenError>,
 ) -> Result<(B, BookFold), BookError> {
-    // First of all: whoever names a wrong folder must not be told that a key is lost.
-    expect_book(&*options.disk, dir)?;
     let store = store_options(dir, options)?;
     let mut refuse_from = u64::MAX;
     loop {

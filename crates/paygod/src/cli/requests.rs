@@ -8,9 +8,10 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The whole file is read and checked first: a wrong count, control sum, IBAN or amount, an account
-that the book does not know, or a payment file's day of execution (UTC) that is still to come rejects the file before anything is sealed. Then each payment
-is judged by the active packs. An allowed one moves the money; a denied one is sealed too, with the
-rule and the reason. Submitting the same file again changes nothing and prints the first outcome.
+that the book does not know, or a payment file's day of execution (UTC) that is still to come
+rejects the file before anything is sealed. Then each payment is judged by the active packs. An
+allowed one moves the money; a denied one is sealed too, with the rule and the reason. Submitting
+the same file again changes nothing and prints the first outcome.
 
 Reads ISO 20022 pain.001 and pacs.008, and JSON Lines of Paygod's own requests.
 

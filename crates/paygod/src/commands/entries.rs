@@ -92,8 +92,7 @@ fn row(entry: &Entry) -> [Cell; 4] {
     } else {
         tone
     };
-    // To the second: programs get all nine digits.
-    let time: String = entry.time.to_string().chars().take(19).collect();
+    let time = narrate::to_the_second(entry.time);
     [
         Cell::from(entry.seq.to_string()),
         Cell::toned(time, Tone::Faint),

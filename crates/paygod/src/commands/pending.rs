@@ -11,13 +11,14 @@ use paygod_core::command::AmountText;
 use paygod_core::entry::Posting;
 use paygod_core::{Pending, Stage};
 use paygod_service::ledger::LedgerReader;
+use paygod_types::ActorId;
 use serde_json::{Value, json};
 
 /// Lists them: a table for people, a value each for programs.
 pub(crate) fn list(options: &PendingList, global: &Global, console: &mut Console) -> Outcome {
     book::read(global, |reader| {
         let mut waiting = reader.pendings()?;
-        waiting.retain(|pending| !options.review || needed(pending).is_some());
+        waiting.retain(|pending| !options.review || review(pending).is_some());
         let mut table = Table::new(&[
             ("entry", Align::Right),
             ("request", Align::Left),
@@ -53,40 +54,33 @@ fn tell(table: &Table, reader: &LedgerReader, console: &mut Console) -> Result<(
     console.note(format_args!("nothing waits at entry {}", reader.size()))
 }
 
-/// How many approvals a payment under review needs, and how many it has.
-fn needed(pending: &Pending) -> Option<(u32, usize)> {
+/// How many approvals a payment under review needs, and whose it has.
+fn review(pending: &Pending) -> Option<(u32, &[ActorId])> {
     match &pending.stage {
         Stage::Reserved => None,
         Stage::UnderReview {
             needed, approvers, ..
-        } => Some((*needed, approvers.len())),
+        } => Some((*needed, approvers)),
     }
 }
 
 fn waits_for(pending: &Pending) -> String {
-    let what = match needed(pending) {
+    let what = match review(pending) {
         None => "a post or void".to_owned(),
-        Some((needed, so_far)) => {
-            format!(
-                "{}, {so_far} so far",
-                counted(u64::from(needed), "approval")
-            )
+        Some((needed, approvers)) => {
+            let needed = counted(u64::from(needed), "approval");
+            format!("{needed}, {} so far", approvers.len())
         }
     };
     match pending.deadline {
         None => what,
-        Some(until) => {
-            let until: String = until.to_string().chars().take(19).collect();
-            format!("{what}, until {until}")
-        }
+        Some(until) => format!("{what}, until {}", narrate::to_the_second(until)),
     }
 }
 
 fn value(pending: &Pending, postings: &[Posting]) -> Value {
-    let approvers = match &pending.stage {
-        Stage::Reserved => Vec::new(),
-        Stage::UnderReview { approvers, .. } => approvers.iter().map(|by| by.as_str()).collect(),
-    };
+    let review = review(pending);
+    let approvers = review.map_or(&[][..], |(_, approvers)| approvers);
     let transfers: Vec<Value> = postings
         .chunks(2)
         .filter_map(|pair| {
@@ -103,9 +97,9 @@ fn value(pending: &Pending, postings: &[Posting]) -> Value {
         "id": pending.id.as_str(),
         "seq": pending.seq.get(),
         "by": pending.by.as_ref().map(|by| by.as_str()),
-        "under_review": needed(pending).is_some(),
-        "approvals_needed": needed(pending).map(|(needed, _)| needed),
-        "approved_by": approvers,
+        "under_review": review.is_some(),
+        "approvals_needed": review.map(|(needed, _)| needed),
+        "approved_by": approvers.iter().map(|by| by.as_str()).collect::<Vec<_>>(),
         "until": pending.deadline.map(|until| until.to_string()),
         "transfers": transfers,
     })

@@ -115,8 +115,8 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
         },
         &progress::entries(console, 0),
     )?;
-    if demand.headers.is_some()
-        || demand.blocks.is_some()
+    if headers.is_some()
+        || blocks.is_some()
         || !sizes.is_empty()
         || !report.marks.receipts.is_empty()
     {

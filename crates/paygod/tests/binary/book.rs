@@ -226,14 +226,17 @@ fn explain_names_rule_list_and_version() {
     );
 }
 
+/// A request that moves francs from `muster-handels-chf` to `muster-logistik-chf`.
+fn transfer(id: &str, amount: &str, more: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"{amount}","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"{more}}}]}}}}"#
+    )
+}
+
 #[test]
 fn reservations_are_posted_in_part_or_released() {
     let book = Book::ready();
-    let reserve = |id: &str| {
-        format!(
-            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"100.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf","pending":{{"timeout_s":3600}}}}]}}}}"#
-        )
-    };
+    let reserve = |id: &str| transfer(id, "100.00", r#","pending":{"timeout_s":3600}"#);
     book.yes(&["submit", &book.file("hold-1.jsonl", &reserve("hold-1"))]);
     book.yes(&["submit", &book.file("hold-2.jsonl", &reserve("hold-2"))]);
     book.yes(&["post", "hold-1", "--amount", "60.00"]);
@@ -349,12 +352,7 @@ fn money_does_not_move_before_the_day_that_the_payer_named() {
 #[test]
 fn a_correction_makes_no_money() {
     let book = Book::ready();
-    let transfer = |id: &str, more: &str| {
-        format!(
-            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"100.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"{more}}}]}}}}"#
-        )
-    };
-    let hold = transfer("hold", r#","pending":{"timeout_s":3600}"#);
+    let hold = transfer("hold", "100.00", r#","pending":{"timeout_s":3600}"#);
     book.yes(&["submit", &book.file("hold.jsonl", &hold)]);
     let correct = |id: &str, reason: &str| {
         let command = ["correct", id, "--reason", reason, "--by", "ana"];
@@ -370,7 +368,10 @@ fn a_correction_makes_no_money() {
     assert_eq!(correct("posted", "oops"), Some(0));
     assert_eq!(book.balance("muster-logistik-chf"), "0.00");
     // The same reversal, asked for again with another reason.
-    book.yes(&["submit", &book.file("pay.jsonl", &transfer("pay", ""))]);
+    book.yes(&[
+        "submit",
+        &book.file("pay.jsonl", &transfer("pay", "100.00", "")),
+    ]);
     assert_eq!(correct("pay", "duplicate"), Some(0));
     assert_eq!(correct("pay", "duplicate"), Some(0));
     assert_ne!(correct("pay", "again"), Some(0));
@@ -382,9 +383,8 @@ fn a_correction_makes_no_money() {
 fn a_file_of_requests_is_checked_whole_before_any_is_sealed() {
     let book = Book::ready();
     let line = |id: &str, credit: &str, currency: &str| {
-        format!(
-            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"1.00","credit":"{credit}","currency":"{currency}","debit":"muster-handels-chf"}}]}}}}"#
-        ) + "\n"
+        let line = transfer(id, "1.00", "").replace("muster-logistik-chf", credit);
+        line.replace("CHF", currency) + "\n"
     };
     let good = line("good", "muster-logistik-chf", "CHF");
     let entries = book.value(&["checkpoint"])["size"].clone();
@@ -417,12 +417,8 @@ fn a_file_of_requests_is_checked_whole_before_any_is_sealed() {
 #[test]
 fn who_submits_is_sealed_for_requests_that_name_nobody() {
     let book = Book::ready();
-    let line = |id: &str, by: &str| {
-        format!(
-            r#"{{{by}"id":"{id}","transfer":{{"transfers":[{{"amount":"1.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
-        ) + "\n"
-    };
-    let lines = line("mine", "") + &line("hers", r#""by":"cy","#);
+    let hers = transfer("hers", "1.00", "").replacen('{', r#"{"by":"cy","#, 1);
+    let lines = format!("{}\n{hers}\n", transfer("mine", "1.00", ""));
     let file = book.file("two.jsonl", &lines);
     book.code(2, &["submit", &file, "--by", "bad name"]);
     book.code(2, &["submit", &file, "--clearing", "CHF=clearing-chf"]);
@@ -440,11 +436,7 @@ fn who_submits_is_sealed_for_requests_that_name_nobody() {
 #[test]
 fn a_correction_reverses_and_a_freeze_denies() {
     let book = Book::ready();
-    let pay = |id: &str| {
-        format!(
-            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"50.00","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
-        )
-    };
+    let pay = |id: &str| transfer(id, "50.00", "");
     book.yes(&["submit", &book.file("pay-1.jsonl", &pay("pay-1"))]);
     assert_eq!(book.balance("muster-logistik-chf"), "50.00");
     book.yes(&["correct", "pay-1", "--reason", "duplicate", "--by", "ana"]);
@@ -485,11 +477,7 @@ fn a_payment_file_in_utf_16_is_refused_by_its_encoding() {
 #[test]
 fn another_body_under_a_known_id_is_a_conflict() {
     let book = Book::ready();
-    let pay = |amount: &str| {
-        format!(
-            r#"{{"id":"pay-1","transfer":{{"transfers":[{{"amount":"{amount}","credit":"muster-logistik-chf","currency":"CHF","debit":"muster-handels-chf"}}]}}}}"#
-        )
-    };
+    let pay = |amount: &str| transfer("pay-1", amount, "");
     book.yes(&["submit", &book.file("a.jsonl", &pay("1.00"))]);
     let told = book.code(2, &["submit", &book.file("b.jsonl", &pay("2.00"))]);
     assert!(told.contains("request.conflict"), "{told}");

@@ -4,6 +4,7 @@ use super::{named_value, short};
 use crate::book;
 use crate::cli::{Global, PackHistory};
 use crate::fault::{Answer, Fault, Outcome};
+use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::progress;
 use crate::table::{Align, Cell, Table};
@@ -42,7 +43,7 @@ pub(super) fn run(options: &PackHistory, global: &Global, console: &mut Console)
         let mut values: Vec<Value> = Vec::new();
         for step in &steps {
             let by = step.entry.by.as_ref().map(|by| by.as_str());
-            let time: String = step.entry.time.to_string().chars().take(19).collect();
+            let time = narrate::to_the_second(step.entry.time);
             let level = step.level.filter(|level| *level != "community");
             let what = level.map_or_else(
                 || step.what.to_owned(),
