@@ -20,7 +20,7 @@ use paygod_service::ledger::{
 use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
 use paygod_types::{AccountId, RequestId, Seq};
 use std::sync::{Arc, Mutex};
-use support::{TestBook, json, open_account, payment};
+use support::{TestBook, json, lose_the_vault, open_account, payment};
 
 #[test]
 fn a_new_book_has_a_genesis_and_a_signed_checkpoint() {
@@ -242,21 +242,7 @@ fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
     let ledger = book.open();
     let seq = pay_once(&book, &ledger);
     ledger.close().unwrap();
-    // The vault is cut off behind its head, as by a disk that lost what it had.
-    let vault = book.path().join("vault");
-    let mut cut = 0;
-    for file in std::fs::read_dir(&vault).unwrap() {
-        let path = file.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "vault")
-        {
-            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-            file.set_len(16).unwrap();
-            cut += 1;
-        }
-    }
-    assert!(cut > 0, "no file of the vault in {}", vault.display());
+    lose_the_vault(&book.path());
     let ledger = book.open();
     assert!(ledger.read().input(seq).is_err());
     let id = |text: &str| RequestId::parse(text).unwrap();

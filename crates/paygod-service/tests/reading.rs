@@ -15,7 +15,7 @@ use paygod_service::ledger::{
 };
 use paygod_tlog::{Ed25519Verifier, TlogProof, VerifierKey, leaf_hash};
 use paygod_types::{AccountId, RequestId, Seq};
-use support::{TestBook, open_account, payment};
+use support::{TestBook, json, lose_the_vault, open_account, payment};
 
 fn opened(book: &TestBook) -> LedgerReader {
     LedgerReader::open(&book.path(), &OpenOptions::default()).unwrap()
@@ -104,6 +104,54 @@ fn a_reader_sees_what_the_ledger_does_and_stays_where_it_was() {
     );
     ledger.close().unwrap();
     assert_eq!(bob(&reader).credits_posted.minor(), 3_000);
+}
+
+#[test]
+fn what_a_denied_request_asked_for_is_kept() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let moving = |id: &str, amount: &str| {
+        json(&format!(
+            r#"{{"id":"{id}","transfer":{{"transfers":[{{"amount":"{amount}","credit":"bob","currency":"EUR","debit":"poor"}}]}}}}"#
+        ))
+    };
+    let answers = ledger.submit(vec![
+        json(
+            r#"{"account_open":{"account":"poor","currency":"EUR","min_balance":"-5.00"},"id":"open-poor"}"#,
+        ),
+        open_account("bob", "EUR"),
+        moving("small", "5.00"),
+        moving("denied", "7.00"),
+        payment("personal", "poor", "bob", "9.00"),
+    ]);
+    let seqs: Vec<Seq> = answers
+        .iter()
+        .map(|answer| answer.as_ref().unwrap().seq)
+        .collect();
+    ledger.close().unwrap();
+
+    let reader = opened(&book);
+    let told = reader.explain(seqs[3]).unwrap();
+    let InputState::Kept(bytes) = &told.input else {
+        panic!("{:?}", told.input);
+    };
+    assert!(String::from_utf8_lossy(bytes).contains(r#""amount":"7.00""#));
+    assert_eq!(told.replay, Replay::Same);
+    // What was allowed stands in its entry.
+    assert_eq!(reader.explain(seqs[2]).unwrap().input, InputState::NotKept);
+    let replayed = reader.replay(None, None, |_| {}).unwrap();
+    assert_eq!((replayed.judged, replayed.same), (3, 3));
+
+    lose_the_vault(&book.path());
+    let reader = opened(&book);
+    let told = reader.explain(seqs[3]).unwrap();
+    assert!(matches!(told.input, InputState::Lost(_)), "{told:?}");
+    assert!(matches!(told.replay, Replay::NotPossible(_)), "{told:?}");
+    let replayed = reader.replay(None, None, |_| {}).unwrap();
+    assert_eq!((replayed.same, replayed.different), (1, 2));
+    assert_eq!(replayed.differences[0].entry.seq, seqs[3]);
+    assert!(!replayed.reproduces());
 }
 
 #[test]

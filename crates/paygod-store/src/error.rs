@@ -436,6 +436,12 @@ pub enum VaultError {
 }
 
 impl VaultError {
+    /// Whether it says that an input is not there, or is not what it was, and nothing of the vault at large.
+    #[must_use]
+    pub const fn is_loss(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Refused { .. })
+    }
+
     /// The permanent code.
     #[must_use]
     pub fn code(&self) -> Code {

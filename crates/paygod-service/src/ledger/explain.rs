@@ -45,6 +45,8 @@ pub enum InputState {
     Erased,
     /// It held no details of people and was not kept: the entry spells out all that mattered.
     NotKept,
+    /// The vault does not have it any more, or has another, though nobody ordered that: what it says instead.
+    Lost(String),
 }
 
 /// The outcome of computing a decision once more.
@@ -72,10 +74,14 @@ impl LedgerReader {
             });
         };
         let policy = self.policy_in_force(&sealed.entry)?;
-        let input = match self.input(seq)? {
-            Some(bytes) => InputState::Kept(bytes),
-            None if sealed.has_input => InputState::Erased,
-            None => InputState::NotKept,
+        let input = match self.input(seq) {
+            Ok(Some(bytes)) => InputState::Kept(bytes),
+            Ok(None) if sealed.has_input => InputState::Erased,
+            Ok(None) => InputState::NotKept,
+            Err(LedgerError::Vault(error)) if error.is_loss() => {
+                InputState::Lost(error.to_string())
+            }
+            Err(error) => return Err(error),
         };
         let replay = self.decide_again(&sealed.entry, &decision, policy.as_ref(), &input)?;
         Ok(Explanation {
@@ -123,6 +129,7 @@ impl LedgerReader {
         let mut preparer = Preparer::new(&*ruleset, &self.window_key, &mut space);
         let prepared = match input {
             InputState::Erased => return Ok(Replay::NotPossible("the input was erased")),
+            InputState::Lost(_) => return Ok(Replay::NotPossible("the input is lost")),
             InputState::Kept(request) => preparer.json(request),
             InputState::NotKept => match replay::remade(entry) {
                 Some(request) => preparer.request(request),

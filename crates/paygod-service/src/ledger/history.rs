@@ -60,6 +60,10 @@ impl Past {
         }
     }
 
+    pub(super) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Where the vault goes on.
     pub(super) fn placer(&self) -> Placer {
         self.vault.placer()

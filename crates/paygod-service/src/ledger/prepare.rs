@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use paygod_core::{Command, CommitmentKey, Prepared, Preparer, WindowKey, Workspace};
 use paygod_policy::Ruleset;
-use paygod_store::{Blobs, EntryBuf, Finder, InputMemory, Reader, SealedInput, Vault, VaultError};
+use paygod_store::{
+    Blobs, EntryBuf, Finder, FreshKey, InputMemory, Reader, SealedInput, Vault, VaultError,
+};
 use paygod_types::limits::REQUEST_BYTES_MAX;
 
 use super::history::{keys_added, keys_asked, read_ahead};
@@ -39,13 +41,13 @@ pub(super) enum Item {
 /// A request as the sequencer takes it.
 pub(super) struct Ready {
     pub(super) prepared: Prepared<paygod_policy::Prepared>,
-    /// Its encrypted details, if it carries any.
+    /// The request, encrypted: if it carries details of people or, once judged, if it was denied.
     pub(super) input: Option<Input>,
     /// The ruleset that it activates, if it does.
     pub(super) ruleset: Option<Arc<Ruleset>>,
 }
 
-/// The encrypted details of a request that carries some.
+/// An encrypted request.
 pub(super) struct Input {
     pub(super) sealed: SealedInput,
     pub(super) key: CommitmentKey,
@@ -59,8 +61,7 @@ pub(super) struct Chunk {
     /// Whose they are: so many requests each, in order.
     pub(super) callers: Vec<(Share, usize)>,
     space: Workspace<Ruleset>,
-    /// Of inputs that are done with, for the next ones.
-    inputs: Vec<InputMemory>,
+    pub(super) safe: Safe,
     /// Kept from chunk to chunk to spare allocations.
     keys: Vec<u64>,
     entry: EntryBuf,
@@ -72,7 +73,7 @@ impl Chunk {
         self.space.recycle(ready.prepared);
         let memory = ready.input.map(|input| InputMemory::from(input.sealed));
         let usual = memory.filter(|memory| memory.capacity() <= INPUT_BYTES_USUAL);
-        self.inputs.extend(usual);
+        self.safe.memory.extend(usual);
     }
 
     /// INVARIANT(poisoned): none of them has an outcome.
@@ -107,7 +108,7 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         items,
         callers,
         space,
-        inputs,
+        safe,
         keys,
         entry,
     } = chunk;
@@ -118,9 +119,9 @@ pub(super) fn prepare(parts: &mut Vec<Part<Submission>>, tools: &Tools<'_>, chun
         let requests = part.requests.into_iter();
         items.extend(requests.map(|request| one(&mut preparer, &book.blobs, request)));
     }
-    if let Err(error) = encrypt(items, &book.vault, inputs) {
+    if let Err(error) = encrypt(items, &book.vault, safe) {
         let error = Arc::new(error);
-        for item in items.iter_mut().filter(|item| item.is_personal()) {
+        for item in items.iter_mut().filter(|item| item.is_judged()) {
             *item = Item::Refused(SubmitError::Vault(Arc::clone(&error)));
         }
     }
@@ -173,28 +174,44 @@ fn activated(
     }
 }
 
-/// Encrypts what is personal and commits to it. One call for randomness a chunk.
-fn encrypt(
-    items: &mut [Item],
-    vault: &Vault,
-    spare: &mut Vec<InputMemory>,
-) -> Result<(), VaultError> {
-    let count = items.iter().filter(|item| item.is_personal()).count();
-    if count == 0 {
-        return Ok(());
+/// Encrypts what is personal and commits to it. What else is judged gets a data key, since it is encrypted if it is denied;
+/// that nobody is denied it costs nothing, as the next chunk has those keys then. One call for randomness a chunk.
+fn encrypt(items: &mut [Item], vault: &Vault, safe: &mut Safe) -> Result<(), VaultError> {
+    let judged = items.iter().filter(|item| item.is_judged()).count();
+    if let Some(missing @ 1..) = judged.checked_sub(safe.keys.len()) {
+        safe.keys.append(&mut vault.fresh_keys(missing)?);
     }
-    let keys = vault.fresh_keys(count)?;
-    let personal = items.iter_mut().filter(|item| item.is_personal());
-    for (item, fresh) in personal.zip(&keys) {
-        if let Item::Ready(ready) = item {
-            let memory = spare.pop().unwrap_or_default();
-            let sealed = vault.seal_fresh(fresh, ready.prepared.canonical(), memory)?;
-            let key = CommitmentKey::new(*fresh.key().commitment_key());
-            ready.prepared.commit(&key);
-            ready.input = Some(Input { sealed, key });
+    for item in items {
+        if let Item::Ready(ready) = item
+            && ready.prepared.is_personal()
+        {
+            let input = safe.lock(vault, ready.prepared.canonical())?;
+            ready.prepared.commit(&input.key);
+            ready.input = Some(input);
         }
     }
     Ok(())
+}
+
+/// What requests are encrypted with.
+#[derive(Default)]
+pub(super) struct Safe {
+    /// Data keys that nothing was encrypted under yet.
+    keys: Vec<FreshKey>,
+    /// Of inputs that are done with, for the next ones.
+    memory: Vec<InputMemory>,
+}
+
+impl Safe {
+    /// Encrypts a request under a data key of its own.
+    pub(super) fn lock(&mut self, vault: &Vault, canonical: &[u8]) -> Result<Input, VaultError> {
+        let fresh = self.keys.pop().ok_or(VaultError::Randomness)?;
+        let memory = self.memory.pop().unwrap_or_default();
+        Ok(Input {
+            sealed: vault.seal_fresh(&fresh, canonical, memory)?,
+            key: CommitmentKey::new(*fresh.key().commitment_key()),
+        })
+    }
 }
 
 impl Item {
@@ -206,7 +223,9 @@ impl Item {
         }
     }
 
-    fn is_personal(&self) -> bool {
-        matches!(self, Self::Ready(ready) if ready.prepared.is_personal())
+    /// Whether packs judge it.
+    fn is_judged(&self) -> bool {
+        self.prepared()
+            .is_some_and(|prepared| !prepared.request().command.transfers().is_empty())
     }
 }

@@ -8,7 +8,7 @@ use paygod_core::{
     AccountFlags, AccountInfo, ActivePolicy, Balances, Book, Entry, EntryHead, KeyPeriod, Pending,
     RequestRef,
 };
-use paygod_store::{EntryBuf, Finder, FoldFault, Reader};
+use paygod_store::{EntryBuf, Finder, FoldFault, OpenedInput, Reader};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
 use paygod_types::{AccountId, Digest, RequestId, Seq, Timestamp};
 
@@ -337,8 +337,8 @@ impl LedgerReader {
         })
     }
 
-    /// What was told to the vault for an entry: the canonical request. `None` if nothing was, or if it
-    /// was erased.
+    /// The canonical request of an entry, from the vault, which is given those with details of people and those denied.
+    /// `None` if it was not given this one, or if it was erased.
     ///
     /// # Errors
     /// There is no such entry, the vault cannot be read, or it holds another input than the entry's.
@@ -356,10 +356,8 @@ impl LedgerReader {
             return Ok(None);
         }
         match self.vault.load(reference) {
-            // Whoever can write to the disk can point an entry at another input: its commitment tells.
-            Ok(opened)
-                if sealed != Some(RequestRef::Commitment(opened.key.commitment(&opened.bytes))) =>
-            {
+            // Whoever can write to the disk can point an entry at another input: what the entry says of it tells.
+            Ok(opened) if !sealed.is_some_and(|sealed| is_of(&opened, sealed)) => {
                 let (reference, what) = (reference.get(), "the entry commits to another input");
                 Err(VaultError::Refused { reference, what }.into())
             }
@@ -429,5 +427,13 @@ struct Scanned<E>(E);
 impl<E: From<LedgerError>> From<paygod_store::ReadError> for Scanned<E> {
     fn from(error: paygod_store::ReadError) -> Self {
         Self(E::from(LedgerError::from(error)))
+    }
+}
+
+/// Whether this is the request that an entry names.
+fn is_of(opened: &OpenedInput, sealed: RequestRef) -> bool {
+    match sealed {
+        RequestRef::Commitment(commitment) => commitment == opened.key.commitment(&opened.bytes),
+        RequestRef::Digest(digest) => digest == Digest::sha256(&opened.bytes),
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
 use paygod_core::{
-    AccountIx, Action, Command, CommandError, Effects, Preparer, Request, State, Workspace,
+    AccountIx, Action, Command, CommandError, Effects, Preparer, Request, State, Verdict, Workspace,
 };
 use paygod_policy::{Ruleset, Scratch};
 use paygod_store::{Placer, StageError};
@@ -22,7 +22,7 @@ use paygod_types::limits::GROUP_REQUESTS_MAX;
 use super::errand::{Appointment, Errand};
 use super::history::{Past, Sealed};
 use super::outcome::{Answer, Outcome, SubmitError};
-use super::prepare::{Chunk, Input, Item, Ready};
+use super::prepare::{Chunk, Input, Item, Ready, Safe};
 use super::shared::Shared;
 use super::snapshots::{SnapshotJob, Snapshots};
 use super::work::{Reply, Work};
@@ -194,7 +194,7 @@ impl Sequencer {
                 let answer = match item {
                     Item::Refused(error) => Err(error),
                     Item::Ready(mut ready) => {
-                        let answer = self.ready(&mut ready);
+                        let answer = self.ready(&mut ready, &mut chunk.safe);
                         chunk.recycle(ready);
                         answer
                     }
@@ -223,11 +223,11 @@ impl Sequencer {
         }
     }
 
-    fn ready(&mut self, ready: &mut Ready) -> Answer {
+    fn ready(&mut self, ready: &mut Ready, safe: &mut Safe) -> Answer {
         let now = self.shared.clock.now();
         self.expire(now)?;
         self.under_policy(ready)?;
-        self.execute(ready, now)
+        self.execute(ready, safe, now)
     }
 
     /// Prepares the request again if it was prepared under a policy that has been replaced.
@@ -245,7 +245,7 @@ impl Sequencer {
         Ok(())
     }
 
-    fn execute(&mut self, ready: &Ready, now: Timestamp) -> Answer {
+    fn execute(&mut self, ready: &mut Ready, safe: &mut Safe, now: Timestamp) -> Answer {
         self.entry.clear();
         let history = self.past.with_open(&self.work.group);
         let mut context = Context {
@@ -261,6 +261,11 @@ impl Sequencer {
             &mut self.entry,
         ) {
             Ok(Executed::Sealed(effects)) => {
+                if effects.verdict == Some(Verdict::Deny) && ready.input.is_none() {
+                    // Its entry says nothing of what was asked for.
+                    let locked = safe.lock(self.past.vault(), ready.prepared.canonical());
+                    ready.input = Some(locked.map_err(|error| self.broken(&error))?);
+                }
                 let request = ready.prepared.request();
                 let outcome = outcome_of(request, &effects);
                 self.seal(&effects, ready.input.as_ref())?;

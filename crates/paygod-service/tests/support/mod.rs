@@ -117,3 +117,17 @@ pub(crate) fn linked_payment(id: &str, debit: &str, credit: &str, amount: &str) 
         r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{legs}]}}}}"#
     ))
 }
+
+/// Cuts the files of a book's vault off behind their heads, as a disk would that lost what it had.
+pub(crate) fn lose_the_vault(book: &Path) {
+    let mut cut = 0;
+    for file in std::fs::read_dir(book.join("vault")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|end| end == "vault") {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(16).unwrap();
+            cut += 1;
+        }
+    }
+    assert!(cut > 0, "no file of the vault in {}", book.display());
+}

@@ -83,7 +83,7 @@ pub(crate) struct Explain {
     /// The request's id, or `#` and an entry's number
     pub(crate) request: String,
 
-    /// Show the request too, as the vault keeps it: names, accounts and references of people
+    /// Show the request too, as the vault keeps it, when it has details of people: names, accounts, references
     #[arg(long)]
     pub(crate) input: bool,
 }

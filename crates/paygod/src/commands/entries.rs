@@ -7,7 +7,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
-use paygod_core::entry::Decision;
+use paygod_core::entry::{Decision, RequestRef};
 use paygod_core::{Body, Entry, Stage};
 use paygod_policy::Verdict;
 use paygod_service::ledger::{
@@ -136,8 +136,14 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
         let seq = sealed(reader, &options.request)?.seq;
         let explained = reader.explain(seq)?;
         let mut value = explained_value(&explained);
+        let personal = matches!(
+            explained.sealed.entry.request,
+            Some(RequestRef::Commitment(_))
+        );
         let request = match &explained.input {
-            InputState::Kept(bytes) if options.input => serde_json::from_slice(bytes).ok(),
+            InputState::Kept(bytes) if options.input || !personal => {
+                serde_json::from_slice(bytes).ok()
+            }
             _ => None,
         };
         if let (Some(value), Some(request)) = (value.as_object_mut(), &request) {
@@ -292,12 +298,16 @@ fn tell_sources(explained: &Explanation, console: &mut Console) -> Result<(), Fa
         Tone::Faint.paint(explained.decision.policy)
     ))?;
     console.line(format_args!("  {} steps of fuel", explained.decision.fuel))?;
-    let input = match &explained.input {
-        InputState::Kept(_) => "kept in the vault, encrypted",
-        InputState::Erased => "erased; the entry's commitment to it stays",
-        InputState::NotKept => "held nothing personal, so nothing was kept beside the entry",
+    let (tone, input) = match &explained.input {
+        InputState::Kept(_) => (Tone::Plain, "kept in the vault, encrypted"),
+        InputState::Erased => (Tone::Plain, "erased; the entry's commitment to it stays"),
+        InputState::NotKept => (
+            Tone::Plain,
+            "held nothing personal, so nothing was kept beside the entry",
+        ),
+        InputState::Lost(why) => (Tone::Bad, why.as_str()),
     };
-    console.line(format_args!("  input   {input}"))?;
+    console.line(format_args!("  input   {}", tone.paint(input)))?;
     let (tone, replay) = match &explained.replay {
         Replay::Same => (
             Tone::Good,
@@ -357,6 +367,7 @@ fn explained_value(explained: &Explanation) -> Value {
             InputState::Kept(_) => "kept",
             InputState::Erased => "erased",
             InputState::NotKept => "not-kept",
+            InputState::Lost(_) => "lost",
         },
         "replay": replay,
         "replay_because": why,

@@ -127,6 +127,7 @@ enum Input {
     Remade(Box<Request>),
     Erased,
     NotKept,
+    Lost(VaultError),
 }
 
 impl Replayer<'_> {
@@ -168,7 +169,9 @@ impl Replayer<'_> {
         let mut preparer = Preparer::new(&*ruleset, &self.book.window_key, &mut self.space);
         let prepared = match &input {
             Input::Vaulted(bytes, key) => preparer.json(bytes).map(|mut prepared| {
-                prepared.commit(key);
+                if prepared.is_personal() {
+                    prepared.commit(key);
+                }
                 prepared
             }),
             Input::Remade(request) => preparer.request(Request::clone(request)),
@@ -178,6 +181,10 @@ impl Replayer<'_> {
             }
             Input::NotKept => {
                 self.report.not_kept.note(entry);
+                return Ok(false);
+            }
+            Input::Lost(error) => {
+                self.report.differs(entry, format!("input: {error}"));
                 return Ok(false);
             }
         };
@@ -250,6 +257,7 @@ fn input(book: &LedgerReader, entry: &Entry, stored: &Stored<'_>) -> Result<Inpu
             CommitmentKey::new(*opened.key.commitment_key()),
         )),
         Err(VaultError::Erased { .. }) => Ok(Input::Erased),
+        Err(error) if error.is_loss() => Ok(Input::Lost(error)),
         Err(error) => Err(error.into()),
     }
 }
