@@ -72,7 +72,7 @@ pub(super) fn body<J: Judge, H: History + ?Sized>(
             }
             Ok(Body::PackStage(staged.clone()))
         }
-        Command::EvidenceErase { request: target } => erase(context.history, target),
+        Command::EvidenceErase { request: target } => erase(state, context.history, target),
     }
 }
 
@@ -325,7 +325,19 @@ fn check_freeze(state: &State, scope: &FreezeScope, frozen: bool) -> Result<(), 
     })
 }
 
-fn erase<H: History + ?Sized>(history: &H, target: &RequestId) -> Result<Body, CommandError> {
+fn erase<H: History + ?Sized>(
+    state: &State,
+    history: &H,
+    target: &RequestId,
+) -> Result<Body, CommandError> {
+    // Nobody could see any more what they approve.
+    if let Some(pending) = state.pending(target)
+        && matches!(pending.stage, Stage::UnderReview { .. })
+    {
+        return Err(CommandError::UnderReview {
+            request: target.as_str().into(),
+        });
+    }
     let sealed = find_sealed(history, target)?;
     if !matches!(sealed.request, Some(RequestRef::Commitment(_))) {
         return Err(CommandError::RequestKind {

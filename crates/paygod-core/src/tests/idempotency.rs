@@ -70,6 +70,23 @@ fn personal_request_is_compared_under_its_own_key_until_erased() {
 }
 
 #[test]
+fn a_request_under_review_is_not_erased() {
+    let mut book = Book::ready();
+    let json = transfer(
+        "p1",
+        "eur-a",
+        "eur-b",
+        "600.00",
+        r#","payment":{"creditor":{"name":"X"}}"#,
+    );
+    assert_eq!(verdict(&book.sealed(&json)), "review");
+    let erase = r#"{"id":"e1","evidence_erase":{"request":"p1"}}"#;
+    assert_eq!(book.refused(erase), "pending.under-review");
+    book.sealed(r#"{"id":"j","by":"ann","reject":{"request":"p1"}}"#);
+    book.sealed(erase);
+}
+
+#[test]
 fn personal_request_must_be_committed_to_first() {
     let mut book = Book::ready();
     let json = transfer(

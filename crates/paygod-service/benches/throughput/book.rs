@@ -62,15 +62,13 @@ pub(crate) fn open(path: &Path) -> Ledger {
     Ledger::open(path, OpenOptions::default()).expect("the book opens")
 }
 
-/// The length of a typical entry, in bytes.
-pub(crate) fn entry_bytes(ledger: &Ledger) -> usize {
-    let last = ledger.read().size() - 2;
-    ledger
-        .read()
-        .entry(Seq(last))
-        .expect("an entry")
-        .bytes
-        .len()
+/// Bytes of one of the last entries, and of its request in the vault.
+pub(crate) fn bytes_of_one(ledger: &Ledger) -> (usize, usize) {
+    let reader = ledger.read();
+    let seq = Seq(reader.size() - 2);
+    let entry = reader.entry(seq).expect("an entry");
+    let input = reader.input(seq).expect("the vault is read");
+    (entry.bytes.len(), input.map_or(0, |bytes| bytes.len()))
 }
 
 fn open_account(number: usize, currency: Currency) -> Submission {

@@ -96,10 +96,11 @@ fn throughput(dir: &Path, options: &Options, report: &mut Report) {
                 options.transfers,
                 &format!("{name}{run}"),
             );
-            let entry_bytes = book::entry_bytes(&ledger);
+            let (entry_bytes, input_bytes) = book::bytes_of_one(&ledger);
             ledger.close().expect("the ledger closes");
             let records = Records {
-                bytes: entry_bytes,
+                entry_bytes,
+                input_bytes,
                 count: options.transfers as usize,
                 group: options.group,
             };

@@ -14,8 +14,22 @@ use std::time::Duration;
 pub(crate) struct Report {
     json: bool,
     rows: Vec<Value>,
-    throughput: Vec<(String, f64, f64, f64)>,
+    throughput: Vec<Run>,
     reopened: Vec<(u64, Reopened)>,
+}
+
+/// A throughput run.
+struct Run {
+    from: String,
+    per_s: f64,
+    ratios: Ratios,
+}
+
+/// A run beside a bare append.
+struct Ratios {
+    to_plain: f64,
+    to_cached: f64,
+    to_entries: f64,
 }
 
 impl Report {
@@ -49,10 +63,11 @@ impl Report {
     }
 
     pub(crate) fn throughput(&mut self, name: &str, done: &Done, limit: &Limit, book: &Path) {
-        let ratio = done.per_s / limit.records_per_s;
-        let plain = done.per_s / limit.plain_per_s;
-        self.throughput
-            .push((name.to_owned(), done.per_s, ratio, plain));
+        let ratios = Ratios {
+            to_plain: done.per_s / limit.plain_per_s,
+            to_cached: done.per_s / limit.cached_per_s,
+            to_entries: done.per_s / limit.entries_per_s,
+        };
         let kinds = disk_bytes(book).unwrap_or_default();
         let per_transfer = |bytes: u64| bytes / done.transfers.max(1);
         let disk: serde_json::Map<String, Value> = kinds
@@ -67,9 +82,11 @@ impl Report {
             .sum();
         self.row(json!({
             "measure": "throughput", "from": name, "transfers": done.transfers,
-            "transfers_per_s": done.per_s.round(), "bare_append_per_s": limit.records_per_s.round(),
-            "ratio": thousandths(ratio), "plain_append_per_s": limit.plain_per_s.round(),
-            "ratio_to_plain": thousandths(plain), "bare_group": limit.group,
+            "transfers_per_s": done.per_s.round(),
+            "plain_append_per_s": limit.plain_per_s.round(), "ratio_to_plain": thousandths(ratios.to_plain),
+            "cached_append_per_s": limit.cached_per_s.round(), "ratio_to_cached": thousandths(ratios.to_cached),
+            "cached_append_of_entries_alone_per_s": limit.entries_per_s.round(),
+            "ratio_to_cached_of_entries_alone": thousandths(ratios.to_entries), "bare_group": limit.group,
             "flush_us_p50": limit.flush_p50_us, "flush_us_p99": limit.flush_p99_us,
             "entries_per_group": done.entries_per_group.round(),
             "submission_ms_p50": millis(done, 0.5), "submission_ms_p99": millis(done, 0.99),
@@ -78,6 +95,11 @@ impl Report {
             "processor_ns": done.processor_ns, "processor_ns_all": done.processor_ns_all(),
             "not_allowed": done.refused, "disk_bytes_a_transfer": per_transfer(without_vault), "disk_by_kind": disk,
         }));
+        self.throughput.push(Run {
+            from: name.to_owned(),
+            per_s: done.per_s,
+            ratios,
+        });
     }
 
     pub(crate) fn signing(&mut self, latency: Duration, done: &Done) {
@@ -142,17 +164,19 @@ impl Report {
 
     pub(crate) fn print(mut self) {
         for name in ["typed", "json"] {
-            let runs = || self.throughput.iter().filter(|(other, ..)| other == name);
-            let per_s = middle(runs().map(|(_, per_s, ..)| *per_s));
-            let ratio = middle(runs().map(|(.., ratio, _)| *ratio));
-            let plain = middle(runs().map(|(.., plain)| *plain));
-            if let (Some(per_s), Some(ratio), Some(plain)) = (per_s, ratio, plain) {
-                let row = json!({
-                    "measure": "median", "from": name, "runs": runs().count(), "transfers_per_s": per_s.round(),
-                    "ratio": thousandths(ratio), "ratio_to_plain": thousandths(plain),
-                });
-                self.row(row);
-            }
+            let runs = || self.throughput.iter().filter(|run| run.from == name);
+            let of = |figure: fn(&Run) -> f64| middle(runs().map(figure));
+            let Some(per_s) = of(|run| run.per_s) else {
+                continue;
+            };
+            let ratio = |figure| of(figure).map(thousandths);
+            let row = json!({
+                "measure": "median", "from": name, "runs": runs().count(), "transfers_per_s": per_s.round(),
+                "ratio_to_plain": ratio(|run| run.ratios.to_plain),
+                "ratio_to_cached": ratio(|run| run.ratios.to_cached),
+                "ratio_to_cached_of_entries_alone": ratio(|run| run.ratios.to_entries),
+            });
+            self.row(row);
         }
         if self.json {
             println!("{}", Value::Array(self.rows));
