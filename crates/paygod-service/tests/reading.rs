@@ -146,7 +146,7 @@ fn what_a_denied_request_asked_for_is_kept() {
     lose_the_vault(&book.path());
     let reader = opened(&book);
     let told = reader.explain(seqs[3]).unwrap();
-    assert!(matches!(told.input, InputState::Lost(_)), "{told:?}");
+    assert!(matches!(told.input, InputState::Lost { .. }), "{told:?}");
     assert!(matches!(told.replay, Replay::NotPossible(_)), "{told:?}");
     let replayed = reader.replay(None, None, |_| {}).unwrap();
     assert_eq!((replayed.same, replayed.different), (1, 2));

@@ -230,7 +230,7 @@ codes! {
     STORE_DISK_FULL = "store.disk-full", Unavailable, "the disk is full", "free space on the disk and open the book again";
     STORE_READ_ONLY = "store.read-only", System, "the folder may not be written", "give this user write access to the folder";
     STORE_POISONED = "store.poisoned", Unavailable, "an earlier write failed and nothing more is written", "open the book again";
-    STORE_LOCKED = "store.locked", Busy, "another process has the book open for writing", "stop the other process, or try again when it is done; commands that only read work beside it";
+    STORE_LOCKED = "store.locked", Busy, "another process has the book open for writing", "stop the other process, or wait until it is done: paygod --wait SECONDS; commands that only read work beside it";
     STORE_NOT_A_BOOK = "store.not-a-book", NotFound, "the folder holds no book", "make one with `paygod init`";
     STORE_NOT_A_BACKUP = "store.not-a-backup", NotFound, "the folder holds no backup", "name a folder that `paygod backup` made and finished";
     STORE_OCCUPIED = "store.occupied", Conflict, "the folder holds files already", "name an empty or a new folder";

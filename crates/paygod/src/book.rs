@@ -51,8 +51,24 @@ pub(crate) fn with<T>(
     global: &Global,
     work: impl FnOnce(&Ledger) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let ledger = Ledger::open(folder(global)?, options(global))?;
-    closing(ledger, work)
+    closing(open(global)?, work)
+}
+
+/// Opens the book, once the process that writes to it is done.
+fn open(global: &Global) -> Result<Ledger, Fault> {
+    let (folder, options) = (folder(global)?, options(global));
+    let patience = Duration::from_secs(global.wait.into());
+    let began = Instant::now();
+    let mut waits = None;
+    loop {
+        match Ledger::open(folder, options.clone()) {
+            Err(BookError::Open(OpenError::Locked { .. })) if began.elapsed() < patience => {
+                waits.get_or_insert_with(|| progress::waiting(&Console::new(global)));
+                std::thread::sleep(LOOK_AGAIN_AFTER);
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 fn closing<T>(ledger: Ledger, work: impl FnOnce(&Ledger) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -112,7 +128,7 @@ pub(crate) fn read_signed_to<T>(
             let seq = Seq(size.saturating_sub(1));
             return Err(LedgerError::NotSignedYet { seq }.into());
         }
-        std::thread::sleep(READ_AGAIN_AFTER);
+        std::thread::sleep(LOOK_AGAIN_AFTER);
         reader = LedgerReader::open(folder, &options)?;
     }
     work(&reader)
@@ -121,8 +137,8 @@ pub(crate) fn read_signed_to<T>(
 /// How long a process that writes takes to sign what it sealed, by far.
 const WRITER_SIGNS_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often the book is read anew while another process signs.
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How often the book is looked at again while another process writes or signs.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// How long a signer that fails is given to recover, and how often it is looked at.
 const SIGNER_PATIENCE: Duration = Duration::from_secs(10);

@@ -84,6 +84,17 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "PAYGOD_PRODUCTION", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) production: bool,
 
+    /// When another process writes to the book, wait for it to be done, so many seconds at most
+    #[arg(
+        long,
+        global = true,
+        env = "PAYGOD_WAIT",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(crate) wait: u32,
+
     /// Print JSON for programs in place of text for people
     #[arg(long, global = true)]
     pub(crate) json: bool,

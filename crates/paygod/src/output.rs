@@ -92,6 +92,7 @@ impl Console {
         Self::new(&Global {
             book: None,
             production: false,
+            wait: 0,
             json: true,
             quiet: false,
             color: Colour::Never,

@@ -18,6 +18,20 @@ pub(crate) fn steps(console: &Console, steps: u64) -> ProgressBar {
     bar(console.draws_progress(), steps, template)
 }
 
+/// Turns while another process writes to the book.
+pub(crate) struct Waiting(ProgressBar);
+
+pub(crate) fn waiting(console: &Console) -> Waiting {
+    let bar = bar(console.draws_progress(), 0, "{spinner} {wide_msg}");
+    Waiting(bar.with_message("another process writes to the book"))
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A bar counting entries, with its rate, or one that is never drawn.
 pub(crate) fn entries(console: &Console, total: u64) -> ProgressBar {
     bar(console.draws_progress(), total, ENTRIES)

@@ -10,7 +10,7 @@ use paygod_core::{
     WindowFact, WindowLookup, WindowToken, Workspace,
 };
 use paygod_policy::{Reason, Scratch};
-use paygod_types::{AccountId, RequestId, Seq, Timestamp};
+use paygod_types::{AccountId, Code, RequestId, Seq, Timestamp};
 
 use super::error::LedgerError;
 use super::history::policy_key;
@@ -45,8 +45,13 @@ pub enum InputState {
     Erased,
     /// It held no details of people and was not kept: the entry spells out all that mattered.
     NotKept,
-    /// The vault does not have it any more, or has another, though nobody ordered that: what it says instead.
-    Lost(String),
+    /// The vault does not have it any more, or has another, though nobody ordered that.
+    Lost {
+        /// The permanent code of what the vault says instead.
+        code: Code,
+        /// What it says.
+        why: String,
+    },
 }
 
 /// The outcome of computing a decision once more.
@@ -78,9 +83,10 @@ impl LedgerReader {
             Ok(Some(bytes)) => InputState::Kept(bytes),
             Ok(None) if sealed.has_input => InputState::Erased,
             Ok(None) => InputState::NotKept,
-            Err(LedgerError::Vault(error)) if error.is_loss() => {
-                InputState::Lost(error.to_string())
-            }
+            Err(LedgerError::Vault(error)) if error.is_loss() => InputState::Lost {
+                code: error.code(),
+                why: error.to_string(),
+            },
             Err(error) => return Err(error),
         };
         let replay = self.decide_again(&sealed.entry, &decision, policy.as_ref(), &input)?;
@@ -129,7 +135,7 @@ impl LedgerReader {
         let mut preparer = Preparer::new(&*ruleset, &self.window_key, &mut space);
         let prepared = match input {
             InputState::Erased => return Ok(Replay::NotPossible("the input was erased")),
-            InputState::Lost(_) => return Ok(Replay::NotPossible("the input is lost")),
+            InputState::Lost { .. } => return Ok(Replay::NotPossible("the input is lost")),
             InputState::Kept(request) => preparer.json(request),
             InputState::NotKept => match replay::remade(entry) {
                 Some(request) => preparer.request(request),

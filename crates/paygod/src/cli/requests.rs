@@ -75,6 +75,9 @@ pub(crate) enum SubmitFormat {
 /// Say why a payment was allowed, held or denied
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The decision is made once more. The exit status is 1 if it comes out different, or if the vault has lost
+what it is about or has another: show that to an auditor.
+
 Examples:
   paygod explain pay-7
   paygod explain pay-7 --input

@@ -150,8 +150,13 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
             value.insert("request".to_owned(), Value::clone(request));
         }
         console.value(&value)?;
+        let answer = if is_in_doubt(&explained) {
+            Answer::No
+        } else {
+            Answer::Yes
+        };
         if console.is_json() {
-            return Ok(Answer::Yes);
+            return Ok(answer);
         }
         tell_verdict(&explained, console)?;
         tell_approvals(reader, &explained, console)?;
@@ -162,8 +167,14 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
         }
         tell_reasons(&explained, console)?;
         tell_sources(&explained, console)?;
-        Ok(Answer::Yes)
+        Ok(answer)
     })
+}
+
+/// Whether what is found now speaks against what was sealed.
+const fn is_in_doubt(explained: &Explanation) -> bool {
+    matches!(explained.input, InputState::Lost { .. })
+        || matches!(explained.replay, Replay::Differs(_))
 }
 
 fn tell_verdict(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {
@@ -305,7 +316,7 @@ fn tell_sources(explained: &Explanation, console: &mut Console) -> Result<(), Fa
             Tone::Plain,
             "held nothing personal, so nothing was kept beside the entry",
         ),
-        InputState::Lost(why) => (Tone::Bad, why.as_str()),
+        InputState::Lost { why, .. } => (Tone::Bad, why.as_str()),
     };
     console.line(format_args!("  input   {}", tone.paint(input)))?;
     let (tone, replay) = match &explained.replay {
@@ -346,6 +357,10 @@ fn explained_value(explained: &Explanation) -> Value {
             "lists": set.lists.iter().map(named).collect::<Vec<_>>(),
         })
     });
+    let lost = match &explained.input {
+        InputState::Lost { why, .. } => Some(why.as_str()),
+        _ => None,
+    };
     let (replay, why) = match &explained.replay {
         Replay::Same => ("same", None),
         Replay::Differs(_) => ("differs", None),
@@ -367,8 +382,9 @@ fn explained_value(explained: &Explanation) -> Value {
             InputState::Kept(_) => "kept",
             InputState::Erased => "erased",
             InputState::NotKept => "not-kept",
-            InputState::Lost(_) => "lost",
+            InputState::Lost { .. } => "lost",
         },
+        "input_because": lost,
         "replay": replay,
         "replay_because": why,
     })

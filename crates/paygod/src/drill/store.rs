@@ -8,7 +8,7 @@ use super::stage::{Stage, change, noticed, seq, shown};
 use crate::fault::Fault;
 use crate::insider::{CHECKPOINT, Export, edit_segment, wipe_derived};
 use paygod_core::{Entry, RequestRef};
-use paygod_service::ledger::{Ledger, OpenOptions};
+use paygod_service::ledger::{InputState, Ledger, OpenOptions};
 use paygod_types::code;
 use std::fs;
 use std::io::Write;
@@ -475,7 +475,12 @@ fn explained(stage: &Stage<'_>, book: &Path, index: usize) -> Acted {
     let explained = ledger.read().explain(seq(index));
     ledger.close()?;
     Ok(match explained {
-        Ok(_) => Finding::Unnoticed(None),
+        Ok(explained) => match explained.input {
+            InputState::Lost { code, why } => {
+                noticed(&Fault::new(code, why), format!("entry {index}"))
+            }
+            _ => Finding::Unnoticed(None),
+        },
         Err(error) => noticed(&Fault::from(error), format!("entry {index}")),
     })
     .map(|finding| relative(finding, stage))

@@ -4,6 +4,7 @@ use crate::support::{Book, paygod, shown, text};
 use paygod_service::ledger::{Ledger, OpenOptions, Submission};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A payment that the starter packs allow.
 fn payment(number: u64) -> Submission {
@@ -89,8 +90,17 @@ fn a_book_is_read_proved_and_copied_while_another_process_pays() {
         // There is one writer all the same.
         let refused = book.code(3, &["freeze", "book", "--by", "ana"]);
         assert!(refused.contains("store.locked"), "{refused}");
+        // A second one waits for its turn, if it is told to.
+        let began = Instant::now();
+        book.code(3, &["--wait", "1", "freeze", "book", "--by", "ana"]);
+        assert!(began.elapsed() >= Duration::from_secs(1));
     });
-    ledger.close().expect("closed");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| book.yes(&["--wait", "60", "freeze", "book", "--by", "ana"]));
+        std::thread::sleep(Duration::from_millis(500));
+        ledger.close().expect("closed");
+        waiting.join().expect("its turn came");
+    });
 }
 
 #[test]

@@ -573,6 +573,26 @@ fn erasing_an_input_leaves_every_proof_valid() {
 }
 
 #[test]
+fn an_input_that_the_vault_lost_is_said_aloud() {
+    let book = Book::ready();
+    book.json(1, &["submit", &payments(), "--by", "treasury"]);
+    let id = "MUSTER-2026-11-25/PAYROLL/SAL-0001";
+    for file in std::fs::read_dir(book.path("book/vault")).expect("listed") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|end| end == "vault") {
+            std::fs::write(path, [0; 16]).expect("overwritten");
+        }
+    }
+    let told = &book.json(1, &["explain", id])[0];
+    assert_eq!(
+        (&told["verdict"], &told["input"]),
+        (&"allow".into(), &"lost".into())
+    );
+    let told = book.code(1, &["pack", "replay"]);
+    assert!(!told.contains("error"), "{told}");
+}
+
+#[test]
 fn without_packs_every_payment_is_denied() {
     let book = Book::empty();
     book.yes(&["account", "open", "a", "--currency", "EUR"]);

@@ -27,6 +27,7 @@ pub(crate) fn paygod(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("PAYGOD_BOOK")
         .env_remove("PAYGOD_BY")
+        .env_remove("PAYGOD_WAIT")
         .env_remove("PAYGOD_CALENDARS")
         .env_remove("PAYGOD_BITCOIN_NODE")
         .env_remove("PAYGOD_ETHEREUM_NODE")
