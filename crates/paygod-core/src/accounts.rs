@@ -63,6 +63,12 @@ impl Balances {
         self.posted()?.checked_add(self.credits_pending)
     }
 
+    /// Whether what is there to spend is not below the one limit, nor what is expected above the other.
+    pub(crate) fn keeps(&self, min: Option<Amount>, max: Option<Amount>) -> bool {
+        min.is_none_or(|min| self.available() >= Some(min))
+            && max.is_none_or(|max| self.expected().is_some_and(|expected| expected <= max))
+    }
+
     /// Debits equal credits, posted and reserved: true of the sums over a currency.
     pub(crate) fn is_conserved(&self) -> bool {
         self.debits_posted == self.credits_posted && self.debits_pending == self.credits_pending
@@ -99,7 +105,7 @@ impl Balances {
     }
 }
 
-/// What never changes about an account.
+/// What an account is, and its limits, which alone of this may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountInfo {
     /// Its id.
@@ -130,7 +136,7 @@ pub struct AccountFlags {
 pub struct AccountView<'a> {
     /// Its place.
     pub ix: AccountIx,
-    /// What never changes.
+    /// What it is, and its limits.
     pub info: &'a AccountInfo,
     /// What it holds.
     pub balances: &'a Balances,
@@ -178,7 +184,7 @@ pub(crate) struct Accounts {
     slots: Slots,
 }
 
-/// What changes only when an account is opened.
+/// What changes only when an account is opened or has other limits.
 #[derive(Clone, Debug, Default)]
 struct Names {
     chunks: Vec<Arc<Vec<AccountInfo>>>,
@@ -271,6 +277,17 @@ impl Accounts {
         }
     }
 
+    pub(crate) fn set_limits(&mut self, ix: AccountIx, min: Option<Amount>, max: Option<Amount>) {
+        if let Some(slot) = self.slots.get_mut(ix) {
+            slot.floor = floor(min);
+            slot.ceiling = ceiling(max);
+        }
+        if let Some(info) = Arc::make_mut(&mut self.names).info_mut(ix) {
+            info.min_balance = min;
+            info.max_balance = max;
+        }
+    }
+
     pub(crate) fn set_flags(&mut self, ix: AccountIx, flags: AccountFlags) {
         if let Some(slot) = self.slots.get_mut(ix) {
             slot.flags = flags;
@@ -296,8 +313,8 @@ impl Accounts {
             key: Key::new(info.id.as_str()),
             currency: info.currency,
             flags: AccountFlags::default(),
-            floor: info.min_balance.unwrap_or(Amount::MIN),
-            ceiling: info.max_balance.unwrap_or(Amount::MAX),
+            floor: floor(info.min_balance),
+            ceiling: ceiling(info.max_balance),
             balances: Balances::default(),
         });
         Arc::make_mut(&mut self.names).push(info, ix);
@@ -305,7 +322,22 @@ impl Accounts {
     }
 }
 
+/// The least amount there is, if there is no limit.
+fn floor(min: Option<Amount>) -> Amount {
+    min.unwrap_or(Amount::MIN)
+}
+
+/// The greatest amount there is, if there is no limit.
+fn ceiling(max: Option<Amount>) -> Amount {
+    max.unwrap_or(Amount::MAX)
+}
+
 impl Names {
+    fn info_mut(&mut self, ix: AccountIx) -> Option<&mut AccountInfo> {
+        let (chunk, within) = place(ix)?;
+        Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(within)
+    }
+
     fn push(&mut self, info: AccountInfo, ix: AccountIx) {
         let Self {
             chunks,
@@ -327,9 +359,15 @@ impl Names {
 }
 
 fn info_of(chunks: &[Arc<Vec<AccountInfo>>], ix: AccountIx) -> Option<&AccountInfo> {
+    let (chunk, within) = place(ix)?;
+    chunks.get(chunk)?.get(within)
+}
+
+/// The chunk of an account, and its place in there.
+fn place(ix: AccountIx) -> Option<(usize, usize)> {
     let chunk = usize::try_from(ix.0 >> CHUNK_SHIFT).ok()?;
     let within = usize::try_from(ix.0 & CHUNK_MASK).ok()?;
-    chunks.get(chunk)?.get(within)
+    Some((chunk, within))
 }
 
 fn id_of(chunks: &[Arc<Vec<AccountInfo>>], ix: AccountIx) -> &str {

@@ -35,6 +35,8 @@ pub enum Command {
         /// The account.
         account: AccountId,
     },
+    /// Puts other limits in the place of an account's.
+    AccountLimit(AccountLimit),
     /// Posts a pending transfer, whole or in part, and releases the rest.
     Post {
         /// The request that reserved the money.
@@ -89,6 +91,7 @@ impl Command {
             Self::Transfer(_) => Action::Transfer,
             Self::AccountOpen(_) => Action::AccountOpen,
             Self::AccountClose { .. } => Action::AccountClose,
+            Self::AccountLimit(_) => Action::AccountLimit,
             Self::Post { .. } => Action::Post,
             Self::Void { .. } => Action::Void,
             Self::Approve { .. } => Action::Approve,
@@ -123,6 +126,8 @@ pub enum Action {
     AccountOpen,
     /// Closes an account.
     AccountClose,
+    /// Changes an account's limits.
+    AccountLimit,
     /// Judges, and moves, reserves or refuses money.
     Transfer,
     /// Posts a reservation.
@@ -167,9 +172,10 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AccountOpen,
         Self::AccountClose,
+        Self::AccountLimit,
         Self::Transfer,
         Self::Post,
         Self::Void,
@@ -198,6 +204,7 @@ impl Action {
         match self {
             Self::AccountOpen => "account_open",
             Self::AccountClose => "account_close",
+            Self::AccountLimit => "account_limit",
             Self::Transfer => "transfer",
             Self::Post => "post",
             Self::Void => "void",
@@ -293,6 +300,19 @@ pub struct AccountOpen {
     /// The balance, less reserved debits, may not fall below this (zero or negative). `None`: no limit.
     pub min_balance: Option<Amount>,
     /// The balance, plus reserved credits, may not rise above this (zero or more). `None`: no limit.
+    pub max_balance: Option<Amount>,
+}
+
+/// The limits of an account from here on, both in the place of those before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLimit {
+    /// The account, open.
+    pub account: AccountId,
+    /// Its currency.
+    pub currency: Currency,
+    /// The balance, less reserved debits, may not fall below this, nor is it below now. `None`: no limit.
+    pub min_balance: Option<Amount>,
+    /// The balance, plus reserved credits, may not rise above this, nor is it above now. `None`: no limit.
     pub max_balance: Option<Amount>,
 }
 

@@ -63,6 +63,26 @@ pub enum CommandError {
         /// The account.
         account: Box<str>,
     },
+    /// The account is beyond the new limits already.
+    #[error(
+        "account `{account}` holds or reserves what the new limits forbid; bring it within them first, or set others"
+    )]
+    LimitPassed {
+        /// The account.
+        account: Box<str>,
+    },
+    /// The new limits are in another currency than the account.
+    #[error(
+        "account `{account}` is in {expected}, and the limits are in {found}; say them in {expected}"
+    )]
+    LimitCurrency {
+        /// The account.
+        account: Box<str>,
+        /// Its currency.
+        expected: &'static str,
+        /// That of the limits.
+        found: &'static str,
+    },
     /// Another account has the alias.
     #[error("account `{account}` has one of the aliases already; leave it out")]
     AliasTaken {
@@ -316,7 +336,8 @@ impl CommandError {
             Self::AccountClosed { .. } => code::ACCOUNT_CLOSED,
             Self::AccountNotSettled { .. } => code::ACCOUNT_NOT_SETTLED,
             Self::AliasTaken { .. } => code::ACCOUNT_ALIAS_TAKEN,
-            Self::CurrencyMismatch { .. } => code::ACCOUNT_CURRENCY,
+            Self::LimitPassed { .. } => code::ACCOUNT_LIMIT,
+            Self::CurrencyMismatch { .. } | Self::LimitCurrency { .. } => code::ACCOUNT_CURRENCY,
             Self::Frozen { .. } => code::FREEZE_HELD,
             Self::FreezeState { .. } => code::FREEZE_ALREADY,
             Self::Overflow => code::LEDGER_OVERFLOW,

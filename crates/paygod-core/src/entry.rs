@@ -10,7 +10,7 @@ use paygod_policy::{Named, Reason, Verdict, WindowToken};
 use paygod_tlog::ML_DSA_44_SIGNATURE_BYTES;
 use paygod_types::{AccountId, ActorId, Digest, Money, Name, RequestId, Seq, Timestamp};
 
-use crate::command::{AccountOpen, Action, FreezeScope, PolicySet, RunSeal};
+use crate::command::{AccountLimit, AccountOpen, Action, FreezeScope, PolicySet, RunSeal};
 use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{PackStaged, PackTrust, Vouched};
 
@@ -62,6 +62,8 @@ pub enum Body {
         /// Which.
         account: AccountId,
     },
+    /// Changes an account's limits.
+    AccountLimit(AccountLimit),
     /// Judges, and moves, reserves or refuses money.
     Transfer(TransferBody),
     /// Moves money to correct an earlier entry.
@@ -141,6 +143,7 @@ impl Body {
             Self::Genesis(_) => Action::Genesis,
             Self::AccountOpen(_) => Action::AccountOpen,
             Self::AccountClose { .. } => Action::AccountClose,
+            Self::AccountLimit(_) => Action::AccountLimit,
             Self::Transfer(_) => Action::Transfer,
             Self::Correct(_) => Action::Correct,
             Self::Post { .. } => Action::Post,

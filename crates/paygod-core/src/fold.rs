@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use paygod_policy::Verdict;
 use paygod_types::limits::{APPROVALS_MAX, TRANSFERS_PER_REQUEST_MAX};
-use paygod_types::{Currency, Seq, Timestamp};
+use paygod_types::{Amount, Currency, Seq, Timestamp};
 
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx};
 use crate::effects::{Effects, WindowHit};
@@ -84,6 +84,7 @@ impl State {
                 };
                 self.accounts.set_flags(ix, flags);
             }
+            Change::Limit(ix, min, max) => self.accounts.set_limits(ix, min, max),
             Change::Reserve(pending) => self.pendings.insert(pending),
             Change::Release(seq) => self.pendings.remove(seq),
             Change::Freeze(hold, frozen) => self.set_frozen(hold, frozen),
@@ -125,6 +126,8 @@ pub(crate) enum Change {
     Book(Arc<Book>),
     Open(AccountInfo),
     Close(AccountIx),
+    /// The least and the greatest balance from here on.
+    Limit(AccountIx, Option<Amount>, Option<Amount>),
     /// Adds a reservation, or puts another stage of one in its place.
     Reserve(Arc<Pending>),
     Release(Seq),
@@ -206,6 +209,7 @@ impl Checker<'_> {
             Body::Reject { request } => self.reject(request, scratch),
             Body::AccountOpen(open) => self.account_open(open),
             Body::AccountClose { account } => self.account_close(account.as_str()),
+            Body::AccountLimit(limit) => self.account_limit(limit),
             Body::Freeze(scope) => self.freeze(scope, true),
             Body::Unfreeze(scope) => self.freeze(scope, false),
             Body::PolicyActivate {

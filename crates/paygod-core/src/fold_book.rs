@@ -6,7 +6,7 @@ use paygod_types::limits::APPROVALS_MAX;
 use paygod_types::{Amount, Digest, Seq};
 
 use crate::accounts::AccountInfo;
-use crate::command::{AccountOpen, FreezeScope, PolicySet};
+use crate::command::{AccountLimit, AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{AnchorReceipt, EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
 use crate::fold::{Change, Checked, Checker, Hold};
 use crate::fold_error::{Check, FoldError};
@@ -106,6 +106,24 @@ impl Checker<'_> {
             return Err(self.fail(Check::Account, expected, format!("others on `{account}`")));
         }
         Ok(Change::Close(ix))
+    }
+
+    pub(crate) fn account_limit(&self, limit: &AccountLimit) -> Checked<Change> {
+        let account = limit.account.as_str();
+        let ix = self.account(account)?;
+        let Some(view) = self.state.accounts.view(ix).filter(|it| !it.flags.closed) else {
+            let found = format!("`{account}`, closed before");
+            return Err(self.fail(Check::Account, "an open account", found));
+        };
+        if view.info.currency != limit.currency {
+            let (expected, found) = (view.info.currency.code(), limit.currency.code());
+            return Err(self.fail(Check::Currency, expected, found));
+        }
+        if !view.balances.keeps(limit.min_balance, limit.max_balance) {
+            let expected = "limits that the account keeps as it is";
+            return Err(self.fail(Check::Limit, expected, format!("others on `{account}`")));
+        }
+        Ok(Change::Limit(ix, limit.min_balance, limit.max_balance))
     }
 
     pub(crate) fn freeze(&self, scope: &FreezeScope, frozen: bool) -> Checked<Change> {

@@ -347,6 +347,7 @@ codes! {
     ACCOUNT_EXISTS = "account.exists", Conflict, "the account was opened before", "choose another id";
     ACCOUNT_CLOSED = "account.closed", Refused, "the account is closed", "use another account";
     ACCOUNT_NOT_SETTLED = "account.not-settled", Refused, "the account holds money or reservations", "empty it before closing";
+    ACCOUNT_LIMIT = "account.limit", Refused, "the account holds or reserves what the new limits forbid", "bring it within them first, or set other limits";
     ACCOUNT_ALIAS_TAKEN = "account.alias-taken", Conflict, "another account has the alias", "leave the alias out";
     ACCOUNT_CURRENCY = "account.currency", Input, "the account is in another currency", "use two linked transfers to change currency";
     FREEZE_HELD = "freeze.held", Refused, "the book, the currency or the account is frozen", "try again after it is unfrozen";

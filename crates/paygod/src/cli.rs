@@ -19,7 +19,9 @@ pub(crate) use anchor::{
     AnchorBlocks, AnchorCommand, AnchorExport, AnchorKeyCommand, AnchorKeyNew, AnchorKeyShow,
     AnchorNow, AnchorRegistry, AnchorVerify, BitcoinLogin, BitcoinNode, EthereumNode, HeadersFile,
 };
-pub(crate) use book::{AccountCommand, AccountOpen, Backup, BalanceOf, Entries, Init, Restore};
+pub(crate) use book::{
+    AccountCommand, AccountLimit, AccountOpen, Backup, BalanceOf, Entries, Init, Restore,
+};
 pub(crate) use keys::{
     CeremonyCommand, CeremonyNew, CeremonyPropose, KeysCommand, KeysPolicy, KeysRotate, KeysSign,
     RevokeCommand, RevokeDraft, RevokeSeal,

@@ -6,7 +6,7 @@ use paygod_core::command::FreezeScope;
 use paygod_core::entry::{Body, Decision, Entry, EntryRef, Layer, Posting, Side};
 use paygod_core::key_policy::KeyPolicy;
 use paygod_policy::{Reason, Verdict};
-use paygod_types::Timestamp;
+use paygod_types::{Amount, Timestamp};
 
 /// Seconds of a day.
 pub(crate) const DAY_S: u64 = 24 * 3_600;
@@ -56,6 +56,21 @@ pub(crate) fn entry(entry: &Entry) -> String {
         Body::Genesis(genesis) => format!("the book `{}` begins", genesis.origin),
         Body::AccountOpen(open) => {
             format!("account {} opened in {}", open.account, open.currency)
+        }
+        Body::AccountLimit(limit) => {
+            let bound = |word, bound: Option<Amount>| {
+                bound.map(|bound| format!("not {word} {}", bound.of(limit.currency)))
+            };
+            let bounds = [
+                bound("below", limit.min_balance),
+                bound("above", limit.max_balance),
+            ];
+            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+            if bounds.is_empty() {
+                format!("account {} has no limits any more", limit.account)
+            } else {
+                format!("account {} may go {}", limit.account, bounds.join(", "))
+            }
         }
         Body::AccountClose { account } => format!("account {account} closed"),
         Body::Transfer(body) => {

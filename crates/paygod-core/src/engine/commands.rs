@@ -6,7 +6,10 @@ use core::time::Duration;
 use paygod_types::{ActorId, Money, RequestId, Timestamp};
 
 use super::{Context, judged, ledger_rules};
-use crate::command::{AccountOpen, AmountText, Command, Correction, FreezeScope, TransferRequest};
+use crate::accounts::AccountView;
+use crate::command::{
+    AccountLimit, AccountOpen, AmountText, Command, Correction, FreezeScope, TransferRequest,
+};
 use crate::engine_error::CommandError;
 use crate::entry::{Body, CorrectBody, EntryRef, Layer, Posting, RequestRef, Side, TransferBody};
 use crate::judge::Judge;
@@ -44,6 +47,7 @@ pub(super) fn body<J: Judge, H: History + ?Sized>(
         }
         Command::AccountOpen(open) => account_open(state, open),
         Command::AccountClose { account } => account_close(state, account.as_str()),
+        Command::AccountLimit(limit) => account_limit(state, limit),
         Command::Freeze(scope) => {
             check_freeze(state, scope, true)?;
             Ok(Body::Freeze(scope.clone()))
@@ -286,7 +290,8 @@ fn account_open(state: &State, open: &AccountOpen) -> Result<Body, CommandError>
     Ok(Body::AccountOpen(open.clone()))
 }
 
-fn account_close(state: &State, id: &str) -> Result<Body, CommandError> {
+/// An account that is there and not closed.
+fn open_account<'s>(state: &'s State, id: &str) -> Result<AccountView<'s>, CommandError> {
     let view = state.accounts.find(id).and_then(|ix| state.account_at(ix));
     let Some(view) = view else {
         return Err(CommandError::AccountUnknown { account: id.into() });
@@ -294,6 +299,27 @@ fn account_close(state: &State, id: &str) -> Result<Body, CommandError> {
     if view.flags.closed {
         return Err(CommandError::AccountClosed { account: id.into() });
     }
+    Ok(view)
+}
+
+fn account_limit(state: &State, limit: &AccountLimit) -> Result<Body, CommandError> {
+    let view = open_account(state, limit.account.as_str())?;
+    let account = || limit.account.as_str().into();
+    if view.info.currency != limit.currency {
+        return Err(CommandError::LimitCurrency {
+            account: account(),
+            expected: view.info.currency.code(),
+            found: limit.currency.code(),
+        });
+    }
+    if !view.balances.keeps(limit.min_balance, limit.max_balance) {
+        return Err(CommandError::LimitPassed { account: account() });
+    }
+    Ok(Body::AccountLimit(limit.clone()))
+}
+
+fn account_close(state: &State, id: &str) -> Result<Body, CommandError> {
+    let view = open_account(state, id)?;
     if !view.balances.is_settled() {
         return Err(CommandError::AccountNotSettled { account: id.into() });
     }

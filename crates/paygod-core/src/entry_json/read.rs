@@ -14,7 +14,7 @@ use paygod_types::{
 
 use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
-use crate::command::{AccountOpen, Action, Alias, FreezeScope, PolicySet, RunSeal};
+use crate::command::{AccountLimit, AccountOpen, Action, Alias, FreezeScope, PolicySet, RunSeal};
 use crate::entry::{
     AllowingRule, AnchorKind, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis,
     HybridChange, KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side,
@@ -249,6 +249,7 @@ impl<'a> From<'a> {
                 request: self.reference("request")?,
             },
             Action::AccountOpen => Body::AccountOpen(self.account_open()?),
+            Action::AccountLimit => Body::AccountLimit(self.account_limit()?),
             Action::AccountClose => Body::AccountClose {
                 account: self.id("account", AccountId::parse)?,
             },
@@ -575,6 +576,19 @@ impl<'a> From<'a> {
             account,
             currency,
             aliases,
+            min_balance,
+            max_balance,
+        })
+    }
+
+    fn account_limit(&mut self) -> Read<AccountLimit> {
+        let account = self.id("account", AccountId::parse)?;
+        let currency = self.currency("currency")?;
+        let max_balance = self.limit("max_balance", currency)?;
+        let min_balance = self.limit("min_balance", currency)?;
+        Ok(AccountLimit {
+            account,
+            currency,
             min_balance,
             max_balance,
         })

@@ -8,7 +8,7 @@ use paygod_types::canonical::Writer;
 use paygod_types::{Amount, Currency, Digest, Money, Timestamp};
 
 use super::ENTRY_VERSION;
-use crate::command::{AccountOpen, FreezeScope, PolicySet};
+use crate::command::{AccountLimit, AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{
     AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis, HybridChange,
     KeyRevocation, KeyRotation, Layer, Posting, RequestRef, SnapshotClaim, TransferBody, Window,
@@ -85,6 +85,7 @@ fn body(body: &Body, out: &mut Out<'_>) {
             out.lit("}");
         }
         Body::AccountOpen(open) => account_open(open, out),
+        Body::AccountLimit(limit) => account_limit(limit, out),
         Body::AccountClose { account } => {
             out.lit("{\"account\":");
             out.word(account.as_str());
@@ -253,6 +254,16 @@ fn account_open(open: &AccountOpen, out: &mut Out<'_>) {
     out.word(open.currency.code());
     out.limit(",\"max_balance\":", open.max_balance, open.currency);
     out.limit(",\"min_balance\":", open.min_balance, open.currency);
+    out.lit("}");
+}
+
+fn account_limit(limit: &AccountLimit, out: &mut Out<'_>) {
+    out.lit("{\"account\":");
+    out.word(limit.account.as_str());
+    out.lit(",\"currency\":");
+    out.word(limit.currency.code());
+    out.limit(",\"max_balance\":", limit.max_balance, limit.currency);
+    out.limit(",\"min_balance\":", limit.min_balance, limit.currency);
     out.lit("}");
 }
 

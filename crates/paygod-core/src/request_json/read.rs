@@ -11,8 +11,8 @@ use paygod_types::{AccountId, ActorId, Amount, Currency, Digest, IdError, Money,
 
 use super::Spans;
 use crate::command::{
-    AccountOpen, Action, Activation, Alias, AmountText, Command, Correction, FreezeScope,
-    PendingTerms, PolicySet, Request, RunSeal, Transfer, TransferRequest,
+    AccountLimit, AccountOpen, Action, Activation, Alias, AmountText, Command, Correction,
+    FreezeScope, PendingTerms, PolicySet, Request, RunSeal, Transfer, TransferRequest,
 };
 use crate::key_policy::KeyPolicy;
 use crate::pack_trust::{
@@ -142,6 +142,7 @@ impl<'a> From<'a> {
                 request: self.target("request", "`evidence_erase`")?,
             },
             Action::AccountOpen => Command::AccountOpen(self.account_open()?),
+            Action::AccountLimit => Command::AccountLimit(self.account_limit()?),
             Action::AccountClose => Command::AccountClose {
                 account: self.account_close()?,
             },
@@ -324,29 +325,53 @@ impl<'a> From<'a> {
     }
 
     fn account_open(&mut self) -> Read<AccountOpen> {
-        const OF: &str = "`account_open`";
+        let mut aliases = Vec::new();
+        let AccountLimit {
+            account,
+            currency,
+            min_balance,
+            max_balance,
+        } = self.account("`account_open`", Some(&mut aliases))?;
+        Ok(AccountOpen {
+            account,
+            currency,
+            aliases,
+            min_balance,
+            max_balance,
+        })
+    }
+
+    fn account_limit(&mut self) -> Read<AccountLimit> {
+        self.account("`account_limit`", None)
+    }
+
+    /// An account's currency and limits, and aliases where there may be some.
+    fn account(
+        &mut self,
+        of: &'static str,
+        mut aliases: Option<&mut Vec<Alias>>,
+    ) -> Read<AccountLimit> {
         self.reader.object_begin()?;
-        let (mut account, mut currency, mut aliases) = (None, None, Vec::new());
+        let (mut account, mut currency) = (None, None);
         let (mut max_balance, mut min_balance) = (None, None);
         while let Some(key) = self.reader.next_key()? {
-            match &*key {
-                "account" => account = Some(self.id("account", AccountId::parse)?),
-                "aliases" => aliases = self.aliases()?,
-                "currency" => currency = Some(Currency::parse(&self.string()?)?),
-                "max_balance" => max_balance = Some(self.string()?),
-                "min_balance" => min_balance = Some(self.string()?),
-                other => return Err(unknown(other, OF)),
+            match (&*key, &mut aliases) {
+                ("account", _) => account = Some(self.id("account", AccountId::parse)?),
+                ("aliases", Some(aliases)) => **aliases = self.aliases()?,
+                ("currency", _) => currency = Some(Currency::parse(&self.string()?)?),
+                ("max_balance", _) => max_balance = Some(self.string()?),
+                ("min_balance", _) => min_balance = Some(self.string()?),
+                (other, _) => return Err(unknown(other, of)),
             }
         }
-        let currency = need(currency, "currency", OF)?;
+        let currency = need(currency, "currency", of)?;
         let limit = |text: Option<Cow<'_, str>>| -> Read<Option<Amount>> {
             let money = text.map(|text| Money::parse(&text, currency)).transpose()?;
             Ok(money.map(|money| money.amount))
         };
-        Ok(AccountOpen {
-            account: need(account, "account", OF)?,
+        Ok(AccountLimit {
+            account: need(account, "account", of)?,
             currency,
-            aliases,
             min_balance: limit(min_balance)?,
             max_balance: limit(max_balance)?,
         })

@@ -2,10 +2,11 @@
 
 use paygod_types::canonical::Writer;
 use paygod_types::limits::REQUEST_BYTES_MAX;
+use paygod_types::{Amount, Currency};
 
 use super::Spans;
 use crate::command::{
-    AccountOpen, Activation, Command, FreezeScope, PendingTerms, Request, Transfer,
+    AccountLimit, AccountOpen, Activation, Command, FreezeScope, PendingTerms, Request, Transfer,
 };
 use crate::payment::{Party, PaymentDetails};
 use crate::request_error::RequestError;
@@ -78,6 +79,7 @@ fn command(name: &str, command: &Command, out: &mut Vec<u8>, spans: &mut Spans) 
             transfers(&correction.transfers, None, out, spans);
         }
         Command::AccountOpen(open) => account_open(open, out),
+        Command::AccountLimit(limit) => account_limit(limit, out),
         Command::AccountClose { account } => string("account", account.as_str(), out),
         Command::Post { pending, amounts } => {
             for (index, amount) in amounts.iter().flatten().enumerate() {
@@ -175,16 +177,24 @@ fn account_open(open: &AccountOpen, out: &mut Vec<u8>) {
         out.push(b']');
     }
     out.push(b',');
-    string("currency", open.currency.code(), out);
-    for (key, limit) in [
-        ("max_balance", open.max_balance),
-        ("min_balance", open.min_balance),
-    ] {
+    limits(open.currency, open.max_balance, open.min_balance, out);
+}
+
+fn account_limit(limit: &AccountLimit, out: &mut Vec<u8>) {
+    string("account", limit.account.as_str(), out);
+    out.push(b',');
+    limits(limit.currency, limit.max_balance, limit.min_balance, out);
+}
+
+/// The last members of both: a currency and limits in it.
+fn limits(currency: Currency, max: Option<Amount>, min: Option<Amount>, out: &mut Vec<u8>) {
+    string("currency", currency.code(), out);
+    for (key, limit) in [("max_balance", max), ("min_balance", min)] {
         if let Some(limit) = limit {
             for part in [",\"", key, "\":"] {
                 literal(part, out);
             }
-            Writer::new(out).amount(&limit.of(open.currency));
+            Writer::new(out).amount(&limit.of(currency));
         }
     }
 }

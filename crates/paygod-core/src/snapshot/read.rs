@@ -344,9 +344,8 @@ impl<'a> From<'a> {
                 .any(|alias| state.accounts.find_alias(*alias).is_some())
             || !aliases.is_sorted_by(|a, b| a < b);
         self.demand(!known, "an account or alias twice")?;
-        let low = min_balance.is_some_and(|floor| balances.available() < Some(floor));
-        let high = max_balance.is_some_and(|ceiling| balances.expected() > Some(ceiling));
-        self.demand(!low && !high, "an account past its limits")?;
+        let within = balances.keeps(min_balance, max_balance);
+        self.demand(within, "an account past its limits")?;
         self.demand(
             !flags.closed || balances.is_settled(),
             "a closed account with money",

@@ -15,6 +15,9 @@ pub(super) fn everything() -> Book {
     book.sealed(&format!(
         r#"{{"id":"o1","by":"ops","account_open":{{"account":"x","currency":"BHD","aliases":["{alias}"],"min_balance":"-10.000","max_balance":"7.001"}}}}"#
     ));
+    book.sealed(
+        r#"{"id":"l1","by":"credit","account_limit":{"account":"x","currency":"BHD","min_balance":"-20.000"}}"#,
+    );
     book.sealed(r#"{"id":"k1","account_close":{"account":"x"}}"#);
     let personal = r#","payment":{"creditor":{"name":"Zoë \"Z\""},"reference":"velocity"}"#;
     for id in ["v1", "v2", "v3"] {

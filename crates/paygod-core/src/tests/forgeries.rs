@@ -3,7 +3,7 @@
 use super::book::{Book, ORIGIN, genesis, packs, transfer};
 use super::keys::{revocation, rotation};
 use super::packs::trust;
-use crate::command::{AccountOpen, FreezeScope};
+use crate::command::{AccountLimit, AccountOpen, FreezeScope};
 use crate::entry::{
     AnchorKind, AnchorReceipt, Body, EntryRef, SnapshotClaim, TransferBody, Window,
 };
@@ -415,6 +415,18 @@ fn book() -> Vec<Check> {
             })
         }
     };
+    let limited = |change: fn(&mut AccountLimit)| {
+        let json = r#"{"id":"l","account_limit":{"account":"eur-c","currency":"EUR"}}"#;
+        let made = scene(|book| {
+            book.sealed(json);
+        });
+        move |check| {
+            made.forged(check, |s| match &mut s.entry.body {
+                Body::AccountLimit(limit) => change(limit),
+                other => panic!("{other:?}"),
+            })
+        }
+    };
     let revoked = || {
         scene(|book| {
             let revocation = revocation(ORIGIN, (1, 3), 2, &[1, 2]);
@@ -473,6 +485,10 @@ fn book() -> Vec<Check> {
         opened(|open| open.account = "eur-a".parse().unwrap())(Check::Account),
         opened(|open| open.min_balance = Some(Amount::from_minor(1)))(Check::Limit),
         opened(|open| open.aliases = vec![crate::command::Alias([1; 16]); 2])(Check::Account),
+        limited(|limit| limit.account = "nobody".parse().unwrap())(Check::Account),
+        limited(|limit| limit.currency = Currency::parse("JPY").unwrap())(Check::Currency),
+        limited(|limit| limit.min_balance = Some(Amount::from_minor(1)))(Check::Limit),
+        limited(|limit| limit.max_balance = Some(Amount::from_minor(-1)))(Check::Limit),
         scene(|book| {
             book.sealed(r#"{"id":"k","account_close":{"account":"eur-c"}}"#);
         })

@@ -40,6 +40,11 @@ pub(super) enum Cmd {
     Close {
         account: String,
     },
+    Limit {
+        account: String,
+        min: Option<i128>,
+        max: Option<i128>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,6 +56,15 @@ pub(super) struct Account {
     pub(super) in_reserved: i128,
     pub(super) in_: i128,
     closed: bool,
+}
+
+impl Account {
+    fn is_beyond(&self) -> bool {
+        let balance = self.in_ - self.out;
+        self.min
+            .is_some_and(|min| balance - self.out_reserved < min)
+            || self.max.is_some_and(|max| balance + self.in_reserved > max)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -232,6 +246,19 @@ impl Model {
                 account.closed = true;
                 Ok("ok")
             }
+            Cmd::Limit { account, min, max } => {
+                let account = self.accounts.get_mut(account).unwrap();
+                if account.closed {
+                    return Err("account.closed");
+                }
+                let mut limited = account.clone();
+                (limited.min, limited.max) = (*min, *max);
+                if limited.is_beyond() {
+                    return Err("account.limit");
+                }
+                *account = limited;
+                Ok("ok")
+            }
         }
     }
 
@@ -320,16 +347,7 @@ impl Model {
                 to.in_ += minor
             }
         }
-        let broken = self.accounts.values().any(|account| {
-            let balance = account.in_ - account.out;
-            account
-                .min
-                .is_some_and(|min| balance - account.out_reserved < min)
-                || account
-                    .max
-                    .is_some_and(|max| balance + account.in_reserved > max)
-        });
-        if broken {
+        if self.accounts.values().any(Account::is_beyond) {
             self.accounts = before;
             return Ok("deny");
         }

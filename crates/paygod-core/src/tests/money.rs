@@ -152,6 +152,43 @@ fn floor_counts_reserved_debits() {
 }
 
 #[test]
+fn limits_change_and_hold_from_then_on() {
+    let mut book = Book::ready();
+    let limit = |id: &str, limits: &str| {
+        format!(r#"{{"id":"{id}","account_limit":{{"account":"eur-b","currency":"EUR"{limits}}}}}"#)
+    };
+    book.pay("p1", "eur-a", "eur-b", "100.00");
+    assert_eq!(verdict(&book.pay("p2", "eur-b", "eur-a", "150.00")), "deny");
+    book.sealed(&limit("l1", r#","min_balance":"-50.00""#));
+    assert_eq!(
+        verdict(&book.pay("p3", "eur-b", "eur-a", "150.00")),
+        "allow"
+    );
+    // Below zero now: that cannot be the limit again before it is paid in.
+    let zero = r#","min_balance":"0.00""#;
+    assert_eq!(book.refused(&limit("l2", zero)), "account.limit");
+    book.pay("p4", "eur-a", "eur-b", "60.00");
+    book.sealed(&limit("l2", zero));
+    // What is reserved counts as well.
+    book.sealed(&transfer(
+        "p5",
+        "eur-b",
+        "eur-a",
+        "8.00",
+        r#","pending":{}"#,
+    ));
+    let five = r#","min_balance":"5.00""#;
+    assert_eq!(book.refused(&limit("l3", five)), "account.limit");
+    book.sealed(r#"{"id":"v","void":{"pending":"p5"}}"#);
+    book.sealed(&limit("l3", five));
+    assert_eq!(verdict(&book.pay("p6", "eur-b", "eur-a", "5.01")), "deny");
+    let other = limit("l4", "").replace("EUR", "JPY");
+    assert_eq!(book.refused(&other), "account.currency");
+    book.sealed(&limit("l4", r#","max_balance":"10.00""#));
+    assert_eq!(verdict(&book.pay("p7", "eur-a", "eur-b", "0.01")), "deny");
+}
+
+#[test]
 fn linked_transfers_are_all_or_nothing() {
     let linked = |id: &str, second: &str| {
         format!(

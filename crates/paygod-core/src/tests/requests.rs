@@ -5,7 +5,7 @@ use crate::command::{AmountText, PendingTerms};
 use crate::{Command, Party, PaymentDetails, Request};
 use paygod_types::canonical::{self, Limits};
 
-const ALL: [&str; 16] = [
+const ALL: [&str; 18] = [
     r#"{"by":"b","id":"r","transfer":{"transfers":[{"amount":"12.50","credit":"c","currency":"EUR","debit":"d","payment":{"creditor":{"account":"CH93","agent":"UBSW","country":"CH","name":"Zoë"},"debtor":{"name":"D"},"end_to_end_id":"e","execution_date":"2026-11-22","instruction_id":"i","purpose":"SALA","reference":"RF18","remittance":"\"x\"\n"},"pending":{"timeout_s":3600}}]}}"#,
     r#"{"id":"r","transfer":{"transfers":[{"amount":"1","credit":"c","currency":"JPY","debit":"d","pending":{}},{"amount":"1.000","credit":"f","currency":"BHD","debit":"e","pending":{}}]}}"#,
     r#"{"account_open":{"account":"a","aliases":["00112233445566778899aabbccddeeff"],"currency":"EUR","max_balance":"5.00","min_balance":"-1.00"},"by":"b","id":"r"}"#,
@@ -22,6 +22,8 @@ const ALL: [&str; 16] = [
     r#"{"id":"r","policy_activate":{"lists":[],"packs":[{"digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","name":"p","version":"1"}]}}"#,
     r#"{"evidence_erase":{"request":"p"},"id":"r"}"#,
     r#"{"by":"b","id":"r","key_policy":{"age_s":7776000,"signatures":10000000,"unsigned":100000}}"#,
+    r#"{"account_limit":{"account":"a","currency":"EUR","max_balance":"5.00","min_balance":"-1.00"},"id":"r"}"#,
+    r#"{"account_limit":{"account":"a","currency":"EUR"},"id":"r"}"#,
 ];
 
 #[test]

@@ -43,6 +43,8 @@ fn command() -> impl Strategy<Value = Cmd> {
         2 => (1..120_u64).prop_map(|seconds| Some(Some(seconds)))
     ];
     let scope = prop::sample::select(vec!["book", "EUR", "JPY", "eur-b", "eur-c"]);
+    let limit = |limits: [i128; 3]| prop::option::of(prop::sample::select(limits.to_vec()));
+    let limits = (limit([-20_000, 0, 10_000]), limit([0, 30_000, 100_000]));
     prop_oneof![
         10 => (actor(), moves(), pending).prop_map(|(by, moves, pending)| Cmd::Pay { by, moves, pending }),
         2 => (actor(), id(), moves()).prop_map(|(by, target, moves)| Cmd::Correct { by, target, moves }),
@@ -52,6 +54,7 @@ fn command() -> impl Strategy<Value = Cmd> {
         1 => (actor(), id()).prop_map(|(by, target)| Cmd::Reject { by, target }),
         1 => (scope, any::<bool>()).prop_map(|(scope, on)| Cmd::Freeze { scope: scope.to_owned(), on }),
         1 => prop::sample::select(ACCOUNTS.to_vec()).prop_map(|account| Cmd::Close { account: account.to_owned() }),
+        2 => (prop::sample::select(ACCOUNTS.to_vec()), limits).prop_map(|(account, (min, max))| Cmd::Limit { account: account.to_owned(), min, max }),
     ]
 }
 
@@ -116,6 +119,17 @@ fn document(book: &Book, id: &str, cmd: &Cmd) -> String {
         }
         Cmd::Close { account } => {
             format!(r#"{{"id":"{id}","account_close":{{"account":"{account}"}}}}"#)
+        }
+        Cmd::Limit { account, min, max } => {
+            let currency = currency(account);
+            let limit = |key, limit: &Option<i128>| {
+                let limit = limit.map(|minor| decimal(currency, minor));
+                limit.map_or_else(String::new, |limit| format!(r#","{key}":"{limit}""#))
+            };
+            let limits = [limit("min_balance", min), limit("max_balance", max)].concat();
+            format!(
+                r#"{{"id":"{id}","account_limit":{{"account":"{account}","currency":"{currency}"{limits}}}}}"#
+            )
         }
     }
 }

@@ -21,7 +21,7 @@ use super::shared::Shared;
 /// An account with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountState {
-    /// What never changes about it.
+    /// What it is, and its limits.
     pub info: AccountInfo,
     /// Whether it is closed or frozen itself.
     pub flags: AccountFlags,

@@ -1,7 +1,7 @@
 //! Commands about the book itself: its making, its accounts, what stands in it, its copies.
 
 use super::Asked;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 
 /// Make a new book
@@ -40,10 +40,11 @@ pub(crate) struct Init {
     pub(crate) hybrid: bool,
 }
 
-/// Open, close and show accounts
+/// Open, close and show accounts, and change their limits
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
     Open(AccountOpen),
+    Limit(AccountLimit),
     Close(AccountClose),
     Show(AccountShow),
     List(AccountList),
@@ -79,6 +80,32 @@ pub(crate) struct AccountOpen {
     /// An IBAN or a bank's own number by which payment files name the account (may be repeated)
     #[arg(long, value_name = "NUMBER")]
     pub(crate) alias: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Change what an account's balance may come to
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("limits").required(true).multiple(true).args(["min", "max"]))]
+#[command(after_help = "\
+A limit that is not given stays as it is; `none` lifts it. An account that holds or reserves what a
+new limit forbids keeps its old ones: bring it within first.
+
+Examples:
+  paygod account limit acme-eur --min -5000.00 --by credit-desk
+  paygod account limit acme-eur --min 0.00 --max none")]
+pub(crate) struct AccountLimit {
+    /// The account
+    pub(crate) account: String,
+
+    /// The balance may not go below this from now on, or `none`
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub(crate) min: Option<String>,
+
+    /// The balance may not go above this from now on, or `none`
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub(crate) max: Option<String>,
 
     #[command(flatten)]
     pub(crate) asked: Asked,

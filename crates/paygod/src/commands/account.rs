@@ -2,11 +2,11 @@
 
 use super::{ask, requests};
 use crate::book;
-use crate::cli::{AccountCommand, AccountOpen, BalanceOf, Global};
+use crate::cli::{AccountCommand, AccountLimit, AccountOpen, BalanceOf, Global};
 use crate::fault::{Answer, Fault, Outcome};
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
-use paygod_core::command::{AccountOpen as Opening, Alias};
+use paygod_core::command::{AccountLimit as Limits, AccountOpen as Opening, Alias};
 use paygod_core::{Balances, Command};
 use paygod_service::ingest::account::AccountRef;
 use paygod_service::ledger::{AccountState, AsOf, Clock, LedgerReader, SystemClock};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub(crate) fn run(command: &AccountCommand, global: &Global, console: &mut Console) -> Outcome {
     match command {
         AccountCommand::Open(options) => open(options, global, console),
+        AccountCommand::Limit(options) => limit(options, global, console),
         AccountCommand::Close(options) => {
             let account = AccountId::parse(&options.account)?;
             let command = Command::AccountClose { account };
@@ -30,9 +31,9 @@ pub(crate) fn run(command: &AccountCommand, global: &Global, console: &mut Conso
 
 fn open(options: &AccountOpen, global: &Global, console: &mut Console) -> Outcome {
     let currency = Currency::parse(&options.currency)?;
-    let limit = |text: &Option<String>| -> Result<Option<Amount>, Fault> {
+    let limit = |text: &Option<String>| {
         text.as_deref()
-            .map(|text| Ok(Money::parse(text, currency)?.amount))
+            .map(|text| amount(text, currency))
             .transpose()
     };
     let (min_balance, max_balance) = (limit(&options.min)?, limit(&options.max)?);
@@ -49,6 +50,33 @@ fn open(options: &AccountOpen, global: &Global, console: &mut Console) -> Outcom
         let request = ask::request(&options.asked, &[&options.account], command)?;
         requests::seal(ledger, request, console)
     })
+}
+
+fn limit(options: &AccountLimit, global: &Global, console: &mut Console) -> Outcome {
+    let account = AccountId::parse(&options.account)?;
+    book::with(global, |ledger| {
+        let info = ledger.read().account(&account)?.info;
+        let limit = |given: &Option<String>, before| match given.as_deref() {
+            None => Ok(before),
+            Some("none") => Ok(None),
+            Some(text) => amount(text, info.currency).map(Some),
+        };
+        let limits = Limits {
+            min_balance: limit(&options.min, info.min_balance)?,
+            max_balance: limit(&options.max, info.max_balance)?,
+            currency: info.currency,
+            account,
+        };
+        // The same limits may be asked for again later, so the request's name says when.
+        let size = ledger.read().size().to_string();
+        let about = [options.account.as_str(), &size];
+        let request = ask::request(&options.asked, &about, Command::AccountLimit(limits))?;
+        requests::seal(ledger, request, console)
+    })
+}
+
+fn amount(text: &str, currency: Currency) -> Result<Amount, Fault> {
+    Ok(Money::parse(text, currency)?.amount)
 }
 
 /// The keyed tokens of outside numbers, ascending, each once.

@@ -7,6 +7,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::narrate;
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
+use paygod_core::command::FreezeScope;
 use paygod_core::entry::{Decision, RequestRef};
 use paygod_core::{Body, Entry, Stage};
 use paygod_policy::Verdict;
@@ -102,12 +103,16 @@ fn row(entry: &Entry) -> [Cell; 4] {
 }
 
 fn concerns(entry: &Entry, account: &AccountId) -> bool {
-    let opens = match &entry.body {
+    let is_about = match &entry.body {
         Body::AccountOpen(open) => open.account == *account,
+        Body::AccountLimit(limit) => limit.account == *account,
         Body::AccountClose { account: closed } => closed == account,
+        Body::Freeze(FreezeScope::Account(held)) | Body::Unfreeze(FreezeScope::Account(held)) => {
+            held == account
+        }
         _ => false,
     };
-    opens
+    is_about
         || entry
             .body
             .postings()

@@ -593,6 +593,36 @@ fn an_input_that_the_vault_lost_is_said_aloud() {
 }
 
 #[test]
+fn the_limits_of_an_account_are_changed_and_held() {
+    let book = Book::empty();
+    book.yes(&["account", "open", "a", "--currency", "EUR", "--min", "0.00"]);
+    let limit = |limits: &[&str]| {
+        book.yes(&[&["account", "limit", "a", "--by", "credit"], limits].concat());
+        let shown = book.value(&["account", "show", "a"]);
+        (shown["min_balance"].clone(), shown["max_balance"].clone())
+    };
+    assert_eq!(
+        limit(&["--min", "-50.00", "--max", "9.00"]),
+        ("-50.00".into(), "9.00".into())
+    );
+    assert_eq!(limit(&["--min", "0.00"]), ("0.00".into(), "9.00".into()));
+    assert_eq!(
+        limit(&["--max", "none", "--min", "-50.00"]),
+        ("-50.00".into(), Value::Null)
+    );
+    let told = book.code(2, &["account", "limit", "a"]);
+    assert!(told.contains("--min"), "{told}");
+    let told = book.code(2, &["account", "limit", "a", "--min", "0.001"]);
+    assert!(told.contains("money."), "{told}");
+    let refused = book.run(&["account", "limit", "a", "--min", "1.00"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("account.limit"));
+    let told = book.yes(&["entries", "--account", "a"]);
+    assert!(told.contains("may go not below -50.00 EUR"), "{told}");
+    book.yes(&["verify"]);
+}
+
+#[test]
 fn without_packs_every_payment_is_denied() {
     let book = Book::empty();
     book.yes(&["account", "open", "a", "--currency", "EUR"]);
