@@ -7,7 +7,7 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::output::{Console, Tone};
 use crate::table::{Align, Cell, Table};
 use paygod_core::command::{AccountLimit as Limits, AccountOpen as Opening, Alias};
-use paygod_core::{Balances, Command};
+use paygod_core::{Balances, Command, CommandError};
 use paygod_service::ingest::account::AccountRef;
 use paygod_service::ledger::{AccountState, AsOf, Clock, LedgerReader, SystemClock};
 use paygod_types::{AccountId, Amount, Currency, Money, Seq, Timestamp, code};
@@ -46,6 +46,13 @@ fn open(options: &AccountOpen, global: &Global, console: &mut Console) -> Outcom
             min_balance,
             max_balance,
         };
+        // The request may have been sealed long ago, and what it says no longer be so.
+        let before = ledger.read().account(&opening.account);
+        if before.is_ok_and(|account| account.flags.closed) {
+            let account = opening.account.as_str().into();
+            let error = CommandError::AccountClosed { account };
+            return Err(Fault::of(error.code(), &error));
+        }
         let command = Command::AccountOpen(opening);
         let request = ask::request(&options.asked, &[&options.account], command)?;
         requests::seal(ledger, request, console)

@@ -34,8 +34,13 @@ pub(crate) fn tell(reader: &LedgerReader, sealed: &Sealed, console: &mut Console
         "existing": sealed.existing,
     }))?;
     let tone = sealed.verdict.map_or(Tone::Good, narrate::tone);
+    let before = if sealed.existing {
+        "sealed before, and nothing changed: "
+    } else {
+        ""
+    };
     console.line(format_args!(
-        "{} {}",
+        "{} {before}{}",
         tone.paint(format_args!("#{}", sealed.seq)),
         narrate::entry(&entry)
     ))?;
@@ -47,12 +52,6 @@ pub(crate) fn tell(reader: &LedgerReader, sealed: &Sealed, console: &mut Console
         .flatten()
     {
         console.sentence(3, Tone::Plain, &narrate::reason(reason))?;
-    }
-    if sealed.existing {
-        console.note(format_args!(
-            "`{}` was sealed before; nothing changed.",
-            sealed.id
-        ))?;
     }
     Ok(Answer::of(sealed.verdict != Some(Verdict::Deny)))
 }

@@ -593,6 +593,18 @@ fn an_input_that_the_vault_lost_is_said_aloud() {
 }
 
 #[test]
+fn a_closed_account_is_not_said_to_be_opened() {
+    let book = Book::empty();
+    let open = ["account", "open", "a", "--currency", "EUR"];
+    book.yes(&open);
+    assert!(book.yes(&open).contains("sealed before"));
+    book.yes(&["account", "close", "a"]);
+    let refused = book.run(&open);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("account.closed"));
+}
+
+#[test]
 fn the_limits_of_an_account_are_changed_and_held() {
     let book = Book::empty();
     book.yes(&["account", "open", "a", "--currency", "EUR", "--min", "0.00"]);

@@ -184,6 +184,27 @@ fn a_difference_between_packs_is_told_with_the_cases_that_turn() {
 }
 
 #[test]
+fn a_list_that_was_in_force_before_can_be_again() {
+    let book = Book::ready();
+    let list = shown(&repository().join("examples/lists/ofac/sdn.csv"));
+    let activate = |version: &str| {
+        let import = [
+            "list",
+            "import",
+            &list,
+            "--list-version",
+            version,
+            "--activate",
+        ];
+        book.yes(&[&import[..], &["--by", "ana"]].concat());
+        book.value(&["pack", "list"])["lists"][0]["version"].clone()
+    };
+    for version in ["one", "two", "one", "one", "two"] {
+        assert_eq!(activate(version), version);
+    }
+}
+
+#[test]
 fn of_two_versions_of_a_list_none_is_picked_unasked() {
     let book = Book::ready();
     let list = repository().join("examples/lists/ofac/sdn.csv");

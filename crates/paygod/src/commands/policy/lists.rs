@@ -69,9 +69,23 @@ fn import(options: &ListImport, global: &Global, console: &mut Console) -> Outco
 
 /// Puts this list in place of an older one of its name, leaving the rest as it is.
 fn activate(ledger: &Ledger, named: Named, options: &ListImport, console: &mut Console) -> Outcome {
-    let PolicySet { mut lists, packs } = ledger.read().status()?.policy.set;
+    let policy = ledger.read().status()?.policy;
+    let PolicySet { mut lists, packs } = policy.set;
+    if lists.contains(&named) {
+        console.line(format_args!(
+            "{} {} is in force already",
+            named.name, named.version
+        ))?;
+        return Ok(Answer::Yes);
+    }
     lists.retain(|list| list.name != named.name);
-    let about = [named.name.to_string(), named.digest.to_string()];
+    // What was in force before can be again, so the request's name says in the place of what.
+    let since = policy.since.map_or(0, |seq| seq.get());
+    let about = [
+        named.name.to_string(),
+        named.digest.to_string(),
+        since.to_string(),
+    ];
     lists.push(named);
     lists.sort();
     let set = PolicySet { lists, packs };
