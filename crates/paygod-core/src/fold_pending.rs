@@ -58,7 +58,11 @@ impl Checker<'_> {
         let Some(by) = &self.entry.by else {
             return Err(self.fail(Check::Approval, "an approver", "no `by`"));
         };
-        if pending.by.as_ref().is_none_or(|requester| requester == by) {
+        if pending
+            .by
+            .as_ref()
+            .is_none_or(|requester| requester.is_same(by))
+        {
             let found = format!("`{by}`, who made the request");
             return Err(self.fail(
                 Check::Approval,
@@ -66,7 +70,7 @@ impl Checker<'_> {
                 found,
             ));
         }
-        if approvers.contains(by) {
+        if approvers.iter().any(|approver| approver.is_same(by)) {
             let found = format!("`{by}` once more");
             return Err(self.fail(Check::Approval, "an approver who has not approved", found));
         }

@@ -354,7 +354,7 @@ impl PackBook {
         }
         let drafted_by = review.map_or_else(|| by.clone(), |review| review.drafted_by.clone());
         let judges = matches!(staged.stage, PackStage::Reviewed | PackStage::Approved);
-        if judges && drafted_by == *by {
+        if judges && drafted_by.is_same(by) {
             return Err(PackFault::Own {
                 pack: named(&staged.pack),
                 by: by.to_string(),

@@ -317,6 +317,7 @@ codes! {
     PAYMENT_ACCOUNT = "payment.account", Input, "a side of the payment has no usable account", "give an IBAN, or an id with its scheme";
     PAYMENT_AMOUNT = "payment.amount", Input, "the payment moves nothing", "leave the payment out";
     PAYMENT_REFERENCE = "payment.reference", Input, "the structured reference does not hold or does not fit the account", "copy the reference from the bill again";
+    PAYMENT_ID = "payment.id", Input, "several payments of the batch have the same id", "give each payment an id of its own";
     PAYMENT_METHOD = "payment.method", Input, "the payment is not a credit transfer", "send it as a credit transfer";
     PAYMENT_NOT_DUE = "payment.not-due", Input, "the day on which the payment is to be executed is still to come", "submit it on that day, or let the money move now with `--execute-early`";
     PAYMENT_UNROUTED = "payment.unrouted", NotFound, "no account of the book stands for this side of the payment", "open the account, or name a clearing account for the currency";

@@ -151,6 +151,14 @@ ids! {
 
 plain_ids!(AccountId, ActorId, Name);
 
+impl ActorId {
+    /// Whether this is the same person: capitals and small letters make no other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.as_str().eq_ignore_ascii_case(other.as_str())
+    }
+}
+
 impl RequestId {
     /// Reads an id as a client may choose it.
     ///

@@ -199,10 +199,14 @@ fn approve(
         });
     };
     let (who, request) = (by.as_str().into(), target.as_str().into());
-    if pending.by.as_ref().is_none_or(|requester| requester == by) {
+    if pending
+        .by
+        .as_ref()
+        .is_none_or(|requester| requester.is_same(by))
+    {
         return Err(CommandError::OwnRequest { by: who, request });
     }
-    if approvers.contains(by) {
+    if approvers.iter().any(|approver| approver.is_same(by)) {
         return Err(CommandError::ApprovedBefore { by: who, request });
     }
     let approvals = u32::try_from(approvers.len())

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 
 use paygod_core::command::{Command, Request, Transfer, TransferRequest};
 use paygod_core::{Party as Details, PaymentDetails, RequestError};
-use paygod_types::{AccountId, ActorId, Code, Currency, code};
+use paygod_types::{AccountId, ActorId, Code, Currency, RequestId, code};
 use thiserror::Error;
 
 use super::account::AccountRef;
-use super::iso20022::{Party, Payment, PaymentFile, Place};
+use super::iso20022::{NOT_PROVIDED, Party, Payment, PaymentFile, Place};
 
 /// Which accounts of the book stand for which accounts of the world.
 pub trait Accounts {
@@ -45,6 +45,8 @@ pub struct PaymentRequest {
     pub place: Place,
     /// The request.
     pub request: Request,
+    /// [`Payment::other_id`]: look for it in the book before this is sealed.
+    pub other_id: Option<RequestId>,
     /// Its canonical bytes.
     pub bytes: Vec<u8>,
 }
@@ -186,6 +188,7 @@ fn to_request(
     let bytes = request.to_json()?;
     Ok(PaymentRequest {
         place: payment.place,
+        other_id: payment.other_id.clone(),
         request,
         bytes,
     })
@@ -194,7 +197,7 @@ fn to_request(
 /// What packs judge. Without a reference of the payer's own (`NOTPROVIDED`) the member is left out.
 fn details(payment: &Payment) -> PaymentDetails {
     let end_to_end_id = Some(&payment.end_to_end_id)
-        .filter(|id| *id != "NOTPROVIDED")
+        .filter(|id| *id != NOT_PROVIDED)
         .cloned();
     PaymentDetails {
         creditor: side(&payment.creditor),

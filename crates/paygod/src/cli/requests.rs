@@ -13,7 +13,8 @@ rejects the file before anything is sealed. Then each payment is judged by the a
 allowed one moves the money; a denied one is sealed too, with the rule and the reason. Submitting
 the same file again changes nothing and prints the first outcome.
 
-Reads ISO 20022 pain.001 and pacs.008, and JSON Lines of Paygod's own requests.
+Reads ISO 20022 pain.001 and pacs.008, and JSON Lines of Paygod's own requests: those that pay, and
+with `--format jsonl` those that give orders too (accounts, approvals, packs, freezes).
 
 Exit status 1 when any payment was denied, or left out as `--accept-rest` allows.
 
@@ -31,7 +32,7 @@ pub(crate) struct Submit {
     #[arg(long, value_enum)]
     pub(crate) format: Option<SubmitFormat>,
 
-    /// Who submits, as the entries will say; a native request that names somebody keeps the name
+    /// Who submits, as the entries will say; a native request that names somebody else is refused
     #[arg(long, env = "PAYGOD_BY", value_name = "NAME")]
     pub(crate) by: Option<String>,
 

@@ -410,7 +410,7 @@ fn a_file_of_requests_is_checked_whole_before_any_is_sealed() {
         "late.jsonl",
         &format!("{open}\n{}", line("late", "late-chf", "CHF")),
     );
-    book.yes(&["submit", &file]);
+    book.yes(&["submit", &file, "--format", "jsonl"]);
     assert_eq!(book.balance("late-chf"), "1.00");
 }
 
@@ -422,15 +422,58 @@ fn who_submits_is_sealed_for_requests_that_name_nobody() {
     let file = book.file("two.jsonl", &lines);
     book.code(2, &["submit", &file, "--by", "bad name"]);
     book.code(2, &["submit", &file, "--clearing", "CHF=clearing-chf"]);
-    book.yes(&["submit", &file, "--by", "ana"]);
-    for (id, by) in [("mine", "ana"), ("hers", "cy")] {
-        assert_eq!(book.value(&["explain", id])["by"], by);
-    }
+    // Whoever submits a file does not ask under another's name without knowing.
+    let refused = book.run(&["submit", &file, "--by", "ana"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stdout).contains("`cy` asks for it"));
+    book.yes(&["submit", &file]);
+    assert_eq!(book.value(&["explain", "hers"])["by"], "cy");
+    let mine = book.file("one.jsonl", &transfer("one", "1.00", ""));
+    book.yes(&["submit", &mine, "--by", "ana"]);
+    assert_eq!(book.value(&["explain", "one"])["by"], "ana");
     // One that must name somebody is judged by who submits it.
     let reject = book.file("no.jsonl", r#"{"id":"no","reject":{"request":"nothing"}}"#);
-    let anonymous = book.run(&["submit", &reject, "--check"]);
-    assert_eq!(anonymous.status.code(), Some(2));
-    book.yes(&["submit", &reject, "--check", "--by", "ana"]);
+    let check = |more: &[&str]| {
+        let submit = ["submit", &reject, "--check", "--format", "jsonl"];
+        book.run(&[&submit[..], more].concat()).status.code()
+    };
+    assert_eq!((check(&[]), check(&["--by", "ana"])), (Some(2), Some(0)));
+}
+
+#[test]
+fn a_file_of_payments_gives_no_orders() {
+    let book = Book::ready();
+    for order in [
+        r#"{"id":"x","policy_activate":{"lists":[],"packs":[]}}"#,
+        r#"{"id":"x","by":"bea","approve":{"request":"pay"}}"#,
+        r#"{"id":"x","unfreeze":{"scope":"book"}}"#,
+        r#"{"id":"x","account_limit":{"account":"muster-handels-chf","currency":"CHF"}}"#,
+    ] {
+        let file = book.file("salaries.xml", order);
+        let refused = book.run(&["submit", &file]);
+        assert_eq!(refused.status.code(), Some(2), "{order}");
+        assert!(text(&refused.stdout).contains("is no payment"), "{order}");
+    }
+}
+
+#[test]
+fn a_payment_whose_party_is_spelled_otherwise_is_not_paid_again() {
+    let book = Book::ready();
+    let pain = std::fs::read_to_string(payments()).expect("read");
+    let pain = pain.replace(
+        "<InstrId>SAL-0001<",
+        "<InstrId>MUSTER-PERSONALDIENSTE-AG-1<",
+    );
+    let first = book.file("first.xml", &pain);
+    book.code(1, &["submit", &first, "--by", "treasury"]);
+    let balance = book.balance("muster-personaldienste-chf");
+    let pain = pain.replace("Muster Personaldienste AG", "Muster Personal AG");
+    let second = book.file("second.xml", &pain);
+    let refused = book.run(&["submit", &second, "--by", "treasury"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stdout).contains("request.conflict"));
+    book.code(1, &["submit", &second, "--by", "treasury", "--accept-rest"]);
+    assert_eq!(book.balance("muster-personaldienste-chf"), balance);
 }
 
 #[test]

@@ -47,8 +47,12 @@ impl Scene {
             )
         };
         let requests: String = accounts.map(line).collect();
-        self.book
-            .yes(&["submit", &self.book.file("open.jsonl", &requests)]);
+        self.book.yes(&[
+            "submit",
+            &self.book.file("open.jsonl", &requests),
+            "--format",
+            "jsonl",
+        ]);
         let folder = self.book.path(export);
         self.book.yes(&["export", &folder]);
         self.web.show(&folder);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::error::{Faults, LocatedFault, PaymentFault, ReadError, Spot};
-use paygod_types::RequestId;
+use paygod_types::IdError;
 
 use super::model::{Agent, Party, Payment, Place, RefusedPayment};
 use super::parts::{self, AccountPart, AmountPart, FaultList, ID_CHARS_MAX, PartyPart, Remittance};
+use super::request_id::Namer;
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, SCHEME_SWISS_POST, SCHEME_UNNAMED};
 use crate::ingest::iban::Iban;
@@ -318,36 +319,44 @@ impl Parsed {
         clippy::result_large_err,
         reason = "both are kept in lists of the file's payments, side by side"
     )]
-    pub(super) fn finish(self, request_id: RequestId) -> Result<Payment, RefusedPayment> {
-        match self.outcome {
-            Ok(content) => Ok(Payment {
-                place: self.place,
-                request_id,
-                batch_id: self.batch_id,
-                instruction_id: self.ids.instruction,
-                end_to_end_id: self.end_to_end_id,
-                transaction_id: self.ids.transaction,
-                uetr: self.ids.uetr,
-                amount: content.amount,
-                counter_currency: content.counter_currency,
-                execution_date: content.execution_date,
-                debtor: content.debtor,
-                ultimate_debtor: content.ultimate_debtor,
-                creditor: content.creditor,
-                ultimate_creditor: content.ultimate_creditor,
-                charge_bearer: content.charge_bearer,
-                local_instrument: content.types.local_instrument,
-                service_level: content.types.service_level,
-                purpose: content.purpose,
-                reference: content.remittance.reference,
-                remittance: content.remittance.text,
-            }),
-            Err(faults) => Err(RefusedPayment {
-                place: self.place,
-                request_id,
-                end_to_end_id: self.end_to_end_id,
-                faults,
-            }),
-        }
+    pub(super) fn finish(
+        self,
+        namer: &mut Namer<'_>,
+    ) -> Result<Result<Payment, RefusedPayment>, IdError> {
+        let content = match self.outcome {
+            Ok(content) => content,
+            Err(faults) => {
+                return Ok(Err(RefusedPayment {
+                    place: self.place,
+                    end_to_end_id: self.end_to_end_id,
+                    faults,
+                }));
+            }
+        };
+        let own = self.ids.own(&self.end_to_end_id);
+        let names = namer.name(self.batch_id.as_ref(), own, &content)?;
+        Ok(Ok(Payment {
+            place: self.place,
+            request_id: names.id,
+            other_id: names.other,
+            batch_id: self.batch_id,
+            instruction_id: self.ids.instruction,
+            end_to_end_id: self.end_to_end_id,
+            transaction_id: self.ids.transaction,
+            uetr: self.ids.uetr,
+            amount: content.amount,
+            counter_currency: content.counter_currency,
+            execution_date: content.execution_date,
+            debtor: content.debtor,
+            ultimate_debtor: content.ultimate_debtor,
+            creditor: content.creditor,
+            ultimate_creditor: content.ultimate_creditor,
+            charge_bearer: content.charge_bearer,
+            local_instrument: content.types.local_instrument,
+            service_level: content.types.service_level,
+            purpose: content.purpose,
+            reference: content.remittance.reference,
+            remittance: content.remittance.text,
+        }))
     }
 }

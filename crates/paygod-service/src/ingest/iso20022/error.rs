@@ -303,6 +303,14 @@ pub enum PaymentFault {
     /// A structured reference whose check digit fails, or that does not fit its account.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// An id that several payments of a batch have.
+    #[error(
+        "{count} payments of its batch have the same id (`TxId`, `InstrId` or else `EndToEndId`); give each its own"
+    )]
+    Twin {
+        /// How many have it.
+        count: u32,
+    },
     /// A payment method other than a credit transfer.
     #[error(
         "payment method `{found}` is not a credit transfer; send `TRF` or `TRA` and no cheque instruction"
@@ -325,6 +333,7 @@ impl PaymentFault {
             Self::Amount(error) => error.code(),
             Self::ZeroAmount => code::PAYMENT_AMOUNT,
             Self::Reference(_) => code::PAYMENT_REFERENCE,
+            Self::Twin { .. } => code::PAYMENT_ID,
             Self::Method { .. } => code::PAYMENT_METHOD,
         }
     }

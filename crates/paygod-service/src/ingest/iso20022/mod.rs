@@ -33,6 +33,8 @@ pub use totals::Counts;
 
 use crate::ingest::decimal::Decimal;
 use draft::Parsed;
+pub(crate) use request_id::NOT_PROVIDED;
+use request_id::Namer;
 use totals::{Declared, Found};
 use xml::{Cursor, Element};
 
@@ -250,7 +252,7 @@ impl Message {
     }
 
     fn into_file(
-        self,
+        mut self,
         cursor: &mut Cursor<'_>,
         kind: MessageKind,
         dialect: Dialect,
@@ -262,14 +264,7 @@ impl Message {
             (!self.payments.is_empty()).then_some(()),
             "CdtTrfTxInf",
         )?;
-        let request_ids =
-            request_id::assign(&header.message_id, &self.payments).map_err(|error| {
-                let expected = "the ids of a payment";
-                cursor.fail(ReadFault::Value {
-                    found: error.to_string(),
-                    expected,
-                })
-            })?;
+        request_id::refuse_twins(&mut self.payments);
         let mut file = PaymentFile {
             kind,
             dialect,
@@ -282,8 +277,17 @@ impl Message {
             refused: Vec::new(),
             digest,
         };
-        for (parsed, request_id) in self.payments.into_iter().zip(request_ids) {
-            match parsed.finish(request_id) {
+        let message_id = file.message_id.clone();
+        let mut namer = Namer::new(&message_id);
+        for parsed in self.payments {
+            let named = parsed.finish(&mut namer).map_err(|error| {
+                let expected = "the ids of a payment";
+                cursor.fail(ReadFault::Value {
+                    found: error.to_string(),
+                    expected,
+                })
+            })?;
+            match named {
                 Ok(payment) => file.payments.push(payment),
                 Err(refused) => file.refused.push(refused),
             }

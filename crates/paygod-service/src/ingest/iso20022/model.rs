@@ -123,8 +123,11 @@ pub struct PaymentFile {
 pub struct Payment {
     /// Where it stands.
     pub place: Place,
-    /// The name of the request it becomes; unique in the file, the same whenever the file is read.
+    /// The name of the request it becomes; unique in the file, and the same whatever else is in it.
     pub request_id: RequestId,
+    /// The name it would have if its parties were spelled otherwise: an id that spells one is hashed. What is sealed under
+    /// that name is this payment. `None`: it has one name only.
+    pub other_id: Option<RequestId>,
     /// `PmtInf/PmtInfId`; pacs.008 has none.
     pub batch_id: Option<Arc<str>>,
     /// `PmtId/InstrId`.
@@ -227,8 +230,6 @@ impl Place {
 pub struct RefusedPayment {
     /// Where it stands.
     pub place: Place,
-    /// The name its request would have had.
-    pub request_id: RequestId,
     /// `PmtId/EndToEndId`.
     pub end_to_end_id: String,
     /// What is wrong with it, one or more.

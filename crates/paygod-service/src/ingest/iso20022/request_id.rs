@@ -1,80 +1,145 @@
 //! The names of the requests a file becomes.
 //!
-//! A payment's request is named after the ids its sender gave it, so that the same file sent twice names
-//! the same requests, and sealing them a second time changes nothing:
+//! A payment's request is named after the ids its sender gave it, and after nothing else, so that the same payment names the
+//! same request whatever stands before it in the file, or is corrected in it, and sealing it a second time changes nothing:
 //! `MsgId/PmtInfId/InstrId` (or `EndToEndId` when there is no `InstrId`; pacs.008 has no `PmtInfId` and
 //! puts `TxId` first).
-//! Where that is no identifier, is not unique in the file, or where a part holds the separator, the name is
-//! `iso:` and 32 hexadecimal digits of a SHA-256 over the parts and the payment's position in the file.
+//! Where that is no identifier, or where a part holds a separator, the name is `iso:` and 32 hexadecimal digits of a SHA-256
+//! over the parts. A payment whose sender gave it no id (`NOTPROVIDED`) is hashed with its amount, and counted among those
+//! that have no id and its amount.
 //!
 //! INVARIANT(no-person): a request's name stands in its entry, so one in which an account number, or the
-//! whole name of a party, can be read is hashed as well. What else its sender hides in an id is not known
-//! here: ids are references by the standard.
+//! whole name of a party, can be read is hashed as well. Such a payment has another name once its party is spelled otherwise:
+//! [`Names::other`] is the one it would have, to be looked for before the payment is sealed. What else its sender hides in an id is
+//! not known here: ids are references by the standard.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use paygod_types::{Digest, IdError, RequestId};
+use paygod_types::{Digest, IdError, Money, RequestId};
 
-use super::draft::Parsed;
+use super::draft::{Content, Ids, Parsed};
+use super::error::{LocatedFault, PaymentFault};
 use crate::ingest::account::AccountRef;
 use crate::ingest::iban::Iban;
 
 /// Separates the hash from every other use of SHA-256 here.
-const DOMAIN: &str = "paygod/iso20022-request-id/v1";
+const DOMAIN: &str = "paygod/iso20022-request-id/v2";
 
-/// One name for each payment, in their order, all different.
-pub(super) fn assign(message_id: &str, payments: &[Parsed]) -> Result<Vec<RequestId>, IdError> {
-    let plain: Vec<Option<RequestId>> = payments
-        .iter()
-        .map(|payment| plain_id(message_id, payment))
-        .collect();
-    let mut uses: HashMap<&RequestId, u32> = HashMap::new();
-    for id in plain.iter().flatten() {
-        let count = uses.entry(id).or_default();
+/// What an `EndToEndId` says when there is none.
+pub(crate) const NOT_PROVIDED: &str = "NOTPROVIDED";
+
+/// The name of a request.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) id: RequestId,
+    /// The one it would have if its parties were spelled otherwise.
+    pub(super) other: Option<RequestId>,
+}
+
+/// Refuses the payments of an id that stands more than once: which of them a later file means could not be told.
+pub(super) fn refuse_twins(payments: &mut [Parsed]) {
+    let mut uses: HashMap<(Option<Arc<str>>, String), u32> = HashMap::new();
+    let key = |payment: &Parsed| {
+        let own = payment.ids.own(&payment.end_to_end_id)?;
+        Some((payment.batch_id.clone(), own.to_owned()))
+    };
+    for key in payments.iter().filter_map(key) {
+        let count = uses.entry(key).or_default();
         *count = count.saturating_add(1);
     }
-    let is_unique = |id: &RequestId| uses.get(id) == Some(&1);
-    let named = plain.iter().zip(payments);
-    named
-        .map(|(id, payment)| match id {
-            Some(id) if is_unique(id) => Ok(id.clone()),
-            _ => hashed_id(message_id, payment),
-        })
-        .collect()
+    for payment in payments {
+        let Some(count @ 2..) = key(payment).and_then(|key| uses.get(&key).copied()) else {
+            continue;
+        };
+        let fault = Arc::new(LocatedFault {
+            at: payment.place.spot("PmtId"),
+            fault: PaymentFault::Twin { count },
+        });
+        match &mut payment.outcome {
+            Ok(_) => payment.outcome = Err(vec![fault]),
+            Err(faults) => faults.push(fault),
+        }
+    }
 }
 
-fn last_part(payment: &Parsed) -> &str {
-    let given = payment
-        .ids
-        .transaction
-        .as_ref()
-        .or(payment.ids.instruction.as_ref());
-    given.unwrap_or(&payment.end_to_end_id)
+/// Names payments one after the other, in the order of their file.
+pub(super) struct Namer<'a> {
+    message_id: &'a str,
+    /// How many came before of those without an id of their own: by batch and amount.
+    unnamed: HashMap<(Option<Arc<str>>, Money), u32>,
 }
 
-fn plain_id(message_id: &str, payment: &Parsed) -> Option<RequestId> {
-    let batch = payment.batch_id.as_deref();
-    let parts: Vec<&str> = [Some(message_id), batch, Some(last_part(payment))]
-        .into_iter()
-        .flatten()
-        .collect();
-    let is_plain = |part: &&str| !part.contains('/') && Iban::parse(part).is_err();
-    let joinable = parts.iter().all(is_plain)
-        && !message_id.starts_with(HASHED_PREFIX)
-        && !names_a_party(&parts.concat(), payment);
-    joinable
-        .then(|| RequestId::parse(&parts.join("/")).ok())
-        .flatten()
+impl<'a> Namer<'a> {
+    pub(super) fn new(message_id: &'a str) -> Self {
+        Self {
+            message_id,
+            unnamed: HashMap::new(),
+        }
+    }
+
+    /// Names the payment of a batch that its sender calls `own`.
+    pub(super) fn name(
+        &mut self,
+        batch_id: Option<&Arc<str>>,
+        own: Option<&str>,
+        content: &Content,
+    ) -> Result<Names, IdError> {
+        let batch = batch_id.map(AsRef::as_ref);
+        let Some(own) = own else {
+            let key = (batch_id.cloned(), content.amount);
+            let before = self.unnamed.entry(key).or_default();
+            let (amount, count) = (content.amount.to_string(), before.to_string());
+            *before = before.saturating_add(1);
+            let parts = [
+                Some(self.message_id),
+                batch,
+                None,
+                Some(&amount),
+                Some(&count),
+            ];
+            let id = hashed(&parts)?;
+            return Ok(Names { id, other: None });
+        };
+        let hashed = hashed(&[Some(self.message_id), batch, Some(own)])?;
+        let Some(plain) = plain(self.message_id, batch, own) else {
+            return Ok(Names {
+                id: hashed,
+                other: None,
+            });
+        };
+        let (id, other) = if names_a_party(plain.as_str(), content) {
+            (hashed, plain)
+        } else {
+            (plain, hashed)
+        };
+        let other = Some(other);
+        Ok(Names { id, other })
+    }
+}
+
+impl Ids {
+    /// What its sender calls the payment, if it does.
+    pub(super) fn own<'i>(&'i self, end_to_end: &'i str) -> Option<&'i str> {
+        let given = self.transaction.as_deref().or(self.instruction.as_deref());
+        given.or_else(|| Some(end_to_end).filter(|id| *id != NOT_PROVIDED))
+    }
+}
+
+/// The parts as they are, where that makes an identifier. What this command calls its own requests holds a colon.
+fn plain(message_id: &str, batch: Option<&str>, own: &str) -> Option<RequestId> {
+    let parts = [Some(message_id), batch, Some(own)];
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
+    let is_plain = |part: &&str| !part.contains(['/', ':']) && Iban::parse(part).is_err();
+    let joined = parts.iter().all(is_plain).then(|| parts.join("/"))?;
+    RequestId::parse(&joined).ok()
 }
 
 /// Shorter names and numbers would be found by chance.
 const TELLING_CHARS_MIN: usize = 5;
 
 /// Whether an id spells the name or the account of a side of its payment, however it is punctuated.
-fn names_a_party(id: &str, payment: &Parsed) -> bool {
-    let Ok(content) = &payment.outcome else {
-        return false;
-    };
+fn names_a_party(id: &str, content: &Content) -> bool {
     let id = letters_and_digits(id);
     let tells = |text: &str| {
         let text = letters_and_digits(text);
@@ -101,21 +166,9 @@ fn letters_and_digits(text: &str) -> String {
         .collect()
 }
 
-/// What begins a hashed name; a plain one that begins so is hashed too, lest the two kinds meet.
-const HASHED_PREFIX: &str = "iso:";
-
-fn hashed_id(message_id: &str, payment: &Parsed) -> Result<RequestId, IdError> {
+fn hashed(parts: &[Option<&str>]) -> Result<RequestId, IdError> {
     let mut bytes = Vec::new();
-    let ids = &payment.ids;
-    let parts = [
-        Some(DOMAIN),
-        Some(message_id),
-        payment.batch_id.as_deref(),
-        ids.transaction.as_deref(),
-        ids.instruction.as_deref(),
-        Some(&payment.end_to_end_id),
-    ];
-    for part in parts {
+    for part in [&[Some(DOMAIN)], parts].concat() {
         // Length before content (u32, big endian; all ones for an absent part), so that no two lists of
         // parts make the same bytes.
         let length = part.map_or(u32::MAX, |part| {
@@ -124,11 +177,7 @@ fn hashed_id(message_id: &str, payment: &Parsed) -> Result<RequestId, IdError> {
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(part.unwrap_or_default().as_bytes());
     }
-    bytes.extend_from_slice(&payment.place.index.to_be_bytes());
     let digest = Digest::sha256(&bytes).to_string();
-    let text: String = HASHED_PREFIX
-        .chars()
-        .chain(digest.chars().take(32))
-        .collect();
+    let text: String = "iso:".chars().chain(digest.chars().take(32)).collect();
     RequestId::parse(&text)
 }

@@ -11,7 +11,7 @@ use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
 use paygod_service::ledger::{Clock as _, LedgerError, LedgerReader, SystemClock};
-use paygod_types::{AccountId, Currency, RequestId, code};
+use paygod_types::{AccountId, ActorId, Currency, RequestId, code};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,61 +32,107 @@ pub(super) struct Batch {
     pub(super) problems: Vec<Problem>,
 }
 
+/// A request of a file.
+struct Found {
+    line: u64,
+    request: Request,
+    /// Another name under which the same may have been sealed.
+    other_id: Option<RequestId>,
+}
+
 /// Reads a file of any format.
 pub(super) fn read(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {
-    let mut batch = if is_xml(bytes) {
+    let (mut batch, found) = if is_xml(bytes) {
         payments(bytes, options, reader)?
     } else {
         lines(bytes, options)?
     };
-    set_aside(&mut batch, reader)?;
+    set_aside(&mut batch, found, reader)?;
     Ok(batch)
 }
 
-fn lines(bytes: &[u8], options: &Submit) -> Result<Batch, Fault> {
+fn lines(bytes: &[u8], options: &Submit) -> Result<(Batch, Vec<Found>), Fault> {
     if options.accounts.is_some() || !options.clearing.is_empty() {
         let message = "the file holds requests, which name accounts of the book themselves";
         return Err(Fault::new(code::CLI_ARGUMENT, message)
             .remedy("leave `--accounts` and `--clearing` out: they are for payment files"));
     }
     let by = ask::actor(options.by.as_deref())?;
-    let (mut requests, mut problems) = (Vec::new(), Vec::new());
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let is_said = options.format == Some(SubmitFormat::Jsonl);
     for line in jsonl::Lines::new(bytes).asked_by(by.as_ref()) {
-        match line {
-            Ok(line) => requests.push(line.request),
-            Err(error) => problems.push(Problem {
-                place: format!("line {}", error.line),
-                fault: Fault::of(error.code(), &error.fault),
-            }),
-        }
+        let refused = match line {
+            Ok(read) => match doubt(&read.request, is_said, by.as_ref()) {
+                None => {
+                    found.push(Found {
+                        line: read.line,
+                        request: read.request,
+                        other_id: None,
+                    });
+                    continue;
+                }
+                Some(fault) => (read.line, fault),
+            },
+            Err(error) => (error.line, Fault::of(error.code(), &error.fault)),
+        };
+        let (line, fault) = refused;
+        let place = format!("line {line}");
+        problems.push(Problem { place, fault });
         // So many bad lines are another kind of file: nothing of it is to be taken for the rest.
         if problems.len() >= jsonl::ERRORS_MAX {
-            requests.clear();
+            found.clear();
             break;
         }
     }
-    if requests.is_empty() && problems.is_empty() {
+    if found.is_empty() && problems.is_empty() {
         return Err(Fault::new(code::CLI_INPUT, "the file holds no request")
             .remedy("give an ISO 20022 file, or one JSON request a line"));
     }
-    Ok(Batch {
+    let batch = Batch {
         format: SubmitFormat::Jsonl,
         about: None,
-        requests,
+        requests: Vec::new(),
         problems,
-    })
+    };
+    Ok((batch, found))
 }
 
-/// Takes out what the book would refuse to judge: accounts that it does not know, or has in another currency, and ids that
-/// the file gives to two different requests. Accounts that the file opens itself are known from there on.
-fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
+/// What a file of requests cannot be believed, whoever wrote it: that it is more than payments, if nobody said so, and that
+/// somebody else asks than who submits it.
+fn doubt(request: &Request, is_said: bool, by: Option<&ActorId>) -> Option<Fault> {
+    let is_payment = matches!(
+        request.command,
+        Command::Transfer(_) | Command::Correct(_) | Command::Post { .. } | Command::Void { .. }
+    );
+    if !is_payment && !is_said {
+        let action = request.command.action();
+        let message = format!(
+            "`{action}` is no payment; `--format jsonl` takes it, if you know what the file holds"
+        );
+        return Some(Fault::new(code::CLI_INPUT, message));
+    }
+    match (&request.by, by) {
+        (Some(theirs), Some(by)) if theirs != by => {
+            let message = format!(
+                "`{theirs}` asks for it, and `{by}` submits it; leave `--by` and `PAYGOD_BY` out to believe the file"
+            );
+            Some(Fault::new(code::CLI_INPUT, message))
+        }
+        _ => None,
+    }
+}
+
+/// Takes out what the book would refuse to judge: accounts that it does not know, or has in another currency, ids that
+/// the file gives to two different requests, and what was sealed under another name. Accounts that the file opens itself are
+/// known from there on.
+fn set_aside(batch: &mut Batch, found: Vec<Found>, reader: &LedgerReader) -> Result<(), Fault> {
     let transfers = |request: &Request| -> Vec<(AccountId, Currency)> {
         let sides = request.command.transfers().iter();
         sides
             .flat_map(|leg| [&leg.debit, &leg.credit].map(|id| (id.clone(), leg.money.currency)))
             .collect()
     };
-    let named = batch.requests.iter().flat_map(transfers);
+    let named = found.iter().flat_map(|found| transfers(&found.request));
     let named: BTreeSet<AccountId> = named.map(|(account, _)| account).collect();
     let mut known: BTreeMap<AccountId, Currency> = reader.look(move |state| {
         let found = named.into_iter().filter_map(|account| {
@@ -96,8 +142,12 @@ fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
         found.collect()
     })?;
     let mut seen: BTreeMap<RequestId, usize> = BTreeMap::new();
-    let requests = std::mem::take(&mut batch.requests);
-    for request in requests {
+    for Found {
+        line,
+        request,
+        other_id,
+    } in found
+    {
         let first = seen.get(&request.id);
         let fault = match first.and_then(|place| batch.requests.get(*place)) {
             Some(first) if *first != request => {
@@ -109,8 +159,17 @@ fn set_aside(batch: &mut Batch, reader: &LedgerReader) -> Result<(), Fault> {
                 .find_map(|(account, currency)| refusal(&known, &account, currency))
                 .map(|error| Fault::of(error.code(), &error)),
         };
+        let fault = match (fault, other_id) {
+            (None, Some(other)) if is_sealed(reader, &other)? => {
+                let message = format!(
+                    "the payment of these ids was sealed before, as `{other}`, with a party spelled otherwise"
+                );
+                Some(Fault::new(code::REQUEST_CONFLICT, message))
+            }
+            (fault, _) => fault,
+        };
         if let Some(fault) = fault {
-            let place = format!("request `{}`", request.id);
+            let place = format!("line {line}, request `{}`", request.id);
             batch.problems.push(Problem { place, fault });
             // As with bad lines: so many are another book's file.
             if batch.problems.len() >= jsonl::ERRORS_MAX {
@@ -146,7 +205,11 @@ fn refusal(
     }
 }
 
-fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Batch, Fault> {
+fn payments(
+    bytes: &[u8],
+    options: &Submit,
+    reader: &LedgerReader,
+) -> Result<(Batch, Vec<Found>), Fault> {
     let counts = if options.accept_wrong_count {
         Counts::SumSuffices
     } else {
@@ -186,16 +249,18 @@ fn payments(bytes: &[u8], options: &Submit, reader: &LedgerReader) -> Result<Bat
     }
     problems.extend(early);
     problems.sort_by_key(|(index, _)| *index);
-    Ok(Batch {
+    let batch = Batch {
         format: SubmitFormat::of_xml(file.kind.is_outgoing()),
         about: Some(told),
-        requests: routed
-            .requests
-            .into_iter()
-            .map(|routed| routed.request)
-            .collect(),
+        requests: Vec::new(),
         problems: problems.into_iter().map(|(_, problem)| problem).collect(),
-    })
+    };
+    let found = routed.requests.into_iter().map(|routed| Found {
+        line: routed.place.line.into(),
+        request: routed.request,
+        other_id: routed.other_id,
+    });
+    Ok((batch, found.collect()))
 }
 
 /// Takes out the payments whose day (UTC) is still to come: nothing here waits for it, and money would move at once. What

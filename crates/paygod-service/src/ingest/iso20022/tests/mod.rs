@@ -238,20 +238,67 @@ fn reading_twice_names_the_same_requests() {
 }
 
 #[test]
-fn payments_of_one_id_are_named_apart_and_no_name_is_reused() {
-    let twins = TWO_PAYMENTS.replace("I-2", "I-1").replace("E-2", "E-1");
+fn payments_of_one_id_are_refused_all_of_them() {
+    let twins = TWO_PAYMENTS.replace("I-2", "I-1");
     let file = read(twins.as_bytes()).unwrap();
-    let ids: Vec<&str> = file
-        .payments
-        .iter()
-        .map(|payment| payment.request_id.as_str())
-        .collect();
-    assert!(
-        ids.iter()
-            .all(|id| id.starts_with("iso:") && id.len() == 36),
-        "{ids:?}"
-    );
-    assert_ne!(ids[0], ids[1]);
+    assert_eq!((file.payments.len(), file.refused.len()), (0, 2));
+    let fault = &file.refused[1].faults[0].fault;
+    assert_eq!(*fault, PaymentFault::Twin { count: 2 });
+    // The ids of an instruction count, not those for the payee.
+    let file = read(TWO_PAYMENTS.replace("E-2", "E-1").as_bytes()).unwrap();
+    assert_eq!(file.payments.len(), 2);
+}
+
+fn named(text: &str) -> Vec<String> {
+    let file = read(text.as_bytes()).unwrap();
+    let ids = file.payments.into_iter();
+    ids.map(|payment| payment.request_id.to_string()).collect()
+}
+
+/// Two payments without ids, of these amounts.
+fn without_ids(first: &str, second: &str, sum: &str) -> String {
+    TWO_PAYMENTS
+        .replace("20.00", first)
+        .replace("10.50", second)
+        .replace("30.50", sum)
+        .replace("<InstrId>I-1</InstrId>", "")
+        .replace("<InstrId>I-2</InstrId>", "")
+        .replace("E-1", "NOTPROVIDED")
+        .replace("E-2", "NOTPROVIDED")
+}
+
+#[test]
+fn a_payment_is_named_the_same_whatever_else_its_file_holds() {
+    let both = named(TWO_PAYMENTS);
+    for (text, at) in [
+        (TWO_PAYMENTS.replace("I-2", "I-3"), 0),
+        (TWO_PAYMENTS.replace("I-1", "I-3"), 1),
+    ] {
+        assert_eq!(named(&text)[at], both[at]);
+    }
+    // One that cannot be paid, in front.
+    let wrong = TWO_PAYMENTS.replacen("<IBAN>DE89", "<IBAN>DE88", 1);
+    assert_eq!(named(&wrong), [both[1].clone()]);
+    // Without ids it is the amount that tells.
+    let both = named(&without_ids("10.00", "20.00", "30.00"));
+    assert_ne!(both[0], both[1]);
+    let other = named(&without_ids("11.00", "20.00", "31.00"));
+    assert_eq!(other[1], both[1]);
+    let equal = named(&without_ids("20.00", "20.00", "40.00"));
+    assert_eq!(equal[0], both[1]);
+    assert_ne!(equal[0], equal[1]);
+}
+
+#[test]
+fn an_id_that_spells_a_party_has_a_second_name() {
+    let spelt = TWO_PAYMENTS.replace("I-1", "MusterSoftwareGmbH");
+    let payment = &read(spelt.as_bytes()).unwrap().payments[0];
+    let other = payment.other_id.as_ref().unwrap();
+    assert_eq!(other.as_str(), "M-1/B-1/MusterSoftwareGmbH");
+    let renamed = spelt.replace("Muster Software GmbH", "Muster Softwares GmbH");
+    let renamed = &read(renamed.as_bytes()).unwrap().payments[0];
+    assert_eq!(renamed.request_id, *other);
+    assert_eq!(renamed.other_id.as_ref(), Some(&payment.request_id));
 }
 
 #[test]
@@ -262,6 +309,7 @@ fn ids_that_are_no_identifier_are_hashed() {
         ("B-1", "É"),
         ("M-1", "iso:0"),
         ("M-1", "paygod:1"),
+        ("M-1", "approve:M"),
     ] {
         let file = read(TWO_PAYMENTS.replace(from, to).as_bytes()).unwrap();
         assert!(
