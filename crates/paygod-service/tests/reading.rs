@@ -155,6 +155,44 @@ fn what_a_denied_request_asked_for_is_kept() {
 }
 
 #[test]
+fn what_an_entry_says_is_the_request_whose_digest_it_holds() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    book.allow_all(&ledger);
+    let moving = |id: &str, more: &str| {
+        format!(
+            r#"{{"id":"{id}",{more}"transfers":[{{"amount":"1.00","credit":"b","currency":"EUR","debit":"a"PENDING}}]}}}}"#
+        )
+    };
+    let plain = |id: &str| json(&moving(id, r#""transfer":{"#).replace("PENDING", ""));
+    let held = |id: &str, pending: &str| {
+        json(&moving(id, r#""transfer":{"#).replace("PENDING", &format!(r#","pending":{pending}"#)))
+    };
+    let correct = moving("c", r#""by":"x","correct":{"corrects":"p","reason":"r","#);
+    let answers = ledger.submit(vec![
+        open_account("a", "EUR"),
+        open_account("b", "EUR"),
+        plain("p"),
+        support::linked_payment("l", "a", "b", "2.00"),
+        held("h", r#"{"timeout_s":86400}"#),
+        held("n", "{}"),
+        json(&correct.replace("PENDING", "")),
+    ]);
+    let judged = answers.len() - 2;
+    for answer in answers {
+        answer.unwrap();
+    }
+    ledger.close().unwrap();
+    let replayed = opened(&book).replay(None, None, |_| {}).unwrap();
+    assert_eq!(
+        (replayed.judged, replayed.same),
+        (judged as u64, judged as u64),
+        "{:?}",
+        replayed.differences
+    );
+}
+
+#[test]
 fn readers_come_and_go_under_load_and_their_copies_hold() {
     let book = TestBook::new();
     let options = OpenOptions {

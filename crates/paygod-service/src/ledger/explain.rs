@@ -61,6 +61,8 @@ pub enum Replay {
     Same,
     /// It gives another decision, which must not be: show this to an auditor.
     Differs(Box<Decision>),
+    /// The entry says something else than the request whose digest it holds, which must not be: show this to an auditor.
+    Forged,
     /// It cannot be computed, and why.
     NotPossible(&'static str),
 }
@@ -126,7 +128,6 @@ impl LedgerReader {
         policy: Option<&PolicySet>,
         input: &InputState,
     ) -> Result<Replay, LedgerError> {
-        const NOT_KEPT: Replay = Replay::NotPossible("the input was not kept");
         let Some(policy) = policy else {
             return Ok(Replay::NotPossible("no packs were active"));
         };
@@ -139,12 +140,12 @@ impl LedgerReader {
             InputState::Kept(request) => preparer.json(request),
             InputState::NotKept => match replay::remade(entry) {
                 Some(request) => preparer.request(request),
-                None => return Ok(NOT_KEPT),
+                None => return Ok(Replay::NotPossible("the input was not kept")),
             },
         };
         let prepared = prepared.map_err(SubmitError::from)?;
         if *input == InputState::NotKept && prepared.reference() != entry.request {
-            return Ok(NOT_KEPT);
+            return Ok(Replay::Forged);
         }
         let history = PastBefore {
             book: self,

@@ -179,7 +179,7 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
 /// Whether what is found now speaks against what was sealed.
 const fn is_in_doubt(explained: &Explanation) -> bool {
     matches!(explained.input, InputState::Lost { .. })
-        || matches!(explained.replay, Replay::Differs(_))
+        || matches!(explained.replay, Replay::Differs(_) | Replay::Forged)
 }
 
 fn tell_verdict(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {
@@ -336,6 +336,10 @@ fn tell_sources(explained: &Explanation, console: &mut Console) -> Result<(), Fa
                 decision.verdict.as_str()
             ),
         ),
+        Replay::Forged => (
+            Tone::Bad,
+            "its digest is that of ANOTHER request; show this to an auditor".to_owned(),
+        ),
         Replay::NotPossible(why) => (Tone::Plain, format!("not judged once more: {why}")),
     };
     console.line(format_args!("  replay  {}", tone.paint(replay)))
@@ -369,6 +373,7 @@ fn explained_value(explained: &Explanation) -> Value {
     let (replay, why) = match &explained.replay {
         Replay::Same => ("same", None),
         Replay::Differs(_) => ("differs", None),
+        Replay::Forged => ("forged", None),
         Replay::NotPossible(why) => ("not-possible", Some(*why)),
     };
     json!({

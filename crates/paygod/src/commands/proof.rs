@@ -7,7 +7,9 @@ use crate::fault::{Answer, Fault, Outcome};
 use crate::files;
 use crate::output::{Console, Tone};
 use paygod_anchor::chain::ProofKind;
+use paygod_core::KeyPeriod;
 use paygod_service::ledger::{LedgerError, LedgerReader};
+use paygod_tlog::TlogProof;
 use paygod_types::code;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -62,11 +64,9 @@ fn receipt_of(
     let Some(proof) = receipt.proof else {
         return Err(LedgerError::NotSignedYet { seq }.into());
     };
-    let keys = reader.status()?.checkpoint_keys;
-    let key = keys
-        .last()
-        .map(|key| key.vkey.to_string())
-        .unwrap_or_default();
+    let (key, hybrid) = signers(reader, TlogProof::parse(&proof)?.checkpoint.head().size)?;
+    let also = hybrid.iter().map(|key| format!(" --key '{key}'"));
+    let also: String = also.collect();
     let proof_path = options.out.clone();
     let proof_path = proof_path.unwrap_or_else(|| file_name(request));
     let entry_path = beside(&proof_path, "json", "entry.json");
@@ -91,6 +91,7 @@ fn receipt_of(
         "entry": entry_path.display().to_string(),
         "anchor": anchor_path,
         "key": key,
+        "hybrid_key": hybrid,
         "protection": receipt.protection.as_str(),
     }))?;
     console.line(format_args!(
@@ -103,11 +104,24 @@ fn receipt_of(
     ))?;
     console.note("Check it anywhere, without the book:")?;
     console.note(format_args!(
-        "  paygod prove --check {} --entry {} --key '{key}'{more}",
+        "  paygod prove --check {} --entry {} --key '{key}'{also}{more}",
         proof_path.display(),
         entry_path.display()
     ))?;
     Ok(Answer::Yes)
+}
+
+/// The keys that sign checkpoints of trees of this size: the log's and, of a hybrid book, the other.
+fn signers(reader: &LedgerReader, size: u64) -> Result<(String, Option<String>), Fault> {
+    let book = reader.book_keys()?;
+    let in_force = |periods: &[KeyPeriod]| {
+        let mut periods = periods.iter().rev();
+        let period = periods.find(|period| period.since.get() < size)?;
+        Some(period.vkey.to_string())
+    };
+    let keys = book.map(|book| (book.checkpoint_keys, book.hybrid_keys));
+    let (keys, hybrid) = keys.unwrap_or_default();
+    Ok((in_force(&keys).unwrap_or_default(), in_force(&hybrid)))
 }
 
 /// What goes beside the proof: the same name with another extension, or with the longer one where the proof has that

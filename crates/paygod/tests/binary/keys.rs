@@ -348,6 +348,17 @@ fn a_rotation_of_a_hybrid_book_replaces_both_keys_and_a_backup_has_them() {
     assert_eq!(shown.matches("(ML-DSA-44)").count(), 2, "{shown}");
     assert_eq!(shown.matches("replaced by entry 1").count(), 2, "{shown}");
     book.yes(&["verify", "--hybrid"]);
+    // A receipt is held to both keys, which the command that checks it names.
+    let proof = book.path("zero.tlog-proof");
+    let proved = book.value(&["prove", "#0", "--out", &proof]);
+    let (entry, keys) = (book.path("zero.json"), ["key", "hybrid_key"]);
+    let [key, hybrid] = keys.map(|key| proved[key].as_str().expect("a key"));
+    let check = [
+        "prove", "--check", &proof, "--entry", &entry, "--key", key, "--key", hybrid,
+    ];
+    book.yes(&check);
+    let notes = text(&book.run(&["prove", "#0", "--out", &proof]).stderr);
+    assert!(notes.contains(&format!("--key '{hybrid}'")), "{notes}");
     let (copy, restored) = (book.path("copy"), book.path("restored"));
     book.yes(&["backup", &copy]);
     for arguments in [

@@ -190,12 +190,12 @@ impl Replayer<'_> {
         };
         let prepared = prepared.map_err(SubmitError::from)?;
         if prepared.reference() != entry.request {
-            if matches!(input, Input::Remade(_)) {
-                self.report.not_kept.note(entry);
+            let what = if matches!(input, Input::Remade(_)) {
+                "request: its digest is not that of what the entry says"
             } else {
-                let what = "input: the vault holds another than the entry commits to".to_owned();
-                self.report.differs(entry, what);
-            }
+                "input: the vault holds another than the entry commits to"
+            };
+            self.report.differs(entry, what.to_owned());
             return Ok(false);
         }
         self.compare(entry, stored.bytes, &prepared);
