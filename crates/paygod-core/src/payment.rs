@@ -96,8 +96,14 @@ pub struct Party {
     pub account: Option<String>,
     /// The bank, as a BIC or a clearing member id.
     pub agent: Option<String>,
-    /// The country, as ISO 3166 alpha-2.
+    /// The country of the bank's address, as ISO 3166 alpha-2.
+    pub agent_country: Option<String>,
+    /// The bank's name.
+    pub agent_name: Option<String>,
+    /// The country of the address, as ISO 3166 alpha-2.
     pub country: Option<String>,
     /// The name.
     pub name: Option<String>,
+    /// The country of residence, where the address names another.
+    pub residence: Option<String>,
 }

@@ -178,7 +178,7 @@ fn what_an_entry_says_is_the_request_whose_digest_it_holds() {
         held("n", "{}"),
         json(&correct.replace("PENDING", "")),
     ]);
-    let judged = answers.len() - 2;
+    let judged = u64::try_from(answers.len() - 2).unwrap();
     for answer in answers {
         answer.unwrap();
     }
@@ -186,7 +186,7 @@ fn what_an_entry_says_is_the_request_whose_digest_it_holds() {
     let replayed = opened(&book).replay(None, None, |_| {}).unwrap();
     assert_eq!(
         (replayed.judged, replayed.same),
-        (judged as u64, judged as u64),
+        (judged, judged),
         "{:?}",
         replayed.differences
     );

@@ -261,7 +261,8 @@ impl<'a> From<'a> {
         self.reader.object_begin()?;
         while let Some(key) = self.reader.next_key()? {
             match &*key {
-                "account" | "agent" | "country" | "name" => self.payment_text()?,
+                "account" | "agent" | "agent_country" | "agent_name" | "country" | "name"
+                | "residence" => self.payment_text()?,
                 other => return Err(unknown(other, of)),
             }
         }

@@ -245,8 +245,11 @@ fn party(key: &str, party: &Party, writer: &mut Writer<'_>) {
     let texts = [
         ("account", &party.account),
         ("agent", &party.agent),
+        ("agent_country", &party.agent_country),
+        ("agent_name", &party.agent_name),
         ("country", &party.country),
         ("name", &party.name),
+        ("residence", &party.residence),
     ];
     members(&texts, writer);
     writer.end_object();

@@ -6,7 +6,7 @@ use crate::{Command, Party, PaymentDetails, Request};
 use paygod_types::canonical::{self, Limits};
 
 const ALL: [&str; 18] = [
-    r#"{"by":"b","id":"r","transfer":{"transfers":[{"amount":"12.50","credit":"c","currency":"EUR","debit":"d","payment":{"creditor":{"account":"CH93","agent":"UBSW","country":"CH","name":"Zoë"},"debtor":{"name":"D"},"end_to_end_id":"e","execution_date":"2026-11-22","instruction_id":"i","purpose":"SALA","reference":"RF18","remittance":"\"x\"\n"},"pending":{"timeout_s":3600}}]}}"#,
+    r#"{"by":"b","id":"r","transfer":{"transfers":[{"amount":"12.50","credit":"c","currency":"EUR","debit":"d","payment":{"creditor":{"account":"CH93","agent":"UBSW","agent_country":"CH","agent_name":"U","country":"CH","name":"Zoë","residence":"LI"},"debtor":{"name":"D"},"end_to_end_id":"e","execution_date":"2026-11-22","instruction_id":"i","purpose":"SALA","reference":"RF18","remittance":"\"x\"\n"},"pending":{"timeout_s":3600}}]}}"#,
     r#"{"id":"r","transfer":{"transfers":[{"amount":"1","credit":"c","currency":"JPY","debit":"d","pending":{}},{"amount":"1.000","credit":"f","currency":"BHD","debit":"e","pending":{}}]}}"#,
     r#"{"account_open":{"account":"a","aliases":["00112233445566778899aabbccddeeff"],"currency":"EUR","max_balance":"5.00","min_balance":"-1.00"},"by":"b","id":"r"}"#,
     r#"{"account_open":{"account":"a","currency":"EUR"},"id":"r"}"#,
@@ -220,7 +220,10 @@ fn typed_request_is_held_to_the_same_rules() {
 #[test]
 fn payment_details_are_written_in_canonical_form_and_kept_out_of_logs() {
     let creditor = Party {
+        agent_country: Some("CH".into()),
+        agent_name: Some("Musterbank".into()),
         name: Some("Zoë".into()),
+        residence: Some("LI".into()),
         ..Party::default()
     };
     let details = PaymentDetails {
@@ -231,7 +234,8 @@ fn payment_details_are_written_in_canonical_form_and_kept_out_of_logs() {
     let payment = details.to_payment().unwrap();
     assert_eq!(
         payment.as_bytes(),
-        r#"{"creditor":{"name":"Zoë"},"reference":"RF18"}"#.as_bytes()
+        r#"{"creditor":{"agent_country":"CH","agent_name":"Musterbank","name":"Zoë","residence":"LI"},"reference":"RF18"}"#
+            .as_bytes()
     );
     assert!(!format!("{payment:?}").contains("Zoë"));
     let long = PaymentDetails {

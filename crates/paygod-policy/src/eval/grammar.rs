@@ -433,7 +433,13 @@ impl Grammar {
                 _ => format!(
                     "{}.{}()",
                     self.text(),
-                    self.of(&["lowerAscii", "upperAscii", "trim"])
+                    self.of(&[
+                        "lowerAscii",
+                        "upperAscii",
+                        "trim",
+                        "ibanCountry",
+                        "bicCountry"
+                    ])
                 ),
             };
         }
@@ -502,8 +508,10 @@ impl Grammar {
     }
 
     fn quoted(&mut self) -> String {
-        let word = match self.below(6) {
+        let word = match self.below(8) {
             0 => String::new(),
+            4 => "x:de89 3704 0044 0532 0130 00".to_owned(),
+            5 => "MELIIRTHXXX".to_owned(),
             1 => "á C".to_owned(),
             2 => "EUR".to_owned(),
             3 => "ab".repeat(20 + self.below(20)),

@@ -13,6 +13,7 @@
 
 mod answers;
 mod compile;
+mod country;
 #[cfg(test)]
 #[path = "tests/differential.rs"]
 mod differential;

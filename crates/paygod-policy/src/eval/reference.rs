@@ -272,6 +272,8 @@ impl Reference<'_> {
                     TextMap::Lower => text.to_ascii_lowercase(),
                     TextMap::Upper => text.to_ascii_uppercase(),
                     TextMap::Trim => text.trim().to_owned(),
+                    TextMap::IbanCountry => iban_country(&text),
+                    TextMap::BicCountry => bic_country(&text),
                 }));
             }
             Kind::TextSize(a) => {
@@ -366,4 +368,32 @@ impl Reference<'_> {
             Quantifier::ExistsOne => held == 1,
         })
     }
+}
+
+/// As the standard tells it: four characters to the end, letters as numbers, remainder 1 by 97.
+fn iban_country(text: &str) -> String {
+    let id: Vec<char> = match text.rfind(':') {
+        Some(colon) => text[colon + 1..].chars().collect(),
+        None => text.chars().collect(),
+    };
+    let mut id: String = id.into_iter().filter(|c| c.is_alphanumeric()).collect();
+    id = id.to_ascii_uppercase();
+    let form = regex::Regex::new("^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$").unwrap();
+    if !form.is_match(&id) {
+        return String::new();
+    }
+    let mut remainder = 0;
+    for c in (id[4..].to_owned() + &id[..4]).chars() {
+        for digit in c.to_digit(36).unwrap().to_string().chars() {
+            remainder = (remainder * 10 + digit.to_digit(10).unwrap()) % 97;
+        }
+    }
+    id[..if remainder == 1 { 2 } else { 0 }].to_owned()
+}
+
+fn bic_country(text: &str) -> String {
+    let code = text.replace(char::is_whitespace, "");
+    let form = regex::Regex::new("^[A-Z0-9]{4}([A-Z]{2})[A-Z0-9]{2}([A-Z0-9]{3})?$").unwrap();
+    form.captures(&code)
+        .map_or_else(String::new, |found| found[1].to_owned())
 }

@@ -1,5 +1,6 @@
 //! What the machine does with texts: tests, joins, and those it makes.
 
+use super::country;
 use super::program::{Run, wide};
 use super::{EvalError, Evaluated, TextRef, Value};
 use crate::lang::typed::{TextMap, TextTest};
@@ -74,8 +75,23 @@ impl Run<'_, '_> {
                     made_text(start + left, end - right)
                 };
             }
+            TextMap::IbanCountry => {
+                let letters = country::of_iban(made);
+                return self.letters(start, letters);
+            }
+            TextMap::BicCountry => {
+                let letters = country::of_bic(made);
+                return self.letters(start, letters);
+            }
         }
         made_text(start, end)
+    }
+
+    /// Keeps two letters of the text made last, or none of it.
+    fn letters(&mut self, start: usize, letters: Option<[char; 2]>) -> Evaluated<Value> {
+        self.machine.made.truncate(start);
+        self.machine.made.extend(letters.into_iter().flatten());
+        made_text(start, self.machine.made.len())
     }
 }
 

@@ -23,13 +23,15 @@ const FREE: [&str; 11] = [
     "approvals",
     "now",
 ];
-const METHODS: [&str; 24] = [
+const METHODS: [&str; 26] = [
     "startsWith",
     "endsWith",
     "contains",
     "lowerAscii",
     "upperAscii",
     "trim",
+    "ibanCountry",
+    "bicCountry",
     "size",
     "matches",
     "exists",
@@ -177,6 +179,8 @@ impl Checker<'_> {
             ("lowerAscii", []) => self.text_map(span, TextMap::Lower, receiver),
             ("upperAscii", []) => self.text_map(span, TextMap::Upper, receiver),
             ("trim", []) => self.text_map(span, TextMap::Trim, receiver),
+            ("ibanCountry", []) => self.text_map(span, TextMap::IbanCountry, receiver),
+            ("bicCountry", []) => self.text_map(span, TextMap::BicCountry, receiver),
             ("size", []) => self.size(span, receiver),
             ("exists", [variable, body]) => {
                 self.quantified(span, Quantifier::Exists, receiver, variable, body)
@@ -283,6 +287,8 @@ impl Checker<'_> {
             TextMap::Lower => "lowerAscii",
             TextMap::Upper => "upperAscii",
             TextMap::Trim => "trim",
+            TextMap::IbanCountry => "ibanCountry",
+            TextMap::BicCountry => "bicCountry",
         };
         let of = self.text(of, name)?;
         plain(Kind::TextMap(map, Box::new(of)), Type::Text, span)
@@ -363,6 +369,8 @@ pub(super) fn usage(name: &str, method: bool) -> &'static str {
         ("lowerAscii", _) => "`x.lowerAscii()`",
         ("upperAscii", _) => "`x.upperAscii()`",
         ("trim", _) => "`x.trim()`",
+        ("ibanCountry", _) => "`x.ibanCountry()`",
+        ("bicCountry", _) => "`x.bicCountry()`",
         ("matches", _) => "`x.matches(\"^[A-Z]{2}\")`, or `list(\"name\").matches(x)` for names",
         ("exists", _) => "`items.exists(i, i.amount > 0)`",
         ("all", _) => "`items.all(i, i.amount > 0)`",

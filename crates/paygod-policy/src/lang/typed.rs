@@ -58,6 +58,8 @@ pub(crate) enum TextMap {
     Lower,
     Upper,
     Trim,
+    IbanCountry,
+    BicCountry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,6 +175,7 @@ fn request(draw: Draw) -> Request {
             agent: Some(draw.agent.to_owned()),
             country: Some(draw.country.to_owned()),
             name: Some(draw.name),
+            ..Party::default()
         },
         reference: Some(draw.reference),
         remittance: Some(REMITTANCE.to_owned()),

@@ -26,9 +26,13 @@ pub const SCHEME_UNNAMED: &str = "OTHR";
 pub const SCHEME_SWISS_POST: &str = "CH-POST";
 
 impl AccountRef {
-    /// An id of a scheme; `None` when the scheme is empty or holds a colon, or the id is empty.
+    /// An id of a scheme, or the IBAN that it spells: an account has one name, whatever scheme it comes under.
+    /// `None` when the scheme is empty or holds a colon, or the id is empty.
     #[must_use]
     pub fn other(scheme: &str, id: &str) -> Option<Self> {
+        if let Some(iban) = spelt_iban(id) {
+            return Some(Self::Iban(iban));
+        }
         let usable = !scheme.is_empty() && !scheme.contains(':') && !id.is_empty();
         usable.then(|| Self::Other {
             scheme: scheme.into(),
@@ -53,6 +57,15 @@ impl AccountRef {
             Self::Other { .. } => None,
         }
     }
+}
+
+/// The IBAN in a text that holds nothing else, whatever stands between its letters and digits: white space, hyphens,
+/// the word `IBAN` before it.
+#[must_use]
+pub fn spelt_iban(text: &str) -> Option<Iban> {
+    let id: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    let id = id.to_ascii_uppercase();
+    Iban::parse(id.strip_prefix("IBAN").unwrap_or(&id)).ok()
 }
 
 impl fmt::Display for AccountRef {
@@ -87,5 +100,26 @@ mod tests {
             assert_eq!(AccountRef::parse(text), None, "{text}");
         }
         assert_eq!(AccountRef::other("a:b", "c"), None);
+    }
+
+    #[test]
+    fn an_iban_is_that_iban_under_every_scheme_and_in_every_spelling() {
+        let iban = AccountRef::parse("CH9300762011623852957");
+        for text in [
+            "OTHR:CH9300762011623852957",
+            "iban:ch93 0076 2011 6238 5295 7",
+            "BBAN:CH93-0076-2011-6238-5295-7",
+            "OTHR:IBAN CH93\u{a0}0076.2011.6238.5295.7",
+        ] {
+            assert_eq!(AccountRef::parse(text), iban, "{text}");
+        }
+        for text in ["OTHR:CH9300762011623852958", "OTHR:CH9300762011623852957 A"] {
+            assert_eq!(
+                AccountRef::parse(text)
+                    .map(|account| account.to_string())
+                    .as_deref(),
+                Some(text)
+            );
+        }
     }
 }

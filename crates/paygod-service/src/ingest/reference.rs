@@ -64,6 +64,23 @@ impl ReferenceKind {
     }
 }
 
+/// A reference as it is compared: one that is known by its form and its check digits loses white space and what else it
+/// was printed with, an ISO 11649 reference gets capitals. Any other stays as typed. `None` for a text without any letter
+/// or digit, which refers to nothing.
+#[must_use]
+pub fn normal_reference(text: &str) -> Option<String> {
+    let shown: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    let capitals = shown.to_ascii_uppercase();
+    let digits = shown.as_bytes();
+    if is_scor(capitals.as_bytes()) {
+        Some(capitals)
+    } else if matches!(digits.len(), 16 | 27) && holds_mod10(digits) {
+        Some(shown)
+    } else {
+        (!shown.is_empty()).then(|| text.to_owned())
+    }
+}
+
 fn is_scor(text: &[u8]) -> bool {
     let Some((head, rest)) = text.split_at_checked(4) else {
         return false;
@@ -124,6 +141,30 @@ mod tests {
         );
         assert_eq!(ReferenceKind::Scor.check("RF18539007547034"), Ok(()));
         assert_eq!(ReferenceKind::Other.check("anything at all"), Ok(()));
+    }
+
+    #[test]
+    fn a_reference_known_by_its_check_digits_has_one_spelling() {
+        for (text, normal) in [
+            ("rf18 5390 0754 7034", "RF18539007547034"),
+            ("RF18\u{a0}5390-0754-7034", "RF18539007547034"),
+            ("RF18\u{200b}539007547034", "RF18539007547034"),
+            (
+                "21 00000 00003 13947 14300 09017",
+                "210000000003139471430009017",
+            ),
+            ("RF18 5390 0754 7035", "RF18 5390 0754 7035"),
+            (
+                "21 00000 00003 13947 14300 09018",
+                "21 00000 00003 13947 14300 09018",
+            ),
+            ("Invoice 4711", "Invoice 4711"),
+        ] {
+            assert_eq!(normal_reference(text).as_deref(), Some(normal), "{text}");
+        }
+        for text in ["", ".", " - / "] {
+            assert_eq!(normal_reference(text), None, "{text}");
+        }
     }
 
     #[test]

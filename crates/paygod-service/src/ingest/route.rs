@@ -208,14 +208,16 @@ fn details(payment: &Payment) -> PaymentDetails {
         purpose: payment.purpose.as_deref().map(str::to_owned),
         reference: payment.reference.clone(),
         remittance: payment.remittance.clone(),
-        ultimate_creditor: Details {
-            name: payment.ultimate_creditor.clone(),
-            ..Details::default()
-        },
-        ultimate_debtor: Details {
-            name: payment.ultimate_debtor.as_deref().map(str::to_owned),
-            ..Details::default()
-        },
+        ultimate_creditor: payment
+            .ultimate_creditor
+            .as_ref()
+            .map(side)
+            .unwrap_or_default(),
+        ultimate_debtor: payment
+            .ultimate_debtor
+            .as_deref()
+            .map(side)
+            .unwrap_or_default(),
     }
 }
 
@@ -223,8 +225,11 @@ fn side(party: &Party) -> Details {
     Details {
         account: party.account.as_ref().map(ToString::to_string),
         agent: party.agent.as_ref().map(ToString::to_string),
+        agent_country: party.agent_country.clone(),
+        agent_name: party.agent_name.clone(),
         country: party.country.clone(),
         name: party.name.clone(),
+        residence: party.residence.clone(),
     }
 }
 
@@ -462,6 +467,47 @@ mod tests {
         for request in &routed.requests {
             assert_eq!(Request::from_json(&request.bytes).unwrap(), request.request);
         }
+    }
+
+    #[test]
+    fn an_iban_under_a_scheme_credits_the_account_of_the_book_that_it_names() {
+        let other = "<Othr><Id>ch80 0076 2020 0000 0010 1</Id></Othr>";
+        let file = MONTH_END.replacen("<IBAN>CH8000762020000000101</IBAN>", other, 1);
+        assert_ne!(file, MONTH_END);
+        let as_iban = routed(MONTH_END);
+        let as_other = routed(&file);
+        let ends = |routed: &Routed| {
+            let ends = routed.requests.iter().map(ends);
+            ends.map(|(debit, credit)| format!("{debit} {credit}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&as_other), ends(&as_iban));
+        assert_eq!(as_other.requests[0].bytes, as_iban.requests[0].bytes);
+    }
+
+    #[test]
+    fn what_is_said_of_banks_and_ultimate_parties_goes_to_the_packs() {
+        let file = MONTH_END
+            .replace(
+                "<BICFI>MUSTCHZZXXX</BICFI>",
+                "<BICFI>MUSTCHZZXXX</BICFI><Nm>Musterbank</Nm><PstlAdr><Ctry>CH</Ctry></PstlAdr>",
+            )
+            .replace(
+                "</CdtrAcct>",
+                "</CdtrAcct><UltmtCdtr><CtryOfRes>KP</CtryOfRes></UltmtCdtr>",
+            );
+        let routed = routed(&file);
+        let bytes = String::from_utf8(routed.requests[0].bytes.clone()).unwrap();
+        assert!(
+            bytes.contains(
+                r#""agent":"MUSTCHZZXXX","agent_country":"CH","agent_name":"Musterbank","#
+            ),
+            "{bytes}"
+        );
+        assert!(
+            bytes.contains(r#""ultimate_creditor":{"country":"KP"}"#),
+            "{bytes}"
+        );
     }
 
     #[test]

@@ -264,6 +264,8 @@ fn conditions_mean_what_they_say() {
         "x.items.all(r, r?.codes.orValue([]).all(c, c.matches(r\"^[k-m]$\")))",
         "x.s.matches(\"B\") && !x.s.matches(\"^b\") && \"IBAN CH93\".matches(r\"\\bCH\\d{2}\\b\")",
         "\"a\" + x.s + \"z\" == \"aB, áz\" && (\" a\" + \" \").trim() == \"a\" && \"  \".trim() == \"\"",
+        "\"OTHR:de89 3704 0044 0532 0130 00\".ibanCountry() == \"DE\" && \"MELIIRTHXXX\".bicCountry() == \"IR\"",
+        "x.s.ibanCountry() == \"\" && x.s.bicCountry() == \"\" && \"DE89\".ibanCountry() + \"k\" == \"k\"",
         "x.t.month(\"UTC\") == 1 && x.t.getHours(\"+02:30\") == 5 && x.t.getDate(\"-04:00\") == 1",
         "x.t.getSeconds(\"UTC\") == 5 && x.dur * 12 == duration(\"1d\") && x.t + x.dur > x.t",
     ] {

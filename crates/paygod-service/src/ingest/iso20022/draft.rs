@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::error::{Faults, LocatedFault, PaymentFault, ReadError, Spot};
 use paygod_types::IdError;
 
-use super::model::{Agent, Party, Payment, Place, RefusedPayment};
-use super::parts::{self, AccountPart, AmountPart, FaultList, ID_CHARS_MAX, PartyPart, Remittance};
+use super::model::{Party, Payment, Place, RefusedPayment};
+use super::parts::{
+    self, AccountPart, AgentPart, AmountPart, FaultList, ID_CHARS_MAX, PartyPart, Remittance,
+};
 use super::request_id::Namer;
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, SCHEME_SWISS_POST, SCHEME_UNNAMED};
@@ -98,7 +100,7 @@ impl TypeInfo {
 pub(super) struct Side {
     party: Option<PartyPart>,
     account: Option<AccountPart>,
-    agent: Option<Option<Agent>>,
+    agent: Option<AgentPart>,
 }
 
 impl Side {
@@ -175,11 +177,15 @@ impl Side {
             }
         };
         let party = self.party.unwrap_or_default();
+        let agent = self.agent.unwrap_or_default();
         Party {
             name: party.name,
             account,
-            agent: self.agent.flatten(),
+            agent: agent.code,
+            agent_country: agent.country,
+            agent_name: agent.name,
             country: party.country,
+            residence: party.residence,
         }
     }
 }
@@ -250,9 +256,10 @@ impl Draft {
     }
 }
 
-/// Checks a structured reference against its kind and against the account it goes to.
+/// Checks a structured reference against its kind and against the account it goes to. QR and ISR references are printed
+/// in groups; the groups are no part of them.
 pub(super) fn check_reference(
-    remittance: &Remittance,
+    remittance: &mut Remittance,
     creditor: &Party,
     local_instrument: Option<&str>,
 ) -> Result<(), ReferenceError> {
@@ -268,8 +275,13 @@ pub(super) fn check_reference(
         None if is_qr_account => ReferenceKind::Qr,
         None => ReferenceKind::Other,
     };
-    match &remittance.reference {
-        Some(reference) => kind.check(reference)?,
+    match &mut remittance.reference {
+        Some(reference) => {
+            if matches!(kind, ReferenceKind::Qr | ReferenceKind::Isr) {
+                reference.retain(|c| !c.is_whitespace());
+            }
+            kind.check(reference)?;
+        }
         None if is_qr_account => return Err(ReferenceError::QrMissing),
         None => {}
     }
@@ -300,9 +312,9 @@ pub(super) struct Content {
     pub(super) counter_currency: Option<paygod_types::Currency>,
     pub(super) execution_date: Option<String>,
     pub(super) debtor: Arc<Party>,
-    pub(super) ultimate_debtor: Option<Arc<str>>,
+    pub(super) ultimate_debtor: Option<Arc<Party>>,
     pub(super) creditor: Party,
-    pub(super) ultimate_creditor: Option<String>,
+    pub(super) ultimate_creditor: Option<Party>,
     pub(super) charge_bearer: Option<Arc<str>>,
     pub(super) types: TypeInfo,
     pub(super) purpose: Option<Arc<str>>,
@@ -315,10 +327,6 @@ pub(super) fn all_faults(batch: &[Arc<LocatedFault>], own: FaultList) -> Faults 
 }
 
 impl Parsed {
-    #[expect(
-        clippy::result_large_err,
-        reason = "both are kept in lists of the file's payments, side by side"
-    )]
     pub(super) fn finish(
         self,
         namer: &mut Namer<'_>,

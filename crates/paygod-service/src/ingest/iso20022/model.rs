@@ -148,11 +148,11 @@ pub struct Payment {
     /// Who pays.
     pub debtor: Arc<Party>,
     /// On whose behalf, when that is another.
-    pub ultimate_debtor: Option<Arc<str>>,
+    pub ultimate_debtor: Option<Arc<Party>>,
     /// Who is paid.
     pub creditor: Party,
     /// For whom in the end, when that is another.
-    pub ultimate_creditor: Option<String>,
+    pub ultimate_creditor: Option<Party>,
     /// `ChrgBr`: who bears the charges.
     pub charge_bearer: Option<Arc<str>>,
     /// `PmtTpInf/LclInstrm`.
@@ -167,7 +167,7 @@ pub struct Payment {
     pub remittance: Option<String>,
 }
 
-/// A side of a payment.
+/// A side of a payment, or somebody behind it, who has neither account nor bank.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Party {
     /// `Nm`.
@@ -176,11 +176,17 @@ pub struct Party {
     pub account: Option<AccountRef>,
     /// The bank that keeps the account.
     pub agent: Option<Agent>,
+    /// `PstlAdr/Ctry` of the bank.
+    pub agent_country: Option<String>,
+    /// `Nm` of the bank.
+    pub agent_name: Option<String>,
     /// `PstlAdr/Ctry`, else `CtryOfRes`.
     pub country: Option<String>,
+    /// `CtryOfRes`, where `PstlAdr/Ctry` is another.
+    pub residence: Option<String>,
 }
 
-/// A bank, as a payment names it.
+/// A bank's code, as a payment gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Agent {
     /// By its BIC.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::draft::{Content, Draft, Parsed, TypeInfo, all_faults, check_reference};
 use super::error::{LocatedFault, ReadError, ReadFault, Spot};
 use super::model::Place;
-use super::parts::{self, AmountPart, FaultList};
+use super::parts::{self, AmountPart, FaultList, PartyPart};
 use super::totals::{Declared, Found};
 use super::xml::Cursor;
 use super::{Header, Message, PAYMENTS_MAX};
@@ -164,8 +164,8 @@ fn finish(
         draft
             .creditor
             .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
-    let remittance = draft.remittance.unwrap_or_default();
-    if let Err(error) = check_reference(&remittance, &creditor, instrument) {
+    let mut remittance = draft.remittance.unwrap_or_default();
+    if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
         draft.faults.push(LocatedFault {
             at,
             fault: error.into(),
@@ -180,10 +180,10 @@ fn finish(
             debtor: Arc::new(debtor),
             ultimate_debtor: draft
                 .ultimate_debtor
-                .and_then(|party| party.name)
-                .map(Arc::from),
+                .and_then(PartyPart::behind)
+                .map(Arc::new),
             creditor,
-            ultimate_creditor: draft.ultimate_creditor.and_then(|party| party.name),
+            ultimate_creditor: draft.ultimate_creditor.and_then(PartyPart::behind),
             charge_bearer: draft.charge_bearer.map(Arc::from),
             purpose: draft
                 .purpose

@@ -156,8 +156,8 @@ impl Batch {
             debtor: Arc::new(debtor),
             ultimate_debtor: self
                 .ultimate_debtor
-                .and_then(|party| party.name)
-                .map(Arc::from),
+                .and_then(PartyPart::behind)
+                .map(Arc::new),
             charge_bearer: self.charge_bearer.map(Arc::from),
             faults: all_faults(&[], self.faults),
         };
@@ -174,7 +174,7 @@ struct Inherited {
     type_info: TypeInfo,
     date: String,
     debtor: Arc<Party>,
-    ultimate_debtor: Option<Arc<str>>,
+    ultimate_debtor: Option<Arc<Party>>,
     charge_bearer: Option<Arc<str>>,
     faults: Faults,
 }
@@ -195,8 +195,8 @@ impl Inherited {
             draft
                 .creditor
                 .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
-        let remittance = draft.remittance.unwrap_or_default();
-        if let Err(error) = check_reference(&remittance, &creditor, instrument) {
+        let mut remittance = draft.remittance.unwrap_or_default();
+        if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
             draft.faults.push(LocatedFault {
                 at,
                 fault: error.into(),
@@ -209,13 +209,15 @@ impl Inherited {
                 counter_currency: draft.counter_currency,
                 execution_date: Some(self.date.clone()),
                 debtor: Arc::clone(&self.debtor),
-                ultimate_debtor: draft
-                    .ultimate_debtor
-                    .and_then(|party| party.name)
-                    .map(Arc::from)
-                    .or_else(|| self.ultimate_debtor.clone()),
+                ultimate_debtor: match draft.ultimate_debtor {
+                    Some(own) => own
+                        .or(self.ultimate_debtor.as_deref())
+                        .behind()
+                        .map(Arc::new),
+                    None => self.ultimate_debtor.clone(),
+                },
                 creditor,
-                ultimate_creditor: draft.ultimate_creditor.and_then(|party| party.name),
+                ultimate_creditor: draft.ultimate_creditor.and_then(PartyPart::behind),
                 charge_bearer: draft
                     .charge_bearer
                     .map(Arc::from)

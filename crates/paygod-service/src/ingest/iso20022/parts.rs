@@ -8,14 +8,14 @@ use std::sync::Arc;
 use paygod_types::{Currency, Money, Timestamp};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
-use super::model::Agent;
+use super::model::{Agent, Party};
 use super::source::shorten;
 use super::xml::{Cursor, Element};
-use crate::ingest::account::AccountRef;
+use crate::ingest::account::{AccountRef, spelt_iban};
 use crate::ingest::bic::Bic;
 use crate::ingest::decimal::Decimal;
 use crate::ingest::iban::Iban;
-use crate::ingest::reference::ReferenceKind;
+use crate::ingest::reference::{ReferenceKind, normal_reference};
 
 /// `Max35Text`.
 pub(super) const ID_CHARS_MAX: usize = 35;
@@ -67,40 +67,83 @@ pub(super) fn required<T>(
     slot.ok_or_else(|| cursor.fail(ReadFault::Missing { element }))
 }
 
-/// Name and country of a party.
-#[derive(Debug, Default)]
+/// Name and countries of a party.
+#[derive(Debug, Default, Clone)]
 pub(super) struct PartyPart {
     pub(super) name: Option<String>,
     pub(super) country: Option<String>,
+    pub(super) residence: Option<String>,
+}
+
+impl PartyPart {
+    /// What this one does not say is taken from `batch`.
+    pub(super) fn or(self, batch: Option<&Party>) -> Self {
+        let Some(batch) = batch else { return self };
+        Self {
+            name: self.name.or_else(|| batch.name.clone()),
+            country: self.country.or_else(|| batch.country.clone()),
+            residence: self.residence.or_else(|| batch.residence.clone()),
+        }
+    }
+
+    /// Somebody behind a side of a payment; `None` when nothing is said of them.
+    pub(super) fn behind(self) -> Option<Party> {
+        let party = Party {
+            name: self.name,
+            country: self.country,
+            residence: self.residence,
+            ..Party::default()
+        };
+        (party != Party::default()).then_some(party)
+    }
 }
 
 pub(super) fn party(cursor: &mut Cursor<'_>) -> Result<PartyPart, ReadError> {
-    let (mut name, mut address_country, mut residence) = (None, None, None);
+    let (mut name, mut address, mut residence) = (None, None, None);
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Nm" => optional(cursor, &mut name, "Nm", NAME_CHARS_MAX)?,
-            "CtryOfRes" => optional(cursor, &mut residence, "CtryOfRes", CODE_CHARS_MAX)?,
-            "PstlAdr" => {
-                while let Some(line) = cursor.child()? {
-                    match line.local() {
-                        "Ctry" => optional(cursor, &mut address_country, "Ctry", CODE_CHARS_MAX)?,
-                        _ => cursor.skip()?,
-                    }
-                }
-            }
+            "CtryOfRes" => country(cursor, &mut residence, "CtryOfRes")?,
+            "PstlAdr" => address_country(cursor, &mut address)?,
             _ => cursor.skip()?,
         }
     }
-    let country = address_country.or(residence);
-    let is_country =
-        |text: &String| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    match country {
-        Some(found) if !is_country(&found) => Err(cursor.fail(ReadFault::Value {
+    Ok(PartyPart {
+        name,
+        residence: residence
+            .clone()
+            .filter(|_| address.is_some() && address != residence),
+        country: address.or(residence),
+    })
+}
+
+/// `PstlAdr`, entered: its country.
+fn address_country(cursor: &mut Cursor<'_>, slot: &mut Option<String>) -> Result<(), ReadError> {
+    while let Some(line) = cursor.child()? {
+        match line.local() {
+            "Ctry" => country(cursor, slot, "Ctry")?,
+            _ => cursor.skip()?,
+        }
+    }
+    Ok(())
+}
+
+/// `CountryCode`: two capital letters.
+fn country(
+    cursor: &mut Cursor<'_>,
+    slot: &mut Option<String>,
+    element: &'static str,
+) -> Result<(), ReadError> {
+    let Some(found) = cursor.text(CODE_CHARS_MAX)? else {
+        return Ok(());
+    };
+    if found.len() != 2 || !found.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(cursor.fail(ReadFault::Value {
             found: shorten(&found),
             expected: "a two-letter country code",
-        })),
-        country => Ok(PartyPart { name, country }),
+        }));
     }
+    cursor.put(slot, found, element)
 }
 
 /// An account before the dialect of its payment is known.
@@ -173,9 +216,19 @@ fn other_account(
         }
     }
     let id = required(cursor, id, "Othr/Id")?;
+    if let Some(iban) = spelt_iban(&id) {
+        return Ok(AccountPart::Named(AccountRef::Iban(iban)));
+    }
     let Some(scheme) = scheme else {
         return Ok(AccountPart::Unnamed(id));
     };
+    let letters = scheme.chars().filter(|c| c.is_alphanumeric());
+    if letters.collect::<String>().eq_ignore_ascii_case("IBAN")
+        && let Err(error) = Iban::parse(&id)
+    {
+        faults.push(cursor.fault(error.into()));
+        return Ok(AccountPart::Unusable);
+    }
     Ok(match AccountRef::other(&scheme, &id) {
         Some(account) => AccountPart::Named(account),
         None => {
@@ -199,12 +252,21 @@ pub(super) fn code_or_proprietary(cursor: &mut Cursor<'_>) -> Result<Option<Stri
     Ok(code)
 }
 
-/// A bank: `FinInstnId` with `BIC` (2009 versions), `BICFI`, or a clearing system's member.
+/// Code, name and country of a bank.
+#[derive(Debug, Default)]
+pub(super) struct AgentPart {
+    pub(super) code: Option<Agent>,
+    pub(super) name: Option<String>,
+    pub(super) country: Option<String>,
+}
+
+/// A bank: `FinInstnId` with `BIC` (2009 versions), `BICFI`, or a clearing system's member; name and country.
 pub(super) fn agent(
     cursor: &mut Cursor<'_>,
     faults: &mut FaultList,
-) -> Result<Option<Agent>, ReadError> {
+) -> Result<AgentPart, ReadError> {
     let (mut bic, mut member) = (None, None);
+    let mut agent = AgentPart::default();
     while let Some(element) = cursor.child()? {
         match element.local() {
             "FinInstnId" => {
@@ -221,6 +283,8 @@ pub(super) fn agent(
                             let read = clearing_member(cursor)?;
                             cursor.put(&mut member, read, "ClrSysMmbId")?;
                         }
+                        "Nm" => optional(cursor, &mut agent.name, "Nm", NAME_CHARS_MAX)?,
+                        "PstlAdr" => address_country(cursor, &mut agent.country)?,
                         _ => cursor.skip()?,
                     }
                 }
@@ -228,7 +292,8 @@ pub(super) fn agent(
             _ => cursor.skip()?,
         }
     }
-    Ok(bic.map(Agent::Bic).or(member))
+    agent.code = bic.map(Agent::Bic).or(member);
+    Ok(agent)
 }
 
 fn clearing_member(cursor: &mut Cursor<'_>) -> Result<Agent, ReadError> {
@@ -329,7 +394,7 @@ pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadErro
     Ok(found)
 }
 
-/// The first structured reference counts; further `Strd` blocks detail the same payment.
+/// The first block with a reference counts, one of a letter or digit at least; further `Strd` blocks detail the same payment.
 fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), ReadError> {
     let (mut reference, mut code) = (None, None);
     while let Some(element) = cursor.child()? {
@@ -353,17 +418,15 @@ fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), Rea
             _ => cursor.skip()?,
         }
     }
-    if found.reference.is_none() && reference.is_some() {
+    if found.reference.is_none()
+        && let Some(reference) = reference.as_deref().and_then(normal_reference)
+    {
         found.declared = code.map(|code| match code.as_str() {
             "QRR" => ReferenceKind::Qr,
             "SCOR" => ReferenceKind::Scor,
             _ => ReferenceKind::Other,
         });
-        // References are printed in groups; the groups are no part of them.
-        found.reference = reference.map(|text| match found.declared {
-            Some(ReferenceKind::Qr | ReferenceKind::Scor) => text.replace(' ', ""),
-            _ => text,
-        });
+        found.reference = Some(reference);
     }
     Ok(())
 }
@@ -402,13 +465,13 @@ pub(super) fn date_time(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
     }
 }
 
-/// `DateAndDateTime2Choice` of the 2019 versions: `Dt` or `DtTm`; gives the date.
+/// `DateAndDateTime2Choice` of the 2019 versions: `Dt` or `DtTm`; gives the date, in UTC where there is a zone.
 pub(super) fn date_choice(cursor: &mut Cursor<'_>) -> Result<Option<String>, ReadError> {
     let mut found = None;
     while let Some(element) = cursor.child()? {
         let day = match element.local() {
             "Dt" => date(cursor)?,
-            "DtTm" => date_time(cursor)?.chars().take(10).collect(),
+            "DtTm" => utc_day(&date_time(cursor)?),
             name => {
                 let fault = ReadFault::Unexpected {
                     found: shorten(name),
@@ -420,6 +483,20 @@ pub(super) fn date_choice(cursor: &mut Cursor<'_>) -> Result<Option<String>, Rea
         cursor.put(&mut found, day, "Dt or DtTm")?;
     }
     Ok(found)
+}
+
+/// The day in UTC of a time with a zone; without one, the day as written.
+fn utc_day(written: &str) -> String {
+    match Timestamp::parse_rfc3339(written) {
+        Ok(time) => time
+            .text()
+            .iter()
+            .take(10)
+            .copied()
+            .map(char::from)
+            .collect(),
+        Err(_) => written.chars().take(10).collect(),
+    }
 }
 
 /// A declared count or sum.

@@ -157,13 +157,11 @@ fn a_payments_own_values_stand_before_those_of_its_batch() {
     let values: Vec<_> = payments
         .iter()
         .map(|p| {
-            [
-                &p.service_level,
-                &p.charge_bearer,
-                &p.ultimate_debtor,
-                &p.purpose,
-            ]
-            .map(|value| value.as_deref().unwrap_or_default())
+            let ultimate_debtor = p.ultimate_debtor.as_ref();
+            let ultimate_debtor = ultimate_debtor.and_then(|party| party.name.as_deref());
+            let [level, bearer, purpose] =
+                [&p.service_level, &p.charge_bearer, &p.purpose].map(Option::as_deref);
+            [level, bearer, ultimate_debtor, purpose].map(Option::unwrap_or_default)
         })
         .collect();
     assert_eq!(values[0], ["NURG", "SLEV", "Muster Holding AG", "SUPP"]);
@@ -188,6 +186,23 @@ fn execution_dates_come_with_and_without_a_time() {
         read(both.as_bytes()).unwrap_err().code().as_str(),
         "iso20022.structure"
     );
+}
+
+#[test]
+fn the_day_of_execution_is_the_one_in_utc() {
+    for (written, day) in [
+        ("2026-11-30T23:30:00-12:00", "2026-12-01"),
+        ("2026-12-01T00:30:00+01:00", "2026-11-30"),
+        ("2026-11-30T23:30:00Z", "2026-11-30"),
+        ("2026-11-30T23:30:00", "2026-11-30"),
+    ] {
+        let text = TWO_PAYMENTS.replace("<Dt>2026-11-25</Dt>", &format!("<DtTm>{written}</DtTm>"));
+        assert_eq!(
+            payments(&text)[0].execution_date.as_deref(),
+            Some(day),
+            "{written}"
+        );
+    }
 }
 
 #[test]
@@ -267,6 +282,181 @@ fn a_bank_may_be_named_by_its_clearing_number() {
             .unwrap()
             .to_string(),
         "CHBCC:09000"
+    );
+}
+
+#[test]
+fn name_and_country_of_a_bank_are_read_beside_its_code() {
+    let text = TWO_PAYMENTS
+        .replace(
+            "<BICFI>MUSTCHZZXXX</BICFI>",
+            "<BICFI>MUSTCHZZXXX</BICFI><Nm>Musterbank AG</Nm><PstlAdr><Ctry>LI</Ctry></PstlAdr>",
+        )
+        .replacen(
+            "<Cdtr>",
+            "<CdtrAgt><FinInstnId><Nm>BANCO NACIONAL DE CUBA</Nm></FinInstnId></CdtrAgt><Cdtr>",
+            1,
+        );
+    let payment = &payments(&text)[0];
+    let banks = [payment.debtor.as_ref(), &payment.creditor].map(|party| {
+        let code = party.agent.as_ref().map(ToString::to_string);
+        let (name, country) = (party.agent_name.as_deref(), party.agent_country.as_deref());
+        (code.unwrap_or_default(), name, country)
+    });
+    assert_eq!(
+        banks,
+        [
+            ("MUSTCHZZXXX".to_owned(), Some("Musterbank AG"), Some("LI")),
+            (String::new(), Some("BANCO NACIONAL DE CUBA"), None),
+        ]
+    );
+    let wrong = text.replace("<Ctry>LI</Ctry>", "<Ctry>Liechtenstein</Ctry>");
+    assert_eq!(
+        read(wrong.as_bytes()).unwrap_err().code().as_str(),
+        "iso20022.value"
+    );
+}
+
+#[test]
+fn every_country_of_a_party_is_kept() {
+    let text = TWO_PAYMENTS
+        .replace(
+            "</DbtrAgt>",
+            "</DbtrAgt><UltmtDbtr><Nm>Muster Holding AG</Nm><CtryOfRes>IR</CtryOfRes></UltmtDbtr>",
+        )
+        .replacen(
+            "<Cdtr><Nm>Muster Software GmbH</Nm></Cdtr>",
+            "<Cdtr><Nm>Muster Software GmbH</Nm><PstlAdr><Ctry>DE</Ctry></PstlAdr><CtryOfRes>IR</CtryOfRes></Cdtr>",
+            1,
+        )
+        .replacen(
+            "</CdtrAcct>",
+            "</CdtrAcct><UltmtCdtr><PstlAdr><Ctry>KP</Ctry></PstlAdr><CtryOfRes>KP</CtryOfRes></UltmtCdtr>",
+            1,
+        );
+    let payments = payments(&text);
+    let countries = |party: &Party| (party.country.clone(), party.residence.clone());
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(countries(&payments[0].creditor), (some("DE"), some("IR")));
+    let ultimate = payments[0].ultimate_creditor.as_ref().unwrap();
+    assert_eq!(countries(ultimate), (some("KP"), None), "named once");
+    assert_eq!(ultimate.name, None);
+    let ultimate = payments[1].ultimate_debtor.as_ref().unwrap();
+    assert_eq!(countries(ultimate), (some("IR"), None));
+    assert_eq!(payments[1].ultimate_creditor, None);
+}
+
+#[test]
+fn an_ultimate_debtor_without_a_name_keeps_that_of_the_batch() {
+    let text = TWO_PAYMENTS
+        .replace(
+            "</DbtrAgt>",
+            "</DbtrAgt><UltmtDbtr><Nm>Muster Holding AG</Nm></UltmtDbtr>",
+        )
+        .replacen(
+            "<Cdtr>",
+            "<UltmtDbtr><CtryOfRes>KP</CtryOfRes></UltmtDbtr><Cdtr>",
+            1,
+        );
+    let payments = payments(&text);
+    let ultimate = payments[0].ultimate_debtor.as_ref().unwrap();
+    assert_eq!(ultimate.name.as_deref(), Some("Muster Holding AG"));
+    assert_eq!(ultimate.country.as_deref(), Some("KP"));
+}
+
+#[test]
+fn an_iban_is_that_iban_however_it_is_given() {
+    let with =
+        |account: &str| TWO_PAYMENTS.replacen("<IBAN>DE89370400440532013000</IBAN>", account, 1);
+    for account in [
+        "<Othr><Id>DE89370400440532013000</Id></Othr>",
+        "<Othr><Id>de89 3704 0044 0532 0130 00</Id><SchmeNm><Cd>IBAN</Cd></SchmeNm></Othr>",
+        "<Othr><Id>DE89-3704-0044-0532-0130-00</Id><SchmeNm><Prtry> i ban </Prtry></SchmeNm></Othr>",
+        "<Othr><Id>DE89370400440532013000</Id><SchmeNm><Cd>BBAN</Cd></SchmeNm></Othr>",
+    ] {
+        assert_eq!(
+            placeless(&with(account)),
+            placeless(TWO_PAYMENTS),
+            "{account}"
+        );
+    }
+    let wrong =
+        with("<Othr><Id>DE88370400440532013000</Id><SchmeNm><Cd>IBAN</Cd></SchmeNm></Othr>");
+    let file = read(wrong.as_bytes()).unwrap();
+    assert_eq!(
+        file.refused[0].faults[0].fault.code().as_str(),
+        "payment.iban"
+    );
+}
+
+/// The reference that the first payment is read with.
+fn reference_of(blocks: &str) -> Option<String> {
+    let remittance = format!("</CdtrAcct><RmtInf>{blocks}</RmtInf>");
+    let text = TWO_PAYMENTS.replacen("</CdtrAcct>", &remittance, 1);
+    payments(&text)[0].reference.clone()
+}
+
+#[test]
+fn a_creditor_reference_is_known_by_its_form_whatever_its_type_says() {
+    let scor = "<CdtrRefInf><Ref>rf18 5390 0754 7034</Ref></CdtrRefInf>";
+    let typed = |choice: &str| {
+        let tp = format!("<CdtrRefInf><Tp><CdOrPrtry>{choice}</CdOrPrtry></Tp>");
+        format!("<Strd>{}</Strd>", scor.replace("<CdtrRefInf>", &tp))
+    };
+    for block in [
+        format!("<Strd>{scor}</Strd>"),
+        typed("<Cd>SCOR</Cd>"),
+        typed("<Cd>DISP</Cd>"),
+        typed("<Prtry>OWN</Prtry>"),
+    ] {
+        assert_eq!(
+            reference_of(&block).as_deref(),
+            Some("RF18539007547034"),
+            "{block}"
+        );
+    }
+}
+
+#[test]
+fn the_groups_of_a_printed_reference_are_no_part_of_it() {
+    let block = "<Strd><CdtrRefInf><Ref>21 00000 00003 13947 14300 09017</Ref></CdtrRefInf></Strd>";
+    assert_eq!(
+        reference_of(block).as_deref(),
+        Some("210000000003139471430009017")
+    );
+    let slip = BANK_SAMPLE
+        .replace("<NbOfTxs>7</NbOfTxs>", "<NbOfTxs>8</NbOfTxs>")
+        .replace(
+            "120000000000234478943216899",
+            "12 00000 00000 23447 89432 16899",
+        );
+    assert_eq!(
+        payments(&slip)[1].reference.as_deref(),
+        Some("120000000000234478943216899")
+    );
+    let other = "<Strd><CdtrRefInf><Ref>Invoice 4711</Ref></CdtrRefInf></Strd>";
+    assert_eq!(reference_of(other).as_deref(), Some("Invoice 4711"));
+}
+
+#[test]
+fn the_first_block_with_a_reference_counts() {
+    let real = "<Strd><CdtrRefInf><Ref>RF18539007547034</Ref></CdtrRefInf></Strd>";
+    for dummy in [
+        "<Strd/>",
+        "<Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry></Tp></CdtrRefInf></Strd>",
+        "<Strd><CdtrRefInf><Ref> . </Ref></CdtrRefInf></Strd>",
+        "<Strd><AddtlRmtInf>x</AddtlRmtInf></Strd>",
+    ] {
+        assert_eq!(
+            reference_of(&format!("{dummy}{real}")).as_deref(),
+            Some("RF18539007547034"),
+            "{dummy}"
+        );
+    }
+    let later = "<Strd><CdtrRefInf><Ref>RF712348231</Ref></CdtrRefInf></Strd>";
+    assert_eq!(
+        reference_of(&format!("{real}{later}")).as_deref(),
+        Some("RF18539007547034")
     );
 }
 
