@@ -24,7 +24,7 @@ use crate::json::{Json, write_string};
 use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_NAME_BYTES_MAX};
 use crate::ruleset::Named;
 
-pub(crate) use normal::Normaliser;
+pub(crate) use normal::{Normaliser, shows_nothing};
 
 /// Why a list cannot be made or read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

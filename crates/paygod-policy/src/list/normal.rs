@@ -149,16 +149,20 @@ fn word(plain: &[u8], (start, end): (u32, u32)) -> &[u8] {
     }
 }
 
-/// What is taken away without leaving a gap: marks on letters, and characters that show as nothing (controls, and most of
-/// Unicode's `Default_Ignorable_Code_Point`), which could cut a listed name in two that reads as one.
+/// What is taken away without leaving a gap: marks on letters, and what shows as nothing.
 fn is_mark(c: char) -> bool {
-    is_combining_mark(c)
-        || c.is_control() && !c.is_whitespace()
+    is_combining_mark(c) || shows_nothing(c)
+}
+
+/// Characters that show as nothing (controls, and most of Unicode's `Default_Ignorable_Code_Point`), which could cut
+/// a listed name in two that reads as one, or make one account number two. White space is none of them.
+pub(crate) fn shows_nothing(c: char) -> bool {
+    c.is_control() && !c.is_whitespace()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Letters by their category that show as a blank: the fillers of Hangul, as compatibility decomposition leaves them.
