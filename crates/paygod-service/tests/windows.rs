@@ -111,8 +111,17 @@ fn a_payment_cut_into_linked_transfers_needs_as_many_approvals_and_one_of_anothe
             r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{legs}]}}}}"#
         ))
     };
-    let requests = vec![request("a", 1), request("b", 1), request("c", 19), request("d", 2)];
-    let outcomes: Vec<_> = ledger.submit(requests).into_iter().map(Result::unwrap).collect();
+    let requests = vec![
+        request("a", 1),
+        request("b", 1),
+        request("c", 19),
+        request("d", 2),
+    ];
+    let outcomes: Vec<_> = ledger
+        .submit(requests)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict).collect();
     let (allow, review) = (Some(Verdict::Allow), Some(Verdict::Review));
     assert_eq!(verdicts, [allow, allow, review, review]);

@@ -484,7 +484,10 @@ mod tests {
     #[test]
     fn initials_match_with_and_without_dots_and_wherever_they_stand() {
         let mut builder = ListBuilder::new(Name::parse("made-up").unwrap(), "1");
-        builder.entry("1", ["Ferro S.p.A.", "SMITH, J.A.", "Banco Sur SA", "Müller AG"]);
+        builder.entry(
+            "1",
+            ["Ferro S.p.A.", "SMITH, J.A.", "Banco Sur SA", "Müller AG"],
+        );
         let list = builder.build().unwrap();
         for name in [
             "Ferro SpA",

@@ -328,7 +328,10 @@ mod tests {
             n.join().then(|| text(&n))
         };
         assert_eq!(joined("Banco S.A."), Some("banco sa".to_owned()));
-        assert_eq!(joined("Ferro S. p. A. Roma"), Some("ferro roma spa".to_owned()));
+        assert_eq!(
+            joined("Ferro S. p. A. Roma"),
+            Some("ferro roma spa".to_owned())
+        );
         assert_eq!(joined("ΟΤΕ Α.Ε."), Some("αε οτε".to_owned()));
         assert_eq!(joined("OTE A.E."), Some("a ote".to_owned()));
         assert_eq!(joined("J. Smith"), None);
