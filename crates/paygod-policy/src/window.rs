@@ -93,7 +93,8 @@ pub struct WindowQuery<'a> {
     /// The key values, framed unambiguously and prefixed with the paths they come from. Personal data.
     /// Every query's token is to be indexed for later transfers, unless this transfer is denied.
     pub key: &'a [u8],
-    /// How far back to look, in whole nanoseconds before the judged transfer's time.
+    /// How far back to look, in whole nanoseconds before the judged transfer's time. Zero: only at the linked
+    /// transfers before it, since every entry has a time of its own.
     pub window: Duration,
     /// Whether the decision can read the answer. If not, `WindowFact::default()` may be passed instead:
     /// the token is still indexed, but history need not be asked.

@@ -396,6 +396,41 @@ fn a_window_that_cannot_matter_is_indexed_but_not_asked() {
 }
 
 #[test]
+fn windows_compare_texts_without_case_and_white_space() {
+    let distinct = "has(details.creditor.account) && velocity([payment.debit, \"Rent\"], duration(\"24h\"))\
+                    .distinct(details.creditor.account) >= 5";
+    let set = ruleset(&[pack("p", &[("many", distinct, "deny"), ALLOW])], &[]);
+    let asked = |debit: &str, creditor: &str| -> (Vec<u8>, Vec<u8>) {
+        let with = format!(
+            "\"debit\":\"{debit}\",\"payment\":{{\"creditor\":{{\"account\":\"{creditor}\",\"name\":\"n\"}}}}"
+        );
+        let document = PLAIN.replace("\"debit\":\"a\"", &with);
+        let (mut scratch, mut prepared) = (Scratch::default(), Prepared::default());
+        set.prepare(&mut scratch, document.as_bytes(), &mut prepared)
+            .unwrap();
+        let window = prepared.windows().next().unwrap();
+        (window.key.to_vec(), window.value.unwrap().to_vec())
+    };
+    let plain = asked("main", "CH9300762011623852957");
+    for spelt in [
+        "CH93 0076 2011 6238 5295 7",
+        "ch9300762011623852957",
+        " CH9300762011623852957\\t",
+        "CH93\u{a0}0076\u{2009}2011623852957",
+        "CH93\u{200b}00762011623852957",
+        "CH9300762011623852957\\u0000",
+    ] {
+        assert_eq!(asked("Main ", spelt), plain, "{spelt:?}");
+    }
+    // What is seen to differ is another value, and where a key ends matters.
+    for other in ["CH9300762011623852958", "CH93-0076-2011623852957", "", "É"] {
+        assert_ne!(asked("main", other), plain, "{other:?}");
+    }
+    assert_ne!(asked("mainc", "h93"), asked("main", "ch93"));
+    assert_ne!(asked("main", "é"), asked("main", "É"));
+}
+
+#[test]
 fn windows_are_shared_between_packs_and_told_apart_by_path_value_and_currency() {
     let sum = "velocity([payment.debit], duration(\"24h\")).sum > money(\"5.00\", \"EUR\")";
     let credit = WINDOW.replace("debit", "credit");

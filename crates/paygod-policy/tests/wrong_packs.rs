@@ -61,7 +61,7 @@ fn load(pack: &str, cases: Option<&str>, more: &[(&str, &str)]) -> String {
 }
 
 /// Conditions, written plainly after `condition: ` and so in single quotes.
-const CONDITIONS: [(&str, &str); 74] = [
+const CONDITIONS: [(&str, &str); 75] = [
     (
         "a misspelt field",
         r#"payment.amuont > money("10.00", "EUR")"#,
@@ -148,6 +148,10 @@ const CONDITIONS: [(&str, &str); 74] = [
     (
         "a window without length",
         r#"velocity([payment.debit], duration("24")).count > 3"#,
+    ),
+    (
+        "a window ahead",
+        r#"velocity([payment.debit], duration("-24h")).count > 3"#,
     ),
     (
         "a window too long",

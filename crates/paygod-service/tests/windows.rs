@@ -87,3 +87,50 @@ fn what_falls_out_of_a_window_falls_out_and_every_verdict_is_that_of_a_replay() 
     assert_eq!(replayed.judged, 600);
     assert!(replayed.reproduces(), "{:?}", replayed.differences);
 }
+
+#[test]
+fn a_payment_cut_into_linked_transfers_needs_as_many_approvals_and_one_of_another_request_none() {
+    let book = TestBook::new();
+    let ledger = book.open();
+    let order = ActivationOrder {
+        id: None,
+        by: None,
+        packs: vec![starter_pack("four-eyes")],
+        lists: Vec::new(),
+        signatures: Vec::new(),
+    };
+    ledger.activate(&order).unwrap();
+    let accounts = ["main", "supplier"].map(|account| open_account(account, "EUR"));
+    for answer in ledger.submit(accounts.to_vec()) {
+        answer.unwrap();
+    }
+    let request = |id: &str, legs: usize| {
+        let leg = r#"{"debit":"main","credit":"supplier","amount":"25000.00","currency":"EUR"}"#;
+        let legs = vec![leg; legs].join(",");
+        json(&format!(
+            r#"{{"id":"{id}","by":"tester","transfer":{{"transfers":[{legs}]}}}}"#
+        ))
+    };
+    let requests = vec![
+        request("a", 1),
+        request("b", 1),
+        request("c", 19),
+        request("d", 2),
+    ];
+    let outcomes: Vec<_> = ledger
+        .submit(requests)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict).collect();
+    let (allow, review) = (Some(Verdict::Allow), Some(Verdict::Review));
+    assert_eq!(verdicts, [allow, allow, review, review]);
+    let approvals = |at: usize| {
+        let sealed = ledger.read().entry(outcomes[at].seq).unwrap();
+        sealed.entry.body.decision().unwrap().approvals
+    };
+    assert_eq!((approvals(2), approvals(3)), (3, 2));
+    ledger.wait_signed().unwrap();
+    let replayed = ledger.read().replay(None, None, |_| {}).unwrap();
+    assert!(replayed.reproduces(), "{:?}", replayed.differences);
+}

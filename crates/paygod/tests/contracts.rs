@@ -76,7 +76,7 @@ fn the_schemas_that_editors_use_find_mistakes() {
     for (from, to) in [
         ("decision: deny", "decision: block"),
         ("kind: Pack", "kind: Pact"),
-        ("version: 1.1.0", "version: 1.1"),
+        ("version: 2.0.0", "version: 2.0"),
         ("source: transfer", "source: payments"),
         (
             "        reason: no threshold is set for this currency\n",

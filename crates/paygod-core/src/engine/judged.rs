@@ -264,14 +264,19 @@ fn ask<J: Judge, H: History + ?Sized>(
         facts.clear();
         while let Some(window) = windows.next_if(|window| window.transfer == transfer) {
             facts.push(if window.asked {
-                let since = time.checked_sub(window.window).unwrap_or(Timestamp::EPOCH);
                 let (token, measure) = (window.token, window.measure);
-                let sealed = context.history.window(WindowLookup {
-                    token,
-                    since,
-                    span: window.window,
-                    measure,
-                })?;
+                // INVARIANT(monotonic): nothing was sealed at this entry's own time.
+                let sealed = if window.window.is_zero() {
+                    WindowFact::default()
+                } else {
+                    let since = time.checked_sub(window.window).unwrap_or(Timestamp::EPOCH);
+                    context.history.window(WindowLookup {
+                        token,
+                        since,
+                        span: window.window,
+                        measure,
+                    })?
+                };
                 with_linked(sealed, prepared, transfer, token, measure)?
             } else {
                 WindowFact::default()

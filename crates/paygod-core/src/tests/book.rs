@@ -18,7 +18,8 @@ use crate::{CommandError, Effects, Entry, Judge, Request, RequestError, State};
 pub(super) const ORIGIN: &str = "ledger.example/test";
 
 /// From 300 whole units flag, from 500 review (two approvals from 700), from 1,000 deny. A transfer
-/// whose `reference` is `velocity` is denied after two others to the same creditor within a day. Every other pack
+/// whose `reference` is `velocity` is denied after two others to the same creditor within a day, one whose reference is
+/// `linked` after two in the same request. Every other pack
 /// allows, unless the `reference` is `silent`; if it is `talkative`, the first pack gives a hundred reasons.
 #[derive(Debug)]
 pub(super) struct AmountJudge {
@@ -28,7 +29,8 @@ pub(super) struct AmountJudge {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Judged {
     units: u64,
-    velocity: bool,
+    /// Whether it looks back, and how far.
+    back: Option<Duration>,
     silent: bool,
     talkative: bool,
     key: Vec<u8>,
@@ -61,7 +63,11 @@ impl Judge for AmountJudge {
             .parse()
             .unwrap_or(u64::MAX);
         let reference = field(json, "reference");
-        out.velocity = reference == Some("velocity");
+        out.back = match reference {
+            Some("velocity") => Some(Duration::from_secs(86_400)),
+            Some("linked") => Some(Duration::ZERO),
+            _ => None,
+        };
         out.silent = reference == Some("silent");
         out.talkative = reference == Some("talkative");
         out.key = field(json, "credit").unwrap().as_bytes().to_vec();
@@ -71,20 +77,20 @@ impl Judge for AmountJudge {
     fn windows<'p>(prepared: &'p Judged) -> impl ExactSizeIterator<Item = WindowQuery<'p>> {
         let query = |asked| WindowQuery {
             key: &prepared.key,
-            window: Duration::from_secs(86_400),
+            window: prepared.back.unwrap_or(Duration::from_secs(86_400)),
             asked,
             measure: paygod_policy::Measure::Count,
             value: None,
         };
         // The same window twice, as two packs would ask it: it counts once.
-        [query(prepared.velocity), query(false)].into_iter()
+        [query(prepared.back.is_some()), query(false)].into_iter()
     }
 
     fn decide(&self, _: &mut (), prepared: &Judged, facts: Facts<'_>) -> Decision {
         let facts = facts.windows;
         assert_eq!(facts.len(), 2);
         let verdict = match prepared.units {
-            _ if prepared.velocity && facts[0].count >= 2 => Verdict::Deny,
+            _ if prepared.back.is_some() && facts[0].count >= 2 => Verdict::Deny,
             0..300 => Verdict::Allow,
             300..500 => Verdict::Flag,
             500..1_000 => Verdict::Review,

@@ -465,6 +465,20 @@ fn linked_transfers_count_for_those_after_them() {
 }
 
 #[test]
+fn a_window_of_no_length_holds_the_linked_transfers_alone() {
+    let linked = |id: &str, count: usize| {
+        let one = r#"{"amount":"1.00","credit":"eur-b","currency":"EUR","debit":"eur-a","payment":{"reference":"linked"}}"#;
+        let all = vec![one; count].join(",");
+        format!(r#"{{"by":"treasury","id":"{id}","transfer":{{"transfers":[{all}]}}}}"#)
+    };
+    let mut book = Book::ready();
+    for id in ["p1", "p2", "p3"] {
+        assert_eq!(verdict(&book.sealed(&linked(id, 2))), "allow");
+    }
+    assert_eq!(verdict(&book.sealed(&linked("p4", 3))), "deny");
+}
+
+#[test]
 fn a_pack_that_says_nothing_denies_and_one_that_says_much_silences_no_other() {
     let mut book = Book::ready();
     let about = |id, reference| {

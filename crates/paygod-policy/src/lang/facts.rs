@@ -185,12 +185,13 @@ impl Checker<'_> {
                 }
             },
         };
-        if (1..=WINDOW_NS_MAX).contains(&ns) {
+        // A window of no length holds the linked transfers before the judged one, and nothing else.
+        if (0..=WINDOW_NS_MAX).contains(&ns) {
             return Some(ns);
         }
         self.fail(
             expr.span,
-            "a window is longer than nothing and at most 366 days",
+            "a window reaches back at most 366 days, or `0s` for the linked transfers of one request",
         )
     }
 }

@@ -88,6 +88,9 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
 
 /// A duration in the largest unit that divides it.
 pub(crate) fn duration_text(ns: i64) -> String {
+    if ns == 0 {
+        return "0s".to_owned();
+    }
     const UNITS: [(&str, i64); 6] = [
         ("d", 86_400_000_000_000),
         ("h", 3_600_000_000_000),

@@ -24,7 +24,7 @@ use crate::json::{Json, write_string};
 use crate::limits::{LIST_BYTES_MAX, LIST_ENTRIES_MAX, LIST_NAME_BYTES_MAX};
 use crate::ruleset::Named;
 
-pub(crate) use normal::Normaliser;
+pub(crate) use normal::{Normaliser, shows_nothing};
 
 /// Why a list cannot be made or read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -307,10 +307,14 @@ impl List {
         self.uids.push(uid.into_boxed_str());
         for name in names {
             normaliser.normalise(&name);
-            let plain = normaliser.plain();
             // A name without letters or digits would match every other such name.
-            if !plain.is_empty() {
-                insert(&mut self.normal, normaliser.sorted(), plain, entry);
+            if !normaliser.plain().is_empty() {
+                let (sorted, plain) = (normaliser.sorted(), normaliser.plain());
+                insert(&mut self.normal, sorted, plain, entry);
+                if normaliser.join() {
+                    let (sorted, plain) = (normaliser.sorted(), normaliser.plain());
+                    insert(&mut self.normal, sorted, plain, entry);
+                }
             }
             insert(&mut self.exact, name.as_bytes(), &[], entry);
         }
@@ -339,11 +343,12 @@ impl List {
             });
         }
         normaliser.normalise(value);
-        let sorted = normaliser.sorted();
-        let key = if sorted.is_empty() {
-            None
-        } else {
-            find(&self.normal, sorted)
+        if normaliser.sorted().is_empty() {
+            return None;
+        }
+        let key = match find(&self.normal, normaliser.sorted()) {
+            None if normaliser.join() => find(&self.normal, normaliser.sorted()),
+            found => found,
         }?;
         let kind = if find(&self.exact, value.as_bytes()).is_some_and(|e| e.entry == key.entry) {
             MatchKind::Exact
@@ -474,5 +479,30 @@ mod tests {
         );
         assert_eq!(look("***", Matching::Normalised), None);
         assert_eq!(look("", Matching::Normalised), None);
+    }
+
+    #[test]
+    fn initials_match_with_and_without_dots_and_wherever_they_stand() {
+        let mut builder = ListBuilder::new(Name::parse("made-up").unwrap(), "1");
+        builder.entry(
+            "1",
+            ["Ferro S.p.A.", "SMITH, J.A.", "Banco Sur SA", "Müller AG"],
+        );
+        let list = builder.build().unwrap();
+        for name in [
+            "Ferro SpA",
+            "FERRO S. P. A.",
+            "Banco Sur S.A.",
+            "Banco Sur S. A.",
+            "Smith JA",
+            "J Smith A",
+            "A. Smith, J.",
+            "Mueller A.G.",
+        ] {
+            assert!(list.find_name(name).is_some(), "{name}");
+        }
+        for name in ["Ferro Sp", "Banco S. Sur", "Smith", "J. Smith"] {
+            assert!(list.find_name(name).is_none(), "{name}");
+        }
     }
 }

@@ -29,6 +29,7 @@ use crate::lang::Scope;
 use crate::lang::ast::Problem;
 use crate::lang::check::{Collected, check};
 use crate::lang::parser::parse;
+use crate::lang::ty::duration_text;
 use crate::lang::typed::Typed;
 use crate::limits::{PROBLEMS_MAX, RULES_PER_PACK_MAX};
 use crate::ruleset::Named;
@@ -102,6 +103,8 @@ pub(crate) struct Contents {
     pub(crate) rules: Vec<Rule>,
     pub(crate) approvals: u32,
     pub(crate) lists: Vec<String>,
+    /// In nanoseconds; 0 if there are no windows but those over linked transfers.
+    longest_window_ns: i64,
     pub(crate) cases: Vec<cases::Case>,
 }
 
@@ -189,6 +192,14 @@ impl Pack {
         &self.contents.lists
     }
 
+    /// How far the longest of its windows looks back, as in `7d`; `None` if none looks at what was sealed before. What was
+    /// sealed while neither it nor another pack with the same windows was active is not in them.
+    #[must_use]
+    pub fn longest_window(&self) -> Option<String> {
+        let ns = self.contents.longest_window_ns;
+        (ns > 0).then(|| duration_text(ns))
+    }
+
     /// Whether it judges documents with `paygod run`, and not the transfers of a book.
     #[must_use]
     pub fn judges_documents(&self) -> bool {
@@ -270,6 +281,7 @@ impl Loader<'_> {
         let rules = self.rules(manifest, (&shape, &inputs), &mut collected);
         let name = name?;
         let cases = self.cases(&rules);
+        let longest = collected.sites.iter().map(|site| site.window_ns).max();
         let archive = archive::write(self.files, &self.contracts);
         let named = Named {
             name,
@@ -287,6 +299,7 @@ impl Loader<'_> {
             rules,
             approvals,
             lists: collected.lists,
+            longest_window_ns: longest.unwrap_or(0),
             cases,
         })
     }

@@ -3,6 +3,9 @@
 //! Key bytes are `prefix ‖ (length u32 ‖ kind u8 ‖ value)…`: the prefix is the first 16 bytes of a SHA-256
 //! over a domain, the paths of the keys in the document and what is measured; so call sites of any pack
 //! and version that ask for the same thing share a window, and different ones cannot collide.
+//!
+//! Texts are framed as windows compare them, by [`frame_text`] and nothing else: who pays or is paid must not get
+//! another window by writing the same account or reference with spaces, or in small letters.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use paygod_types::Digest;
 use crate::document::{Document, Slot};
 use crate::lang::ty::duration_text;
 use crate::lang::typed::{Measured, WindowKey, WindowSite};
+use crate::list::shows_nothing;
 use crate::schema::Shape;
 use crate::window::Measure;
 
@@ -85,11 +89,10 @@ impl Site {
         let label = site.label();
         let mut framed = DOMAIN.to_vec();
         for key in &site.keys {
-            let (kind, name) = match key {
-                WindowKey::Field(field) => (b'f', field.path.as_bytes()),
-                WindowKey::Text(text) => (b't', text.as_bytes()),
-            };
-            frame(&mut framed, kind, name);
+            match key {
+                WindowKey::Field(field) => frame(&mut framed, b'f', field.path.as_bytes()),
+                WindowKey::Text(text) => frame_text(&mut framed, text),
+            }
         }
         let (measured, currency) = match &site.measured {
             Measured::Count => {
@@ -164,7 +167,7 @@ impl Site {
         for key in &self.keys {
             let written = match key {
                 SiteKey::Text(text) => {
-                    frame(out, b't', text.as_bytes());
+                    frame_text(out, text);
                     true
                 }
                 SiteKey::Slot(slot) => write_slot(document, *document.slot(*slot), out),
@@ -192,13 +195,38 @@ fn frame(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
+/// Frames a text as windows compare it: capitals of ASCII made small, and without white space, control characters
+/// and what else shows as nothing.
+fn frame_text(out: &mut Vec<u8>, text: &str) {
+    let start = out.len();
+    frame(out, b't', &[]);
+    let body = out.len();
+    if text.is_ascii() {
+        let seen = text.bytes().filter(u8::is_ascii_graphic);
+        out.extend(seen.map(|byte| byte.to_ascii_lowercase()));
+    } else {
+        let seen = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && !shows_nothing(*c));
+        for c in seen {
+            let mut utf8 = [0; 4];
+            let utf8 = c.to_ascii_lowercase().encode_utf8(&mut utf8);
+            out.extend_from_slice(utf8.as_bytes());
+        }
+    }
+    let length = u32::try_from(out.len().saturating_sub(body)).unwrap_or(u32::MAX);
+    if let Some(place) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+        *place = length.to_be_bytes();
+    }
+}
+
 fn write_slot(document: &Document, slot: Slot, out: &mut Vec<u8>) -> bool {
     match slot {
         Slot::Bool(value) => frame(out, b'b', &[u8::from(value)]),
         Slot::Int(value) => frame(out, b'i', &value.to_be_bytes()),
         Slot::Duration(value) => frame(out, b'd', &value.to_be_bytes()),
         Slot::Time(value) => frame(out, b's', &value.as_nanos().to_be_bytes()),
-        Slot::Text(start, end) => frame(out, b't', document.text(start, end).as_bytes()),
+        Slot::Text(start, end) => frame_text(out, document.text(start, end)),
         Slot::Money(money) => {
             frame(out, b'm', &money.amount.minor().to_be_bytes());
             frame(out, b'c', money.currency.code().as_bytes());

@@ -103,7 +103,13 @@ fn different_creditors_and_approvals_are_counted_over_sealed_history() {
         book.yes(&["account", "open", account, "--currency", "EUR"]);
     }
     let packs = [core("velocity-guard"), core("four-eyes")];
-    book.yes(&["pack", "activate", &packs[0], &packs[1], "--by", "ana"]);
+    let activate = ["pack", "activate", &packs[0], &packs[1], "--by", "ana"];
+    let told = text(&book.run(&activate).stderr);
+    assert!(
+        told.contains("`velocity-guard` looks back up to 1d"),
+        "{told}"
+    );
+    assert!(!told.contains("four-eyes"), "{told}");
     let line = |id: &str, amount: &str, creditor: usize| {
         format!(
             r#"{{"by":"treasury","id":"{id}","transfer":{{"transfers":[{{"amount":"{amount}","credit":"supplier","currency":"EUR","debit":"main","payment":{{"creditor":{{"account":"A{creditor}","name":"n"}}}}}}]}}}}"#

@@ -208,11 +208,12 @@ impl Reader<'_> {
                 self.fail(&past.ago, message);
                 break;
             }
-            match parse_duration(&past.ago.value).filter(|ns| *ns > 0) {
+            // `0s`: a linked transfer before the judged one.
+            match parse_duration(&past.ago.value).filter(|ns| *ns >= 0) {
                 Some(ns) => history.extend(vec![(ns, past.input); times]),
                 None => {
                     let message = format!(
-                        "`{}` is no duration; write it as `2h` or `30m`",
+                        "`{}` is no duration; write it as `2h` or `30m`, or `0s` for a linked transfer",
                         past.ago.value
                     );
                     self.fail(&past.ago, message);

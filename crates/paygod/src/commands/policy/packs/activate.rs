@@ -34,9 +34,30 @@ pub(super) fn run(options: &PackActivate, global: &Global, console: &mut Console
             lists: chosen_lists(ledger.read(), &packs, &options.list)?,
             signatures: notes(&options.signature)?,
         };
+        let empty = empty_windows(ledger.read(), &packs)?;
         let sealed = ledger.activate_packs(&order, packs)?;
-        requests::tell(ledger.read(), &sealed, console)
+        let answer = requests::tell(ledger.read(), &sealed, console)?;
+        for note in empty.iter().filter(|_| !sealed.existing) {
+            console.note(note)?;
+        }
+        Ok(answer)
     })
+}
+
+/// A note for each pack whose windows begin empty: it looks back, and is not active yet.
+fn empty_windows(reader: &LedgerReader, packs: &[Pack]) -> Result<Vec<String>, Fault> {
+    let active = reader.status()?.policy.set.packs;
+    let begins = |pack: &&Pack| {
+        let name = &pack.named().name;
+        !active.iter().any(|known| known.name == *name)
+    };
+    let notes = packs.iter().filter(begins).filter_map(|pack| {
+        let (name, window) = (&pack.named().name, pack.longest_window()?);
+        Some(format!(
+            "`{name}` looks back up to {window}, and counts payments from now on: what was sealed before is not in its windows."
+        ))
+    });
+    Ok(notes.collect())
 }
 
 fn notes(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fault> {
