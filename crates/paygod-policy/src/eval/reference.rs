@@ -373,7 +373,7 @@ impl Reference<'_> {
 /// As the standard tells it: four characters to the end, letters as numbers, remainder 1 by 97.
 fn iban_country(text: &str) -> String {
     let id: Vec<char> = match text.rfind(':') {
-        Some(colon) => text[colon + 1..].chars().collect(),
+        Some(colon) => text.split_at(colon + 1).1.chars().collect(),
         None => text.chars().collect(),
     };
     let mut id: String = id.into_iter().filter(|c| c.is_alphanumeric()).collect();
@@ -383,12 +383,14 @@ fn iban_country(text: &str) -> String {
         return String::new();
     }
     let mut remainder = 0;
-    for c in (id[4..].to_owned() + &id[..4]).chars() {
+    let (head, rest) = id.split_at(4);
+    for c in (rest.to_owned() + head).chars() {
         for digit in c.to_digit(36).unwrap().to_string().chars() {
             remainder = (remainder * 10 + digit.to_digit(10).unwrap()) % 97;
         }
     }
-    id[..if remainder == 1 { 2 } else { 0 }].to_owned()
+    let letters = if remainder == 1 { 2 } else { 0 };
+    id.split_at(letters).0.to_owned()
 }
 
 fn bic_country(text: &str) -> String {
