@@ -361,8 +361,9 @@ impl<'a> Audit<'a> {
     /// Checks what is left when all entries were taken, and reports.
     pub(crate) fn finish(mut self) -> Result<Report, VerifyError> {
         let head = self.tree.head();
-        self.revocations.finish(&self.keys, &mut self.failures);
         if head.size == self.reader.size {
+            self.revocations
+                .finish(&self.keys, head.size, &mut self.failures);
             self.levels.finish(self.reader.source, &mut self.failures)?;
             self.check_past_the_end(head)?;
             self.finish_witnessed();

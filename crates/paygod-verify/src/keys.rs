@@ -41,6 +41,17 @@ impl Keys {
         self.book.as_ref().map_or(&[], |book| &book.revoked)
     }
 
+    /// Whether the log has sealed just this revocation.
+    pub(crate) fn has_revoked(&self, vkey: &str, last_good: u64, replacement: &str) -> bool {
+        let Some(book) = &self.book else { return false };
+        book.revoked.iter().any(|revoked| {
+            let mut periods = book.checkpoint_keys.iter();
+            *revoked.vkey == *vkey
+                && revoked.last_good.get() == last_good
+                && periods.any(|key| key.since == revoked.at && *key.vkey == *replacement)
+        })
+    }
+
     /// Takes keys that were checked.
     pub(crate) fn set(&mut self, book: Book) {
         let key = VerifierKey::parse(book.checkpoint_key()).ok();
