@@ -115,6 +115,10 @@ checks! {
     DuplicateId = VERIFY_DUPLICATE_ID;
     /// Every pack and list that was activated is there, unchanged.
     Blob = VERIFY_BLOB;
+    /// Packs that were activated together find what they read.
+    Ruleset = VERIFY_RULESET;
+    /// Decisions name rules that active packs have, and tell what those say.
+    Rule = VERIFY_RULE;
     /// Snapshot entries tell the digest of the state as rebuilt.
     Snapshot = VERIFY_SNAPSHOT;
     /// Every anchor is of this log's checkpoint, and a block bears it out.

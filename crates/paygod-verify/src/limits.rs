@@ -33,6 +33,9 @@ pub const KEPT_MAX: usize = 10_000;
 /// Bytes of the largest pack archive or list that is read; what is larger fails its check.
 pub const BLOB_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 
+/// Blobs that were nothing of their kind and are remembered; past it no more are looked at.
+pub const BLOBS_REFUSED_MAX: usize = 64;
+
 /// Entries between two copies of the state kept for snapshot claims, at least.
 pub const STATE_COPY_ENTRIES_MIN: u64 = 131_072;
 
