@@ -13,6 +13,7 @@ use crate::failure::{Failure, Failures};
 use crate::ids::Ids;
 use crate::keys::Keys;
 use crate::options::Options;
+use crate::rules::Rules;
 use crate::snapshots::Snapshots;
 
 /// The state as rebuilt so far.
@@ -23,6 +24,7 @@ pub(crate) struct Rebuild {
     ids: Ids,
     snapshots: Snapshots,
     blobs: Blobs,
+    rules: Rules,
     /// Kept between runs to spare allocations.
     places: Vec<AccountIx>,
 }
@@ -35,6 +37,7 @@ impl Rebuild {
             ids: Ids::new(&options.scratch),
             snapshots: Snapshots::new(),
             blobs: Blobs::default(),
+            rules: Rules::none(),
             places: Vec::new(),
         }
     }
@@ -83,6 +86,12 @@ impl Rebuild {
             return Ok(());
         }
         self.snapshots.observe(&self.state);
+        if let Some(decision) = entry.body.decision() {
+            let failure = self.rules.check(read.index, decision);
+            failure
+                .into_iter()
+                .for_each(|failure| failures.push(failure));
+        }
         match &entry.body {
             Body::Genesis(_) | Body::KeyRotate(_) | Body::KeyRevoke(_) => {
                 if let Some(book) = self.state.book() {
@@ -96,7 +105,8 @@ impl Rebuild {
                     .for_each(|failure| failures.push(failure));
             }
             Body::PolicyActivate { set, .. } => {
-                self.blobs.check(read.index, set, reader.source, failures)?;
+                let packs = self.blobs.check(read.index, set, reader.source, failures)?;
+                self.rules.activate(packs);
             }
             _ => {}
         }

@@ -10,10 +10,12 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use paygod_core::command::PolicySet;
-use paygod_core::Named;
-use paygod_policy::Pack;
+use paygod_core::entry::{AllowingRule, Decision};
+use paygod_core::{Body, Named, Verdict};
+use paygod_policy::{Pack, Reason, RuleInfo};
 use paygod_types::Name;
 use paygod_verify::{Check, Place, Report};
 use support::{Book, check, options};
@@ -135,4 +137,158 @@ fn packs_that_are_activated_without_the_lists_that_they_read_are_found() {
     set.lists.clear();
     let (report, seq) = activated(&book, set);
     expect_entry(&report, Check::Ruleset, seq);
+}
+
+fn rule(pack: &str, rule: &str) -> AllowingRule {
+    AllowingRule {
+        pack: Name::parse(pack).unwrap(),
+        rule: Name::parse(rule).unwrap(),
+    }
+}
+
+fn reason(of: [&str; 4], decision: Verdict, facts: &[[&str; 2]]) -> Reason {
+    let [pack, version, rule, reason] = of;
+    Reason {
+        rule: Arc::new(RuleInfo {
+            pack: Name::parse(pack).unwrap(),
+            version: version.to_owned(),
+            rule: Name::parse(rule).unwrap(),
+            decision,
+            reason: reason.to_owned(),
+        }),
+        facts: facts
+            .iter()
+            .map(|fact| fact.map(str::to_owned).into())
+            .collect(),
+    }
+}
+
+/// Seals a payment, or a denied one, with a changed decision; what an auditor finds of it.
+fn decided(verdict: Verdict, change: impl FnOnce(&mut Decision)) -> (Report, u64) {
+    let mut book = Book::in_use(20);
+    let mut entry = if verdict == Verdict::Deny {
+        book.deny_entry("changed")
+    } else {
+        book.transfer_entry("changed", "alice", "bob", 1)
+    };
+    let Body::Transfer(body) = &mut entry.body else {
+        panic!()
+    };
+    change(&mut body.decision);
+    body.decision.verdict = verdict;
+    let seq = book.seal(&entry);
+    book.publish();
+    (check(&book.export(), &options(&book)), seq)
+}
+
+#[test]
+fn rules_that_allowed_are_rules_that_allow_each_once() {
+    for forged in [
+        vec![rule("small-payments", "trust-me")],
+        vec![rule("small-payments", "large")],
+        vec![
+            rule("small-payments", "small"),
+            rule("small-payments", "small"),
+        ],
+    ] {
+        let (report, seq) = decided(Verdict::Allow, |decision| decision.allowed = forged);
+        expect_entry(&report, Check::Rule, seq);
+    }
+}
+
+#[test]
+fn reasons_are_what_the_packs_say() {
+    const PACK: &str = "small-payments";
+    let large = ["large", "The payment is large."];
+    let of = |[rule, text]: [&'static str; 2]| [PACK, "1.0.0", rule, text];
+    for (verdict, forged) in [
+        (Verdict::Flag, reason(of(large), Verdict::Flag, &[])),
+        (
+            Verdict::Flag,
+            reason(of(["trust-me", "Fine."]), Verdict::Flag, &[]),
+        ),
+        (
+            Verdict::Deny,
+            reason(of(["large", "Never mind."]), Verdict::Deny, &[]),
+        ),
+        (
+            Verdict::Deny,
+            reason(of(["small", "The payment is small."]), Verdict::Deny, &[]),
+        ),
+        (
+            Verdict::Deny,
+            reason([PACK, "9.9.9", large[0], large[1]], Verdict::Deny, &[]),
+        ),
+        (
+            Verdict::Deny,
+            reason(["another", "1.0.0", large[0], large[1]], Verdict::Deny, &[]),
+        ),
+        (
+            Verdict::Deny,
+            reason(
+                ["ledger", "1", "insufficient-funds", "no"],
+                Verdict::Deny,
+                &[],
+            ),
+        ),
+        (
+            Verdict::Deny,
+            reason(["policy", "1", "trust-me", "no"], Verdict::Deny, &[]),
+        ),
+    ] {
+        let (report, seq) = decided(verdict, |decision| decision.reasons = vec![forged]);
+        expect_entry(&report, Check::Rule, seq);
+    }
+    // A deny may name what allowed too, but not of a pack that is not there.
+    let (report, seq) = decided(Verdict::Deny, |decision| {
+        decision.allowed.push(rule("another", "small"));
+    });
+    expect_entry(&report, Check::Rule, seq);
+}
+
+#[test]
+fn reasons_that_the_engine_writes_itself_are_known() {
+    let pack = |rule, text| ["small-payments", "1.0.0", rule, text];
+    for said in [
+        reason(pack("large", "The payment is large."), Verdict::Deny, &[]),
+        reason(
+            pack("no-rule-matched", "no rule of the pack matched"),
+            Verdict::Deny,
+            &[],
+        ),
+        reason(
+            pack(
+                "input-invalid",
+                "the transfer is not what the pack's schema describes",
+            ),
+            Verdict::Deny,
+            &[["field", "amount"], ["problem", "is missing"]],
+        ),
+        reason(
+            pack(
+                "small",
+                "the rule could not be evaluated: an amount in EUR meets one in USD; ask for the currency first",
+            ),
+            Verdict::Deny,
+            &[["error", "currency-mismatch"]],
+        ),
+        reason(
+            [
+                "policy",
+                "0.1.0",
+                "fuel-exhausted",
+                "the decision needs more fuel than it has",
+            ],
+            Verdict::Deny,
+            &[],
+        ),
+        reason(
+            ["ledger", "1", "account-frozen", "the account is frozen"],
+            Verdict::Deny,
+            &[["account", "alice"]],
+        ),
+    ] {
+        let (report, _) = decided(Verdict::Deny, |decision| decision.reasons = vec![said]);
+        assert!(report.is_valid(), "{:?}", report.first());
+    }
 }
