@@ -71,11 +71,7 @@ impl Rebuild {
             self.state.step_over(None);
             return Ok(());
         };
-        self.ids.used(read.id_hash, read.index)?;
-        if let Some(reference) = entry.body.refers_to() {
-            let hash = reader.hash_id(reference.id.as_str());
-            self.ids.refers(hash, reference.seq.0, read.index)?;
-        }
+        self.ids.take(read.id_hash, read.index, entry, reader)?;
         let before = match &entry.body {
             Body::Snapshot(claim) => Snapshots::before(claim, &self.state),
             _ => None,

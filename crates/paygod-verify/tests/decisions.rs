@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paygod_core::command::PolicySet;
-use paygod_core::entry::{AllowingRule, Decision};
-use paygod_core::{Body, Named, Verdict};
+use paygod_core::entry::{AllowingRule, CorrectBody, Decision};
+use paygod_core::{Body, Check as FoldCheck, EntryRef, Named, RequestRef, Verdict};
 use paygod_policy::{Pack, Reason, RuleInfo};
-use paygod_types::Name;
+use paygod_types::{Digest, Name, RequestId, Seq};
 use paygod_verify::{Check, Place, Report};
 use support::{Book, check, options};
 
@@ -290,5 +290,71 @@ fn reasons_that_the_engine_writes_itself_are_known() {
     ] {
         let (report, _) = decided(Verdict::Deny, |decision| decision.reasons = vec![said]);
         assert!(report.is_valid(), "{:?}", report.first());
+    }
+}
+
+/// Seals a request about an earlier entry; what an auditor finds of it.
+fn about(book: &Book, body: Body) -> (Report, u64) {
+    let mut book = book.clone();
+    let (id, request) = book.request("about");
+    let entry = book.entry(id, request, body);
+    let seq = book.seal(&entry);
+    book.publish();
+    (check(&book.export(), &options(&book)), seq)
+}
+
+fn named(id: &str, seq: u64) -> EntryRef {
+    EntryRef {
+        id: RequestId::parse(id).unwrap(),
+        seq: Seq(seq),
+    }
+}
+
+#[test]
+fn only_what_posted_money_is_corrected() {
+    let mut book = Book::in_use(20);
+    let denied = book.deny("denied", "alice", "bob");
+    let posted = book.transfer("posted", "alice", "bob", 5);
+    let correct = |corrects, verdict| {
+        let transfer = book.transfer_body("bob", "alice", 5);
+        let mut body = CorrectBody {
+            corrects,
+            reason: Name::parse("error").unwrap(),
+            decision: transfer.decision,
+            postings: transfer.postings,
+            windows: Vec::new(),
+        };
+        if verdict == Verdict::Deny {
+            let Body::Transfer(denied) = book.deny_entry("x").body else {
+                panic!()
+            };
+            body.decision = denied.decision;
+            body.postings.clear();
+        }
+        about(&book, Body::Correct(body))
+    };
+    let (report, _) = correct(named("posted", posted), Verdict::Allow);
+    assert!(report.is_valid(), "{:?}", report.first());
+    for verdict in [Verdict::Allow, Verdict::Deny] {
+        for target in [named("denied", denied), named("open-alice", 2)] {
+            let (report, seq) = correct(target, verdict);
+            expect_entry(&report, Check::Fold(FoldCheck::Reference), seq);
+        }
+    }
+}
+
+#[test]
+fn only_what_is_committed_to_is_erased() {
+    let mut book = Book::in_use(20);
+    let mut entry = book.transfer_entry("personal", "alice", "bob", 5);
+    entry.request = Some(RequestRef::Commitment(Digest::sha256(b"personal")));
+    let personal = book.seal(&entry);
+    let plain = book.transfer("plain", "alice", "bob", 5);
+    let erase = |request| about(&book, Body::EvidenceErase { request });
+    let (report, _) = erase(named("personal", personal));
+    assert!(report.is_valid(), "{:?}", report.first());
+    for target in [named("plain", plain), named("open-alice", 2)] {
+        let (report, seq) = erase(target);
+        expect_entry(&report, Check::Fold(FoldCheck::Reference), seq);
     }
 }
