@@ -9,7 +9,7 @@ use paygod_tlog::{
 };
 
 use crate::anchors::Marker;
-use crate::batch::{Batch, Bundle, Read, Reader};
+use crate::batch::{Batch, Buffers, Bundle, Read, Reader};
 use crate::checkpoints::{Checkpoints, Due, Origin, WITNESSED};
 use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
@@ -26,6 +26,8 @@ pub(crate) struct Audit<'a> {
     reader: &'a Reader<'a>,
     options: &'a Options<'a>,
     failures: Failures,
+    /// For bundles that were not read ahead.
+    buffers: Buffers,
     tree: TreeWriter,
     rows: Rows,
     levels: Levels,
@@ -63,6 +65,7 @@ impl<'a> Audit<'a> {
             reader,
             options,
             failures,
+            buffers: Buffers::default(),
             tree: TreeWriter::default(),
             rows: Rows::new(),
             levels: Levels::default(),
@@ -85,14 +88,29 @@ impl<'a> Audit<'a> {
 
     /// Takes the next batch.
     pub(crate) fn take(&mut self, batch: &mut Batch) -> Result<(), VerifyError> {
-        batch
-            .failures
+        let Batch {
+            bundles, failures, ..
+        } = batch;
+        self.note(failures);
+        for bundle in bundles {
+            let deferred = bundle.deferred;
+            if let Some(number) = deferred {
+                let buffers = &mut self.buffers;
+                self.reader.read_bundle(number, buffers, bundle, failures)?;
+                self.note(failures);
+            }
+            self.take_bundle(bundle)?;
+            if deferred.is_some() {
+                *bundle = Bundle::default();
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, failures: &mut Vec<Failure>) {
+        failures
             .drain(..)
             .for_each(|failure| self.failures.push(failure));
-        batch
-            .bundles
-            .iter()
-            .try_for_each(|bundle| self.take_bundle(bundle))
     }
 
     /// Enough failures were found.

@@ -9,6 +9,17 @@ pub const BUNDLES_PER_BATCH: u64 = 8;
 /// Batches read beyond [`BATCHES_READ_FIRST`], for each thread. Bounds memory; past it readers wait.
 pub const BATCHES_AHEAD_PER_THREAD: u64 = 3;
 
+/// Bytes of entries that a batch decodes ahead; what is beyond is read when its turn comes. Twice what the
+/// entries of a busy book take.
+pub const BATCH_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// Bytes of entries that are decoded and wait, over all batches; past it readers wait. An entry takes some
+/// times its bytes in memory, which is what its writer chooses.
+pub const BYTES_AHEAD_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Bytes of an entry whose memory is used again for the next one in its place. Larger ones are seldom.
+pub const SLOT_BYTES_KEPT_MAX: usize = 4_096;
+
 /// Most threads. More would wait for the fold.
 pub const THREADS_MAX: usize = 32;
 

@@ -1,5 +1,7 @@
 //! Reads entries: one pass, strict, total.
 
+mod packs;
+
 use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paygod_policy::{Named, Reason, RuleInfo, Verdict, WindowToken};
 use paygod_types::canonical::{Kind, Limits, Reader};
+use paygod_types::limits::REASONS_PER_ENTRY_MAX;
 use paygod_types::{
     AccountId, ActorId, Amount, Currency, Digest, IdError, Money, Name, RequestId, Seq, Timestamp,
 };
@@ -21,7 +24,7 @@ use crate::entry::{
     SnapshotClaim, TransferBody, Window,
 };
 use crate::key_policy::KeyPolicy;
-use crate::pack_trust::{Level, PackStage, PackStaged, PackTrust, Publisher, Vouched};
+use crate::keys::ROOT_KEYS_MAX;
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
 const DECISION_BYTES_KEPT: usize = 1_024;
@@ -369,6 +372,7 @@ impl<'a> From<'a> {
         if self.has("allowed")? {
             self.0.array_begin()?;
             while self.0.array_next()? {
+                self.has_room("allowed", allowed.len(), REASONS_PER_ENTRY_MAX)?;
                 allowed.push(self.allowing_rule()?);
             }
             self.not_empty("allowed", allowed.len())?;
@@ -386,6 +390,7 @@ impl<'a> From<'a> {
         if self.has("reasons")? {
             self.0.array_begin()?;
             while self.0.array_next()? {
+                self.has_room("reasons", reasons.len(), REASONS_PER_ENTRY_MAX)?;
                 reasons.push(self.reason()?);
             }
             self.not_empty("reasons", reasons.len())?;
@@ -448,6 +453,16 @@ impl<'a> From<'a> {
             reason,
         });
         Ok(Reason { rule, facts })
+    }
+
+    /// INVARIANT(bounded-parser): one more, of what takes much more memory than it has bytes.
+    #[inline]
+    fn has_room(&self, key: &'static str, length: usize, most: usize) -> Read<()> {
+        if length < most {
+            Ok(())
+        } else {
+            Err(self.refuse(key, "no more than an entry has of them"))
+        }
     }
 
     /// An empty array or object would be a second spelling of none.
@@ -645,77 +660,6 @@ impl<'a> From<'a> {
         })
     }
 
-    fn vouched(&mut self) -> Read<Vec<Vouched>> {
-        let mut all = Vec::new();
-        if !self.has("vouched")? {
-            return Ok(all);
-        }
-        self.0.array_begin()?;
-        while self.0.array_next()? {
-            self.0.object_begin()?;
-            let level = self.level("level")?;
-            let pack = self.id("pack", Name::parse)?;
-            self.key("signatures")?;
-            self.0.array_begin()?;
-            let mut signatures = Vec::new();
-            while self.0.array_next()? {
-                self.0.object_begin()?;
-                let key = self.text("key")?;
-                signatures.push((key, self.signature("signature")?));
-                self.end()?;
-            }
-            self.not_empty("signatures", signatures.len())?;
-            self.end()?;
-            all.push(Vouched {
-                level,
-                pack,
-                signatures,
-            });
-        }
-        self.not_empty("vouched", all.len())?;
-        Ok(all)
-    }
-
-    fn level(&mut self, key: &'static str) -> Read<Level> {
-        let word = self.string(key)?;
-        Level::parse(&word).ok_or_else(|| self.refuse(key, "a level"))
-    }
-
-    fn pack_trust(&mut self) -> Read<PackTrust> {
-        let approved = self.has("approved")?;
-        if approved && !self.0.boolean()? {
-            return Err(self.refuse("approved", "true"));
-        }
-        let level = self.level("level")?;
-        let mut publishers = Vec::new();
-        self.key("publishers")?;
-        self.0.array_begin()?;
-        while self.0.array_next()? {
-            self.0.object_begin()?;
-            publishers.push(Publisher {
-                key: self.text("key")?,
-                level: self.level("level")?,
-            });
-            self.end()?;
-        }
-        Ok(PackTrust {
-            approved,
-            level,
-            publishers,
-        })
-    }
-
-    fn pack_stage(&mut self) -> Read<PackStaged> {
-        self.key("pack")?;
-        let pack = self.one_named()?;
-        let word = self.string("stage")?;
-        let stage = PackStage::parse(&word);
-        Ok(PackStaged {
-            pack,
-            stage: stage.ok_or_else(|| self.refuse("stage", "a stage"))?,
-        })
-    }
-
     fn genesis(&mut self) -> Read<Genesis> {
         let checkpoint_key = self.text("checkpoint_key")?;
         let hybrid_key = if self.has("hybrid_key")? {
@@ -730,6 +674,7 @@ impl<'a> From<'a> {
         self.0.array_begin()?;
         let mut root_keys = Vec::new();
         while self.0.array_next()? {
+            self.has_room("keys", root_keys.len(), ROOT_KEYS_MAX)?;
             root_keys.push(self.0.string()?.into());
         }
         let root_threshold = self.small("threshold")?;
