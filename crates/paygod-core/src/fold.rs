@@ -12,7 +12,7 @@ use paygod_types::limits::{
     AMOUNT_MINOR_DIGITS_MAX, AMOUNT_MINOR_END, APPROVALS_MAX, PENDING_TIMEOUT_S_MAX,
     REASONS_PER_ENTRY_MAX, TRANSFERS_PER_REQUEST_MAX,
 };
-use paygod_types::{Amount, Currency, Seq, Timestamp};
+use paygod_types::{Amount, Currency, Digest, Seq, Timestamp};
 
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx};
 use crate::effects::{Effects, WindowHit};
@@ -22,8 +22,9 @@ use crate::entry::{
 };
 use crate::fold_error::{Check, FoldError};
 use crate::key_policy::KeyPolicy;
+use crate::keys::KeyChange;
 use crate::movement::{Movement, Refusal, Scratch, Step};
-use crate::pack_trust::PackBook;
+use crate::pack_trust::{PackTrust, Review};
 use crate::pendings::{Leg, Pending, Stage};
 use crate::state::{ActivePolicy, Book, State};
 use crate::system_id;
@@ -96,7 +97,16 @@ impl State {
             Change::Release(seq) => self.pendings.remove(seq),
             Change::Freeze(hold, frozen) => self.set_frozen(hold, frozen),
             Change::Policy(policy) => self.policy = policy,
-            Change::Packs(packs) => self.packs = packs,
+            Change::PackTrust(rules) => Arc::make_mut(&mut self.packs).trust = rules,
+            Change::PackReview(pack, review) => {
+                let packs = Arc::make_mut(&mut self.packs);
+                packs.reviews.insert(pack, review);
+            }
+            Change::NewKeys(change) => {
+                if let Some(book) = &mut self.book {
+                    Arc::make_mut(book).take(*change);
+                }
+            }
             Change::Keys(policy) => {
                 if let Some(book) = &mut self.book {
                     Arc::make_mut(book).key_policy = policy;
@@ -140,7 +150,10 @@ pub(crate) enum Change {
     Release(Seq),
     Freeze(Hold, bool),
     Policy(Arc<ActivePolicy>),
-    Packs(Arc<PackBook>),
+    PackTrust(PackTrust),
+    /// Where the review of the pack of this digest stands.
+    PackReview(Digest, Review),
+    NewKeys(Box<KeyChange>),
     Keys(KeyPolicy),
     Snapshot(Seq),
 }
@@ -181,6 +194,7 @@ fn describe(entry: &Entry, scratch: &Scratch, change: &Change, effects: &mut Eff
     };
     effects.keys = match change {
         Change::Book(book) => book.in_force(),
+        Change::NewKeys(change) => Some(change.in_force().clone()),
         _ => None,
     };
     effects.snapshot = match body {

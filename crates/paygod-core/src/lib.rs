@@ -59,7 +59,7 @@ pub use entry_json::{ENTRY_VERSION, EntryError, EntryHead, EntrySlot};
 pub use fold_book::ALIASES_PER_ACCOUNT_MAX;
 pub use fold_error::{Check, FoldError};
 pub use judge::Judge;
-pub use keys::{KeyFault, ROOT_KEYS_MAX};
+pub use keys::{KeyChange, KeyFault, ROOT_KEYS_MAX};
 pub use ledger_reasons::ledger_says;
 pub use payment::{PAYMENT_TEXT_BYTES_MAX, Party, Payment, PaymentDetails};
 pub use pendings::{Leg, Pending, Stage};

@@ -62,6 +62,14 @@ pub const BATCHES_READ_FIRST: usize = 6;
 /// Places spoken of that are remembered, and states told. An honest ledger needs two.
 pub const STATES_TOLD_MAX: usize = 64;
 
+/// Bytes of states that are hashed for snapshot entries without more ado.
+pub const STATE_BYTES_HASHED_FREE: i64 = 256 * 1_024 * 1_024;
+
+/// Bytes of states that every entry adds to what may be hashed for snapshot entries. Bounds the work by the length
+/// of the log; a ledger of a hundred million accounts stays within it when it seals a snapshot every 500,000
+/// entries, as it does unless it is told otherwise.
+pub const STATE_BYTES_HASHED_PER_ENTRY: i64 = 64 * 1_024;
+
 /// Receipts of anchors that are remembered: twenty years of one every ten minutes.
 pub const ANCHORS_MAX: usize = 1 << 20;
 

@@ -73,7 +73,7 @@ impl Rebuild {
         };
         self.ids.take(read.id_hash, read.index, entry, reader)?;
         let before = match &entry.body {
-            Body::Snapshot(claim) => Snapshots::before(claim, &self.state),
+            Body::Snapshot(claim) => self.snapshots.before(claim, &self.state),
             _ => None,
         };
         if let Err(error) = self.apply(entry) {
@@ -91,7 +91,7 @@ impl Rebuild {
         match &entry.body {
             Body::Genesis(_) | Body::KeyRotate(_) | Body::KeyRevoke(_) => {
                 if let Some(book) = self.state.book() {
-                    keys.set(book.clone());
+                    keys.changed(book);
                 }
             }
             Body::Snapshot(claim) => {
