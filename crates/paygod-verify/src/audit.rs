@@ -217,7 +217,8 @@ impl<'a> Audit<'a> {
             ));
         }
         let mut text = Vec::new();
-        if self.reader.source.read("genesis", 0..65, &mut text)? {
+        // One byte more than the fingerprint and the end of its line: nothing stands behind them.
+        if self.reader.source.read("genesis", 0..66, &mut text)? {
             let says = text.strip_suffix(b"\n").unwrap_or(&text);
             if says != found.to_string().as_bytes() {
                 let expected = format!("the fingerprint of entry 0, {found}");
