@@ -42,7 +42,7 @@ mod spill;
 
 pub use anchors::{AnchorReport, Marked, Marks, Protection};
 pub use error::VerifyError;
-pub use failure::{Check, Failure, Place};
+pub use failure::{Check, Failure, Place, printable};
 pub use options::{Depth, Kept, Options, Progress, Witnesses};
 pub use report::Report;
 pub use source::{Directory, Source, SourceError};
