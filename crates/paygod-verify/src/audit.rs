@@ -386,6 +386,11 @@ impl<'a> Audit<'a> {
             self.levels.finish(self.reader.source, &mut self.failures)?;
             self.check_past_the_end(head)?;
             self.finish_witnessed();
+            // What tiles say of a tree that was found changed would only confuse.
+            if self.failures.is_none() {
+                self.marker
+                    .check(self.reader.source, head.size, &mut self.failures)?;
+            }
         }
         if let Some(rebuild) = &self.rebuild {
             rebuild.finish(self.reader, self.options.threads, &mut self.failures)?;

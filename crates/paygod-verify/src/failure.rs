@@ -281,6 +281,11 @@ impl Failures {
         }
     }
 
+    /// Nothing was found.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// As many were found as are wanted: no need to look for more.
     pub(crate) fn is_enough(&self) -> bool {
         self.kept.len() >= self.wanted_max.max(1)
