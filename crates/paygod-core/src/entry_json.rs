@@ -4,7 +4,6 @@
 //! implied), so what decodes encodes to the same bytes. Formats: `docs/internals/entry.md`.
 
 mod read;
-mod read_book;
 mod slot;
 mod write;
 

@@ -5,10 +5,14 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use paygod_policy::Verdict;
-use paygod_types::limits::{APPROVALS_MAX, TRANSFERS_PER_REQUEST_MAX};
-use paygod_types::{Amount, Currency, Seq, Timestamp};
+use paygod_types::limits::{
+    AMOUNT_MINOR_DIGITS_MAX, AMOUNT_MINOR_END, APPROVALS_MAX, PENDING_TIMEOUT_S_MAX,
+    REASONS_PER_ENTRY_MAX, TRANSFERS_PER_REQUEST_MAX,
+};
+use paygod_types::{Amount, Currency, Digest, Seq, Timestamp};
 
 use crate::accounts::{AccountFlags, AccountInfo, AccountIx};
 use crate::effects::{Effects, WindowHit};
@@ -18,11 +22,15 @@ use crate::entry::{
 };
 use crate::fold_error::{Check, FoldError};
 use crate::key_policy::KeyPolicy;
+use crate::keys::KeyChange;
 use crate::movement::{Movement, Refusal, Scratch, Step};
-use crate::pack_trust::PackBook;
+use crate::pack_trust::{PackTrust, Review};
 use crate::pendings::{Leg, Pending, Stage};
 use crate::state::{ActivePolicy, Book, State};
 use crate::system_id;
+
+/// Most rules that a decision names, those that allowed and those that did not.
+const RULES_NAMED_MAX: usize = REASONS_PER_ENTRY_MAX + 1;
 
 impl State {
     /// Applies the next entry: checks everything, then changes the state.
@@ -89,7 +97,16 @@ impl State {
             Change::Release(seq) => self.pendings.remove(seq),
             Change::Freeze(hold, frozen) => self.set_frozen(hold, frozen),
             Change::Policy(policy) => self.policy = policy,
-            Change::Packs(packs) => self.packs = packs,
+            Change::PackTrust(rules) => Arc::make_mut(&mut self.packs).trust = rules,
+            Change::PackReview(pack, review) => {
+                let packs = Arc::make_mut(&mut self.packs);
+                packs.reviews.insert(pack, review);
+            }
+            Change::NewKeys(change) => {
+                if let Some(book) = &mut self.book {
+                    Arc::make_mut(book).take(*change);
+                }
+            }
             Change::Keys(policy) => {
                 if let Some(book) = &mut self.book {
                     Arc::make_mut(book).key_policy = policy;
@@ -133,7 +150,10 @@ pub(crate) enum Change {
     Release(Seq),
     Freeze(Hold, bool),
     Policy(Arc<ActivePolicy>),
-    Packs(Arc<PackBook>),
+    PackTrust(PackTrust),
+    /// Where the review of the pack of this digest stands.
+    PackReview(Digest, Review),
+    NewKeys(Box<KeyChange>),
     Keys(KeyPolicy),
     Snapshot(Seq),
 }
@@ -174,6 +194,7 @@ fn describe(entry: &Entry, scratch: &Scratch, change: &Change, effects: &mut Eff
     };
     effects.keys = match change {
         Change::Book(book) => book.in_force(),
+        Change::NewKeys(change) => Some(change.in_force().clone()),
         _ => None,
     };
     effects.snapshot = match body {
@@ -340,10 +361,12 @@ impl Checker<'_> {
     }
 
     fn check_timeout(&self, timeout: Timestamp) -> Checked<()> {
-        if timeout > self.entry.time {
+        let time = self.entry.time;
+        let last = time.checked_add(Duration::from_secs(PENDING_TIMEOUT_S_MAX));
+        if timeout > time && last.is_none_or(|last| timeout <= last) {
             return Ok(());
         }
-        let expected = format!("a timeout after {}", self.entry.time);
+        let expected = format!("a timeout after {time}, by {PENDING_TIMEOUT_S_MAX} s at most");
         Err(self.fail(Check::Timeout, expected, timeout.to_string()))
     }
 
@@ -445,6 +468,12 @@ impl Checker<'_> {
             let expected = format!("{} to {} approvals", allowed.start(), allowed.end());
             return Err(self.fail(Check::Verdict, expected, decision.approvals.to_string()));
         }
+        // What packs say is cut to the limit; the ledger's own reason may come on top.
+        let (rules, reasons) = (decision.allowed.len(), decision.reasons.len());
+        if reasons > REASONS_PER_ENTRY_MAX || rules.saturating_add(reasons) > RULES_NAMED_MAX {
+            let expected = format!("at most {REASONS_PER_ENTRY_MAX} rules and reasons");
+            return Err(self.fail(Check::Verdict, expected, format!("{rules} and {reasons}")));
+        }
         let strictest = decision
             .reasons
             .iter()
@@ -507,9 +536,12 @@ impl Checker<'_> {
                 };
                 return Err(self.fail(Check::Verdict, layer.as_str(), found.as_str()));
             }
-            if !debit.money.amount.is_positive() {
+            let amount = debit.money.amount;
+            if !amount.is_positive() || amount.minor() >= AMOUNT_MINOR_END {
                 let found = debit.money.to_string();
-                return Err(self.fail(Check::Conservation, "an amount above zero", found));
+                let expected =
+                    format!("an amount above zero, of at most {AMOUNT_MINOR_DIGITS_MAX} digits");
+                return Err(self.fail(Check::Conservation, expected, found));
             }
             legs.push(Leg {
                 debit: self.posting_account(debit)?,

@@ -12,7 +12,7 @@ use crate::fold::{Change, Checked, Checker, Hold};
 use crate::fold_error::{Check, FoldError};
 use crate::key_policy::KeyPolicy;
 use crate::keys::KeyFault;
-use crate::pack_trust::{PackBook, PackFault, PackStaged, PackTrust, Vouched};
+use crate::pack_trust::{PackFault, PackStaged, PackTrust, Vouched};
 use crate::state::{ActivePolicy, Book};
 
 /// Most aliases of one account.
@@ -27,15 +27,15 @@ impl Checker<'_> {
     }
 
     pub(crate) fn key_rotate(&self, rotation: &KeyRotation) -> Checked<Change> {
-        let rotated = self.book()?.rotate(rotation, self.entry.seq);
-        let book = rotated.map_err(|fault| self.key_fault(Check::Key, fault))?;
-        Ok(Change::Book(Arc::new(book)))
+        let change = self.book()?.check_rotation(rotation, self.entry.seq);
+        let change = change.map_err(|fault| self.key_fault(Check::Key, fault))?;
+        Ok(Change::NewKeys(Box::new(change)))
     }
 
     pub(crate) fn key_revoke(&self, revocation: &KeyRevocation) -> Checked<Change> {
-        let revoked = self.book()?.revoke(revocation, self.entry.seq);
-        let book = revoked.map_err(|fault| self.key_fault(Check::Revocation, fault))?;
-        Ok(Change::Book(Arc::new(book)))
+        let change = self.book()?.check_revoke(revocation, self.entry.seq);
+        let change = change.map_err(|fault| self.key_fault(Check::Revocation, fault))?;
+        Ok(Change::NewKeys(Box::new(change)))
     }
 
     fn book(&self) -> Checked<&Book> {
@@ -178,9 +178,7 @@ impl Checker<'_> {
         rules
             .check()
             .map_err(|expected| self.fail(Check::Trust, expected, "others"))?;
-        let mut packs = PackBook::clone(&self.state.packs);
-        packs.trust = rules.clone();
-        Ok(Change::Packs(Arc::new(packs)))
+        Ok(Change::PackTrust(rules.clone()))
     }
 
     pub(crate) fn pack_stage(&self, staged: &PackStaged) -> Checked<Change> {
@@ -189,9 +187,7 @@ impl Checker<'_> {
         };
         let review = self.state.packs.step(staged, by);
         let review = review.map_err(|fault| self.pack_fault(&fault))?;
-        let mut packs = PackBook::clone(&self.state.packs);
-        packs.reviews.insert(staged.pack.digest, review);
-        Ok(Change::Packs(Arc::new(packs)))
+        Ok(Change::PackReview(staged.pack.digest, review))
     }
 
     #[cold]

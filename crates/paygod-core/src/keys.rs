@@ -5,6 +5,7 @@
 //! rotation, signed by the old and the new key, or by a revocation, signed by enough root keys. The ML-DSA-44
 //! key of a hybrid book comes and goes with them, and always by its own signature too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use paygod_tlog::{CosignatureVerifier, Ed25519Verifier, NoteVerifier, SignatureType, VerifierKey};
@@ -34,6 +35,25 @@ impl KeyFault {
             expected: expected.into(),
             found: found.into(),
         }
+    }
+}
+
+/// A change of keys that was checked, for [`Book::take`]. The book that it changes is not copied for it.
+#[derive(Clone, Debug)]
+pub struct KeyChange {
+    since: Seq,
+    public: [u8; 32],
+    in_force: KeysInForce,
+    /// The ML-DSA-44 key is a new one too.
+    hybrid: bool,
+    revoked: Option<Revoked>,
+}
+
+impl KeyChange {
+    /// The keys in force from here on.
+    #[must_use]
+    pub const fn in_force(&self) -> &KeysInForce {
+        &self.in_force
     }
 }
 
@@ -71,12 +91,12 @@ impl Book {
             roots.check()?;
         }
         // Online and offline are two things only while no key is both.
-        let public = checkpoint_key.public_key();
-        if roots
-            .verifier_keys()?
-            .iter()
-            .any(|root| root.public_key() == public)
-        {
+        let public = public_of(&checkpoint_key)?;
+        let mut used = BTreeSet::new();
+        for root in roots.verifier_keys()? {
+            used.insert(public_of(&root)?);
+        }
+        if !used.insert(public) {
             let expected = "root keys that sign no checkpoints";
             return Err(KeyFault::new(expected, "the checkpoint key among them"));
         }
@@ -99,7 +119,30 @@ impl Book {
                 })
                 .collect(),
             key_policy: KeyPolicy::default(),
+            used,
         })
+    }
+
+    /// The public keys of these vkeys.
+    pub(crate) fn used<'k>(
+        vkeys: impl Iterator<Item = &'k Arc<str>>,
+    ) -> Result<BTreeSet<[u8; 32]>, KeyFault> {
+        vkeys.map(|vkey| public_of(&parse(vkey)?)).collect()
+    }
+
+    /// Takes keys that were checked against this book.
+    pub fn take(&mut self, change: KeyChange) {
+        let since = change.since;
+        let KeysInForce { checkpoint, hybrid } = change.in_force;
+        self.checkpoint_keys.push(KeyPeriod {
+            since,
+            vkey: checkpoint,
+        });
+        let hybrid = hybrid.filter(|_| change.hybrid);
+        self.hybrid_keys
+            .extend(hybrid.map(|vkey| KeyPeriod { since, vkey }));
+        self.revoked.extend(change.revoked);
+        self.used.insert(change.public);
     }
 
     /// The checkpoint key in force.
@@ -136,12 +179,26 @@ impl Book {
     /// # Errors
     /// It replaces another key than the one in force, brings back a key, or is not signed by both.
     pub fn rotate(&self, rotation: &KeyRotation, seq: Seq) -> Result<Self, KeyFault> {
+        Ok(self.with(self.check_rotation(rotation, seq)?))
+    }
+
+    fn with(&self, change: KeyChange) -> Self {
+        let mut book = self.clone();
+        book.take(change);
+        book
+    }
+
+    /// The keys that a rotation sealed at `seq` brings.
+    ///
+    /// # Errors
+    /// As [`Book::rotate`].
+    pub fn check_rotation(&self, rotation: &KeyRotation, seq: Seq) -> Result<KeyChange, KeyFault> {
         let current = self.checkpoint_key();
         if *rotation.old != *current {
             let expected = format!("old key {current}");
             return Err(KeyFault::new(expected, &*rotation.old));
         }
-        self.check_unused(&rotation.new)?;
+        let public = self.check_unused(&rotation.new)?;
         let hybrid = rotation.hybrid.as_deref();
         let keys = [&*rotation.old, &*rotation.new];
         let message = KeyRotation::message(&self.origin, seq, keys, hybrid.map(|h| &*h.new));
@@ -156,7 +213,14 @@ impl Book {
                 return Err(KeyFault::new(expected, found));
             }
         }
-        self.with_keys(&rotation.new, hybrid, &message, seq)
+        let in_force = self.keys_with(&rotation.new, hybrid, &message)?;
+        Ok(KeyChange {
+            since: seq,
+            public,
+            in_force,
+            hybrid: hybrid.is_some(),
+            revoked: None,
+        })
     }
 
     /// The keys after a revocation sealed at `seq`.
@@ -165,16 +229,32 @@ impl Book {
     /// It names a key that never was in force or was revoked before, an index that is not before it, a
     /// replacement that was used before, or too few root keys signed.
     pub fn revoke(&self, revocation: &KeyRevocation, seq: Seq) -> Result<Self, KeyFault> {
+        Ok(self.with(self.check_revoke(revocation, seq)?))
+    }
+
+    /// The keys that a revocation sealed at `seq` brings.
+    ///
+    /// # Errors
+    /// As [`Book::revoke`].
+    pub fn check_revoke(
+        &self,
+        revocation: &KeyRevocation,
+        seq: Seq,
+    ) -> Result<KeyChange, KeyFault> {
         let text = RevocationText::of(&self.origin, revocation);
         self.check_revocation(&text, revocation, seq)?;
         let hybrid = revocation.hybrid.as_deref();
-        let mut book = self.with_keys(&revocation.new, hybrid, &text.to_text(), seq)?;
-        book.revoked.push(Revoked {
-            at: seq,
-            vkey: Arc::clone(&revocation.revoked),
-            last_good: revocation.last_good,
-        });
-        Ok(book)
+        Ok(KeyChange {
+            since: seq,
+            public: self.check_unused(&revocation.new)?,
+            in_force: self.keys_with(&revocation.new, hybrid, &text.to_text())?,
+            hybrid: hybrid.is_some(),
+            revoked: Some(Revoked {
+                at: seq,
+                vkey: Arc::clone(&revocation.revoked),
+                last_good: revocation.last_good,
+            }),
+        })
     }
 
     /// Whether root keys and the new key signed this text, of a revocation sealed at `seq`. What of the
@@ -238,40 +318,34 @@ impl Book {
         self.revoked.iter().any(|revoked| *revoked.vkey == *vkey)
     }
 
-    /// A key once given up never comes back, under whatever name.
-    fn check_unused(&self, new: &Arc<str>) -> Result<(), KeyFault> {
-        let public = parse_checkpoint_key(new, &self.origin)?;
-        let periods = self.checkpoint_keys.iter().map(|key| &key.vkey);
-        for used in periods.chain(&self.root_keys) {
-            if parse(used)?.public_key() == public.public_key() {
-                let found = format!("{new}, used before");
-                return Err(KeyFault::new("a key never used before", found));
-            }
+    /// A key once given up never comes back, under whatever name. Its public key.
+    fn check_unused(&self, new: &Arc<str>) -> Result<[u8; 32], KeyFault> {
+        let public = public_of(&parse_checkpoint_key(new, &self.origin)?)?;
+        if self.used.contains(&public) {
+            let found = format!("{new}, used before");
+            return Err(KeyFault::new("a key never used before", found));
         }
-        Ok(())
+        Ok(public)
     }
 
-    /// With these keys in force, if the ML-DSA-44 ones signed the message too.
-    fn with_keys(
+    /// The keys in force with this new one, if the ML-DSA-44 ones signed the message too.
+    fn keys_with(
         &self,
         new: &Arc<str>,
         hybrid: Option<&HybridChange>,
         message: &str,
-        since: Seq,
-    ) -> Result<Self, KeyFault> {
-        let mut book = self.clone();
-        book.checkpoint_keys.push(KeyPeriod {
-            since,
-            vkey: Arc::clone(new),
-        });
-        if let Some(change) = hybrid {
-            self.check_hybrid(change, message)?;
-            book.hybrid_keys.push(KeyPeriod {
-                since,
-                vkey: Arc::clone(&change.new),
-            });
-        }
-        Ok(book)
+    ) -> Result<KeysInForce, KeyFault> {
+        let hybrid = match hybrid {
+            Some(change) => {
+                self.check_hybrid(change, message)?;
+                Some(&change.new)
+            }
+            None => self.hybrid_keys.last().map(|key| &key.vkey),
+        };
+        Ok(KeysInForce {
+            checkpoint: Arc::clone(new),
+            hybrid: hybrid.cloned(),
+        })
     }
 
     fn check_hybrid(&self, change: &HybridChange, message: &str) -> Result<(), KeyFault> {
@@ -346,6 +420,11 @@ fn checkpoint_verifier(text: &str, origin: &str) -> Result<Ed25519Verifier, KeyF
 /// The verifier of an Ed25519 vkey.
 pub(crate) fn ed25519(text: &str) -> Result<Ed25519Verifier, KeyFault> {
     verifier(&parse(text)?)
+}
+
+fn public_of(key: &VerifierKey) -> Result<[u8; 32], KeyFault> {
+    let found = || KeyFault::new("an Ed25519 key of 32 bytes", "another length");
+    key.public_key().try_into().map_err(|_| found())
 }
 
 fn verifier(key: &VerifierKey) -> Result<Ed25519Verifier, KeyFault> {

@@ -76,6 +76,8 @@ pub struct Book {
     pub hybrid_keys: Vec<KeyPeriod>,
     /// When a checkpoint key is replaced, and how long the book goes on without one.
     pub key_policy: KeyPolicy,
+    /// The public keys of all root and checkpoint keys there ever were: none of them comes back.
+    pub(crate) used: BTreeSet<[u8; 32]>,
 }
 
 /// A checkpoint key that root keys have revoked.

@@ -32,7 +32,10 @@ pub use pack::{
     BranchCoverage, CaseReport, CasesReport, Change, Covered, Explanation, Finding, Pack, PackDiff,
     PackError, PackProblem, RuleCoverage, RuleExplanation, RuleOutcome, Step, Turned,
 };
-pub use ruleset::{Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch};
+pub use ruleset::{
+    Named, PrepareError, Prepared, Ruleset, RulesetBuilder, RulesetError, Scratch, Vocabulary,
+    policy_says,
+};
 pub use run::{Run, RunError};
 pub use run_check::Altered;
 pub use window::{

@@ -478,6 +478,8 @@ codes! {
     VERIFY_KEPT = "verify.kept", Failed, "the log is not the one that the auditor kept something of", "take history as rewritten";
     VERIFY_DUPLICATE_ID = "verify.duplicate-id", Failed, "an id is used twice", "take the later entry as forged or replayed";
     VERIFY_BLOB = "verify.blob", Failed, "a pack or list is not the one that was activated", "take the pack or list as swapped";
+    VERIFY_RULESET = "verify.ruleset", Failed, "packs and lists were activated that cannot judge together", "take the activation as forged";
+    VERIFY_RULE = "verify.rule", Failed, "a decision names a rule that no active pack has, or that says something else", "take the decision as forged";
     VERIFY_ANCHOR = "verify.anchor", Failed, "an anchor is not of this log, or proves nothing", "take history up to that checkpoint as rewritten, or the anchor as forged";
     VERIFY_ANCHOR_LATE = "verify.anchor-late", Failed, "entries were anchored later than the auditor allows, or not at all", "take their times as unproven: history before may have been rewritten";
     VERIFY_SNAPSHOT = "verify.snapshot", Failed, "a snapshot entry does not tell the state as rebuilt", "take the entry or those before it as changed";

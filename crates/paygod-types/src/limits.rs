@@ -36,6 +36,9 @@ pub const AMOUNT_DIGITS_MAX: usize = 39;
 /// no single one keeps a currency from moving.
 pub const AMOUNT_MINOR_DIGITS_MAX: u32 = 30;
 
+/// The first amount that is too large for a request, in minor units.
+pub const AMOUNT_MINOR_END: i128 = 10_i128.pow(AMOUNT_MINOR_DIGITS_MAX);
+
 /// Most requests made durable by one flush. Bounds the memory of a group and the wait of its first.
 pub const GROUP_REQUESTS_MAX: usize = 8_192;
 

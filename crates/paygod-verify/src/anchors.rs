@@ -3,12 +3,15 @@
 
 use paygod_core::entry::AnchorReceipt;
 use paygod_core::{Body, Entry};
-use paygod_tlog::{Frontier, TreeHead};
+use paygod_tlog::limits::TILE_BYTES;
+use paygod_tlog::{Frontier, Hash, HashSource, ReadError, Tile, TreeHead, TreeReader};
 use paygod_types::Timestamp;
 use paygod_types::canonical::Writer;
 
 use crate::batch::Bundle;
+use crate::failure::{Check, Failure, Failures, Place};
 use crate::limits::ANCHORS_MAX;
+use crate::source::{Source, SourceError, Whole, read_whole};
 
 /// The tree at one size that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) struct Marker<'a> {
     /// Sizes still to come, ascending.
     wanted: &'a [u64],
     pub(crate) marks: Marks,
+    /// The first receipt that there was no room for.
+    pub(crate) too_many: Option<u64>,
 }
 
 impl<'a> Marker<'a> {
@@ -44,6 +49,7 @@ impl<'a> Marker<'a> {
         Self {
             wanted,
             marks: Marks::default(),
+            too_many: None,
         }
     }
 
@@ -89,11 +95,62 @@ impl<'a> Marker<'a> {
 
     fn note(&mut self, index: u64, entry: &Entry) {
         self.marks.last = Some(entry.time);
-        if let Body::Anchor(receipt) = entry.body
-            && self.marks.receipts.len() < ANCHORS_MAX
-        {
-            self.marks.receipts.push((index, receipt));
+        if let Body::Anchor(receipt) = entry.body {
+            if self.marks.receipts.len() < ANCHORS_MAX {
+                self.marks.receipts.push((index, receipt));
+            } else {
+                self.too_many.get_or_insert(index);
+            }
         }
+    }
+
+    /// Compares the root of every receipt with the tree, whose tiles were all compared before. A receipt that
+    /// another followed is no exception: it is sealed that this checkpoint was there.
+    pub(crate) fn check(
+        &self,
+        source: &dyn Source,
+        size: u64,
+        failures: &mut Failures,
+    ) -> Result<(), SourceError> {
+        let Ok(mut tree) = TreeReader::new(Tiles(source), size) else {
+            return Ok(());
+        };
+        for (index, receipt) in &self.marks.receipts {
+            let head = match tree.head_at(receipt.size) {
+                Ok(head) => head,
+                Err(ReadError::Source(error)) => return Err(error),
+                // The fold has refused it: it is of more entries than there were.
+                Err(_) => continue,
+            };
+            if head.root.as_bytes() != receipt.root.as_bytes() {
+                let expected = format!("the root at size {}, {}", receipt.size, head.root);
+                let (place, found) = (Place::Entry(*index), receipt.root.to_string());
+                failures.push(Failure::new(Check::Anchor, place, expected, found));
+            }
+        }
+        if let Some(index) = self.too_many {
+            let expected = format!("at most {ANCHORS_MAX} receipts of anchors");
+            let place = Place::Entry(index);
+            failures.push(Failure::new(Check::Anchor, place, expected, "one more"));
+        }
+        Ok(())
+    }
+}
+
+/// The tiles of an export, for those who look back into the tree.
+struct Tiles<'a>(&'a dyn Source);
+
+impl HashSource for Tiles<'_> {
+    type Error = SourceError;
+
+    fn read_tile(&self, tile: &Tile, out: &mut Vec<Hash>) -> Result<(), SourceError> {
+        let bytes_max = u64::try_from(TILE_BYTES).unwrap_or(u64::MAX);
+        let mut bytes = Vec::new();
+        if read_whole(self.0, &tile.path(), bytes_max, &mut bytes)? == Whole::Read {
+            let hashes = paygod_tlog::hash::split_hashes(&bytes).0;
+            out.extend(hashes.iter().copied().map(Hash::new));
+        }
+        Ok(())
     }
 }
 

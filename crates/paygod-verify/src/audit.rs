@@ -9,7 +9,7 @@ use paygod_tlog::{
 };
 
 use crate::anchors::Marker;
-use crate::batch::{Batch, Bundle, Read, Reader};
+use crate::batch::{Batch, Buffers, Bundle, Read, Reader};
 use crate::checkpoints::{Checkpoints, Due, Origin, WITNESSED};
 use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
@@ -26,6 +26,8 @@ pub(crate) struct Audit<'a> {
     reader: &'a Reader<'a>,
     options: &'a Options<'a>,
     failures: Failures,
+    /// For bundles that were not read ahead.
+    buffers: Buffers,
     tree: TreeWriter,
     rows: Rows,
     levels: Levels,
@@ -63,6 +65,7 @@ impl<'a> Audit<'a> {
             reader,
             options,
             failures,
+            buffers: Buffers::default(),
             tree: TreeWriter::default(),
             rows: Rows::new(),
             levels: Levels::default(),
@@ -85,14 +88,29 @@ impl<'a> Audit<'a> {
 
     /// Takes the next batch.
     pub(crate) fn take(&mut self, batch: &mut Batch) -> Result<(), VerifyError> {
-        batch
-            .failures
+        let Batch {
+            bundles, failures, ..
+        } = batch;
+        self.note(failures);
+        for bundle in bundles {
+            let deferred = bundle.deferred;
+            if let Some(number) = deferred {
+                let buffers = &mut self.buffers;
+                self.reader.read_bundle(number, buffers, bundle, failures)?;
+                self.note(failures);
+            }
+            self.take_bundle(bundle)?;
+            if deferred.is_some() {
+                *bundle = Bundle::default();
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, failures: &mut Vec<Failure>) {
+        failures
             .drain(..)
             .for_each(|failure| self.failures.push(failure));
-        batch
-            .bundles
-            .iter()
-            .try_for_each(|bundle| self.take_bundle(bundle))
     }
 
     /// Enough failures were found.
@@ -199,7 +217,8 @@ impl<'a> Audit<'a> {
             ));
         }
         let mut text = Vec::new();
-        if self.reader.source.read("genesis", 0..65, &mut text)? {
+        // One byte more than the fingerprint and the end of its line: nothing stands behind them.
+        if self.reader.source.read("genesis", 0..66, &mut text)? {
             let says = text.strip_suffix(b"\n").unwrap_or(&text);
             if says != found.to_string().as_bytes() {
                 let expected = format!("the fingerprint of entry 0, {found}");
@@ -361,11 +380,17 @@ impl<'a> Audit<'a> {
     /// Checks what is left when all entries were taken, and reports.
     pub(crate) fn finish(mut self) -> Result<Report, VerifyError> {
         let head = self.tree.head();
-        self.revocations.finish(&self.keys, &mut self.failures);
         if head.size == self.reader.size {
+            self.revocations
+                .finish(&self.keys, head.size, &mut self.failures);
             self.levels.finish(self.reader.source, &mut self.failures)?;
             self.check_past_the_end(head)?;
             self.finish_witnessed();
+            // What tiles say of a tree that was found changed would only confuse.
+            if self.failures.is_none() {
+                self.marker
+                    .check(self.reader.source, head.size, &mut self.failures)?;
+            }
         }
         if let Some(rebuild) = &self.rebuild {
             rebuild.finish(self.reader, self.options.threads, &mut self.failures)?;

@@ -12,7 +12,9 @@ use paygod_tlog::{BundleReader, Hash, Tile, TileKind, leaf_hash, tree_root};
 use paygod_types::canonical::{self, Limits};
 
 use crate::failure::{Check, Failure, Place};
-use crate::limits::{BUNDLES_PER_BATCH, FAILURES_KEPT_MIN, STATES_TOLD_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BUNDLES_PER_BATCH, FAILURES_KEPT_MIN, SLOT_BYTES_KEPT_MAX, STATES_TOLD_MAX,
+};
 use crate::options::Depth;
 use crate::source::{Source, SourceError, Whole, read_whole};
 
@@ -25,6 +27,8 @@ const KEY_CHANGE_PREFIX: &[u8] = b"{\"action\":\"key_r";
 pub(crate) struct Batch {
     pub(crate) bundles: Vec<Bundle>,
     pub(crate) failures: Vec<Failure>,
+    /// Bytes of the entries that are decoded.
+    pub(crate) bytes: u64,
 }
 
 /// One bundle, read and hashed.
@@ -38,6 +42,8 @@ pub(crate) struct Bundle {
     pub(crate) root: Option<Hash>,
     /// The entries decoded, in order: all of them, or with [`Depth::Sealed`] those that matter there.
     pub(crate) entries: Vec<Read>,
+    /// Not read yet: the batch had enough. It is when its turn comes.
+    pub(crate) deferred: Option<u64>,
     /// Entries that are not needed any more, for their memory.
     used: Vec<Read>,
 }
@@ -50,6 +56,8 @@ pub(crate) struct Read {
     slot: EntrySlot,
     /// A hash of its id, under a key of this run.
     pub(crate) id_hash: u64,
+    /// How many bytes it has.
+    length: usize,
 }
 
 impl Read {
@@ -105,20 +113,32 @@ impl Reader<'_> {
         let range = first..last.min(first.saturating_add(BUNDLES_PER_BATCH));
         let count = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
         out.bundles.resize_with(count, Bundle::default);
-        let Batch { bundles, failures } = out;
+        let Batch {
+            bundles, failures, ..
+        } = out;
+        // INVARIANT(flat-memory): entries as large as they can be are not all decoded ahead.
+        let mut bytes = 0_u64;
         for (number, bundle) in range.zip(bundles) {
+            if bytes > BATCH_BYTES_MAX {
+                bundle.deferred = Some(number);
+                continue;
+            }
             self.read_bundle(number, buffers, bundle, failures)?;
+            bytes = bytes.saturating_add(u64::try_from(buffers.bundle.len()).unwrap_or(u64::MAX));
         }
+        out.bytes = bytes;
         Ok(())
     }
 
-    fn read_bundle(
+    /// Reads a bundle into `out`, whose former content is dropped and whose memory is kept.
+    pub(crate) fn read_bundle(
         &self,
         number: u64,
         buffers: &mut Buffers,
         out: &mut Bundle,
         failures: &mut Vec<Failure>,
     ) -> Result<(), SourceError> {
+        out.deferred = None;
         let first = number.saturating_mul(u64::from(TILE_WIDTH));
         let width = self.width_of(number);
         out.first = first;
@@ -198,7 +218,9 @@ impl Reader<'_> {
             }
             return;
         }
-        let mut slot = out.used.pop().unwrap_or_default().slot;
+        let used = out.used.pop();
+        let used = used.filter(|used| used.length <= SLOT_BYTES_KEPT_MAX);
+        let mut slot = used.unwrap_or_default().slot;
         match slot.read(bytes) {
             Ok(entry) => {
                 if let Body::Snapshot(claim) = &entry.body {
@@ -214,6 +236,7 @@ impl Reader<'_> {
             index,
             slot,
             id_hash,
+            length: bytes.len(),
         });
     }
 

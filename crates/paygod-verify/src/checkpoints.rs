@@ -161,7 +161,12 @@ impl<'a> Checkpoints<'a> {
 
     /// The one shown must be the last one published.
     fn check_end(&self, failures: &mut Failures) {
-        let Some(head) = self.log_head else { return };
+        let Some(head) = self.log_head else {
+            let place = Place::File(LOG.to_owned());
+            let expected = "every checkpoint that was published";
+            failures.push(Failure::new(Check::Missing, place, expected, "none"));
+            return;
+        };
         if head.size != self.last.size {
             let expected = format!("the last one published, of size {}", head.size);
             let found = format!("size {}", self.last.size);

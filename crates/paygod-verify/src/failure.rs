@@ -115,6 +115,10 @@ checks! {
     DuplicateId = VERIFY_DUPLICATE_ID;
     /// Every pack and list that was activated is there, unchanged.
     Blob = VERIFY_BLOB;
+    /// Packs that were activated together find what they read.
+    Ruleset = VERIFY_RULESET;
+    /// Decisions name rules that active packs have, and tell what those say.
+    Rule = VERIFY_RULE;
     /// Snapshot entries tell the digest of the state as rebuilt.
     Snapshot = VERIFY_SNAPSHOT;
     /// Every anchor is of this log's checkpoint, and a block bears it out.
@@ -217,15 +221,35 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Cuts a text that an export may have chosen.
+/// Cuts a text that an export may have chosen, and spells out what a terminal would obey or hide.
 fn shown(text: String) -> String {
-    if text.chars().count() <= TEXT_SHOWN_MAX {
+    let long = text.chars().count() > TEXT_SHOWN_MAX;
+    if !long && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text;
     }
-    text.chars()
-        .take(TEXT_SHOWN_MAX)
-        .chain("…".chars())
-        .collect()
+    let mut out = printable(text.chars().take(TEXT_SHOWN_MAX));
+    if long {
+        out.push('…');
+    }
+    out
+}
+
+/// A text from outside as a terminal may have it: nothing in it moves the cursor, turns the letters round or hides.
+#[must_use]
+pub fn printable(text: impl Iterator<Item = char>) -> String {
+    let mut out = String::new();
+    for c in text {
+        let hides = matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}');
+        if c.is_control() || hides {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The failures found so far, bounded.
@@ -255,6 +279,11 @@ impl Failures {
         } else {
             self.omitted = self.omitted.saturating_add(1);
         }
+    }
+
+    /// Nothing was found.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.kept.is_empty()
     }
 
     /// As many were found as are wanted: no need to look for more.

@@ -1,4 +1,5 @@
-//! Every id is used once, and every reference names an entry by both its id and its index.
+//! Every id is used once, and every reference names an entry by both its id and its index; what is
+//! corrected had posted money, and what is erased had been committed to.
 //!
 //! Ids are told apart by a 64-bit hash under a key of this run; equal ids have equal hashes, so none
 //! is missed, and a match is confirmed by reading both entries.
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use paygod_core::Check as FoldCheck;
+use paygod_core::{Body, Check as FoldCheck, Entry, RequestRef};
 
 use crate::batch::Reader;
 use crate::error::VerifyError;
@@ -18,10 +19,48 @@ use crate::spill::Spill;
 /// All ids and references seen.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    /// Hash of an id, index of the entry that uses it.
+    /// Hash of an id; the entry that uses it, as a [`place`] with what it is.
     used: Spill<2>,
-    /// Hash of an id, index named with it, index of the entry that refers to it.
+    /// Hash of an id; the entry named with it, as a [`place`] with what it must be; index of the entry that
+    /// refers to it.
     references: Spill<3>,
+}
+
+/// It posted money.
+const POSTED: u64 = 1;
+/// Its request is committed to, and so in the vault.
+const COMMITTED: u64 = 2;
+const BITS: u32 = 2;
+
+/// An index with two marks in one word that ascends by index. An index is below 2^53.
+const fn place(index: u64, marks: u64) -> u64 {
+    (index << BITS) | marks
+}
+
+const fn index_of(place: u64) -> u64 {
+    place >> BITS
+}
+
+/// What an entry is to those that refer to it.
+fn marks(entry: &Entry) -> u64 {
+    let mut marks = 0;
+    if entry.body.posts() {
+        marks |= POSTED;
+    }
+    if matches!(entry.request, Some(RequestRef::Commitment(_))) {
+        marks |= COMMITTED;
+    }
+    marks
+}
+
+/// What an entry must be that this body refers to.
+const fn needed(body: &Body) -> u64 {
+    match body {
+        // What posted nothing leaves nothing to put right: its reverse would make money.
+        Body::Correct(_) => POSTED,
+        Body::EvidenceErase { .. } => COMMITTED,
+        _ => 0,
+    }
 }
 
 /// Two entries with one hash of their ids.
@@ -31,8 +70,10 @@ type Pair = (u64, u64);
 #[derive(Debug, Default)]
 struct Found {
     pairs: Vec<Pair>,
-    /// The index named, and the entry that names it.
+    /// The entry named, as a [`place`], and the entry that names it.
     dangling: Vec<Pair>,
+    /// The same, where the entry named is not what it must be.
+    unfit: Vec<Pair>,
 }
 
 impl Ids {
@@ -43,14 +84,21 @@ impl Ids {
         }
     }
 
-    /// The entry `index` uses an id.
-    pub(crate) fn used(&mut self, hash: u64, index: u64) -> Result<(), VerifyError> {
-        self.used.push([hash, index])
-    }
-
-    /// The entry `from` says that the entry `target` used an id.
-    pub(crate) fn refers(&mut self, hash: u64, target: u64, from: u64) -> Result<(), VerifyError> {
-        self.references.push([hash, target, from])
+    /// The entry `index` uses its id, and says of another which it used.
+    pub(crate) fn take(
+        &mut self,
+        id_hash: u64,
+        index: u64,
+        entry: &Entry,
+        reader: &Reader<'_>,
+    ) -> Result<(), VerifyError> {
+        self.used.push([id_hash, place(index, marks(entry))])?;
+        let Some(reference) = entry.body.refers_to() else {
+            return Ok(());
+        };
+        let hash = reader.hash_id(reference.id.as_str());
+        let target = place(reference.seq.0, needed(&entry.body));
+        self.references.push([hash, target, index])
     }
 
     /// Sorts all parts, on several threads, and reports what is used twice and what refers to nothing.
@@ -76,6 +124,7 @@ impl Ids {
                     (Ok(found), Ok(more)) => {
                         found.pairs.extend(more.pairs);
                         found.dangling.extend(more.dangling);
+                        found.unfit.extend(more.unfit);
                     }
                     (Ok(_), Err(error)) => *found = Err(error),
                     (Err(_), _) => return,
@@ -102,12 +151,18 @@ impl Ids {
             if let [[hash, first], [other, second]] = pair
                 && hash == other
             {
-                found.pairs.push((*first, *second));
+                found.pairs.push((index_of(*first), index_of(*second)));
             }
         }
         for [hash, target, from] in self.references.part(part)? {
-            if used.binary_search(&[hash, target]).is_err() {
-                found.dangling.push((target, from));
+            let needed = target & place(0, POSTED | COMMITTED);
+            let wanted = [hash, index_of(target)];
+            let found_at =
+                used.binary_search_by(|[hash, place]| [*hash, index_of(*place)].cmp(&wanted));
+            match found_at.ok().and_then(|at| used.get(at)) {
+                None => found.dangling.push((target, from)),
+                Some([_, marks]) if marks & needed != needed => found.unfit.push((target, from)),
+                Some(_) => {}
             }
         }
         Ok(found)
@@ -141,16 +196,27 @@ fn report(
     }
     found.dangling.sort_unstable_by_key(|(_, from)| *from);
     for (target, from) in found.dangling {
-        let expected = format!("the id of entry {target}");
-        let check = Check::Fold(FoldCheck::Reference);
-        failures.push(Failure::new(
-            check,
-            Place::Entry(from),
-            expected,
-            "another id",
-        ));
+        let expected = format!("the id of entry {}", index_of(target));
+        failures.push(reference(from, expected, "another id"));
+    }
+    found.unfit.sort_unstable_by_key(|(_, from)| *from);
+    for (target, from) in found.unfit {
+        let named = index_of(target);
+        failures.push(if target & POSTED == POSTED {
+            let expected =
+                format!("a correction of what posted money, and entry {named} to be one");
+            reference(from, expected, "an entry that posted none")
+        } else {
+            let expected = format!("an input to erase, that entry {named} commits to");
+            reference(from, expected, "an entry without one")
+        });
     }
     Ok(())
+}
+
+fn reference(from: u64, expected: String, found: &str) -> Failure {
+    let check = Check::Fold(FoldCheck::Reference);
+    Failure::new(check, Place::Entry(from), expected, found)
 }
 
 fn id_of(reader: &Reader<'_>, index: u64) -> Result<String, VerifyError> {

@@ -2,6 +2,8 @@
 //!
 //! With the state rebuilt the fold checks changes; without it they are checked here, by the same code.
 
+use std::sync::Arc;
+
 use paygod_core::{Body, Book, Check as FoldCheck, Entry, KeyFault, Revoked};
 use paygod_tlog::{CosignatureVerifier, Ed25519Verifier, VerifierKey};
 use paygod_types::Seq;
@@ -11,15 +13,20 @@ use crate::failure::{Check, Failure, Place};
 /// The keys at some place of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
+    /// The book's keys, where they are checked here.
     book: Option<Book>,
+    origin: Arc<str>,
     in_force: Option<Ed25519Verifier>,
     hybrid: Option<CosignatureVerifier>,
     changes: u64,
+    revoked: Vec<Revoked>,
+    /// The key that took the place of each.
+    replacements: Vec<Arc<str>>,
 }
 
 impl Keys {
     pub(crate) fn origin(&self) -> &str {
-        self.book.as_ref().map_or("", |book| &book.origin)
+        &self.origin
     }
 
     pub(crate) const fn in_force(&self) -> Option<&Ed25519Verifier> {
@@ -38,23 +45,39 @@ impl Keys {
 
     /// The keys that have been revoked.
     pub(crate) fn revoked(&self) -> &[Revoked] {
-        self.book.as_ref().map_or(&[], |book| &book.revoked)
+        &self.revoked
     }
 
-    /// Takes keys that were checked.
-    pub(crate) fn set(&mut self, book: Book) {
+    /// Whether the log has sealed just this revocation.
+    pub(crate) fn has_revoked(&self, vkey: &str, last_good: u64, replacement: &str) -> bool {
+        let mut sealed = self.revoked.iter().zip(&self.replacements);
+        sealed.any(|(revoked, by)| {
+            *revoked.vkey == *vkey && revoked.last_good.get() == last_good && **by == *replacement
+        })
+    }
+
+    /// Looks at a book whose keys were checked and have just changed. It is not copied: it tells of every
+    /// key there ever was.
+    pub(crate) fn changed(&mut self, book: &Book) {
         let key = VerifierKey::parse(book.checkpoint_key()).ok();
         self.in_force = key.and_then(|key| Ed25519Verifier::new(&key).ok());
         self.hybrid = book.hybrid_verifier();
         self.changes = self.changes.saturating_add(1);
-        self.book = Some(book);
+        self.origin = Arc::clone(&book.origin);
+        let more = book.revoked.get(self.revoked.len()..).unwrap_or(&[]);
+        self.revoked.extend_from_slice(more);
+        self.replacements
+            .resize(self.revoked.len(), book.checkpoint_key().into());
     }
 
     /// Checks an entry that may set or change keys, and takes them from it.
     pub(crate) fn apply(&mut self, entry: &Entry, index: u64) -> Result<(), Failure> {
         let seq = Seq(index);
-        let (check, changed) = match (&entry.body, &self.book) {
-            (Body::Genesis(genesis), _) if index == 0 => (FoldCheck::Genesis, Book::begin(genesis)),
+        let (check, changed) = match (&entry.body, &mut self.book) {
+            (Body::Genesis(genesis), book) if index == 0 => {
+                let begun = Book::begin(genesis).map(|begun| *book = Some(begun));
+                (FoldCheck::Genesis, begun)
+            }
             (Body::Genesis(_), _) => {
                 let fault = fault("no second genesis", "one more");
                 (FoldCheck::Genesis, Err(fault))
@@ -63,18 +86,26 @@ impl Keys {
                 let fault = fault("a genesis entry", body.action().as_str());
                 (FoldCheck::Genesis, Err(fault))
             }
-            (Body::KeyRotate(rotation), Some(book)) => (FoldCheck::Key, book.rotate(rotation, seq)),
+            (Body::KeyRotate(rotation), Some(book)) => {
+                let change = book.check_rotation(rotation, seq);
+                (FoldCheck::Key, change.map(|change| book.take(change)))
+            }
             (Body::KeyRevoke(revocation), Some(book)) => {
-                (FoldCheck::Revocation, book.revoke(revocation, seq))
+                let change = book.check_revoke(revocation, seq);
+                (
+                    FoldCheck::Revocation,
+                    change.map(|change| book.take(change)),
+                )
             }
             _ => return Ok(()),
         };
-        match changed {
-            Ok(book) => self.set(book),
-            Err(KeyFault { expected, found }) => {
-                let place = Place::Entry(index);
-                return Err(Failure::new(Check::Fold(check), place, expected, found));
-            }
+        if let Err(KeyFault { expected, found }) = changed {
+            let place = Place::Entry(index);
+            return Err(Failure::new(Check::Fold(check), place, expected, found));
+        }
+        if let Some(book) = self.book.take() {
+            self.changed(&book);
+            self.book = Some(book);
         }
         Ok(())
     }

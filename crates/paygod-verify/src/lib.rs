@@ -4,7 +4,8 @@
 //! well-formed; the whole tree against its tiles; every checkpoint's signature by the key in force at
 //! its size, and that each is a prefix of the next; every key change; every balance, rebuilt by the
 //! ledger's own fold; conservation, limits and verdicts against effects; that every id is used once
-//! and every time is later than the last; packs and lists against the digests that activated them;
+//! and every time is later than the last; packs and lists against the digests that activated them, and against each other; the rules that
+//! decisions name against those packs;
 //! snapshot entries against the rebuilt state; and, where the auditor kept something, that against
 //! the export.
 //!
@@ -34,13 +35,14 @@ mod pipeline;
 mod rebuild;
 mod report;
 mod revocations;
+mod rules;
 mod snapshots;
 mod source;
 mod spill;
 
 pub use anchors::{AnchorReport, Marked, Marks, Protection};
 pub use error::VerifyError;
-pub use failure::{Check, Failure, Place};
+pub use failure::{Check, Failure, Place, printable};
 pub use options::{Depth, Kept, Options, Progress, Witnesses};
 pub use report::Report;
 pub use source::{Directory, Source, SourceError};

@@ -9,6 +9,17 @@ pub const BUNDLES_PER_BATCH: u64 = 8;
 /// Batches read beyond [`BATCHES_READ_FIRST`], for each thread. Bounds memory; past it readers wait.
 pub const BATCHES_AHEAD_PER_THREAD: u64 = 3;
 
+/// Bytes of entries that a batch decodes ahead; what is beyond is read when its turn comes. Twice what the
+/// entries of a busy book take.
+pub const BATCH_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// Bytes of entries that are decoded and wait, over all batches; past it readers wait. An entry takes some
+/// times its bytes in memory, which is what its writer chooses.
+pub const BYTES_AHEAD_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Bytes of an entry whose memory is used again for the next one in its place. Larger ones are seldom.
+pub const SLOT_BYTES_KEPT_MAX: usize = 4_096;
+
 /// Most threads. More would wait for the fold.
 pub const THREADS_MAX: usize = 32;
 
@@ -33,6 +44,9 @@ pub const KEPT_MAX: usize = 10_000;
 /// Bytes of the largest pack archive or list that is read; what is larger fails its check.
 pub const BLOB_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 
+/// Blobs that were nothing of their kind and are remembered; past it no more are looked at.
+pub const BLOBS_REFUSED_MAX: usize = 64;
+
 /// Entries between two copies of the state kept for snapshot claims, at least.
 pub const STATE_COPY_ENTRIES_MIN: u64 = 131_072;
 
@@ -47,6 +61,14 @@ pub const BATCHES_READ_FIRST: usize = 6;
 
 /// Places spoken of that are remembered, and states told. An honest ledger needs two.
 pub const STATES_TOLD_MAX: usize = 64;
+
+/// Bytes of states that are hashed for snapshot entries without more ado.
+pub const STATE_BYTES_HASHED_FREE: i64 = 256 * 1_024 * 1_024;
+
+/// Bytes of states that every entry adds to what may be hashed for snapshot entries. Bounds the work by the length
+/// of the log; a ledger of a hundred million accounts stays within it when it seals a snapshot every 500,000
+/// entries, as it does unless it is told otherwise.
+pub const STATE_BYTES_HASHED_PER_ENTRY: i64 = 64 * 1_024;
 
 /// Receipts of anchors that are remembered: twenty years of one every ten minutes.
 pub const ANCHORS_MAX: usize = 1 << 20;

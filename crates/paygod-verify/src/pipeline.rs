@@ -1,7 +1,8 @@
 //! The threads: all of them read batches; whichever is free when the next batch in order is ready folds
 //! it. So the work divides itself whatever either half costs.
 //!
-//! INVARIANT(flat-memory): a batch is read only while fewer than a bounded number wait to be folded.
+//! INVARIANT(flat-memory): a batch is read only while fewer than a bounded number, and fewer bytes, wait to be
+//! folded. Nothing is read behind the first before that is folded: a book of another fingerprint ends there.
 
 use std::collections::BTreeMap;
 use std::hash::RandomState;
@@ -15,7 +16,9 @@ use crate::batch::{Batch, Buffers, Reader};
 use crate::checkpoints::{Checkpoints, LAST};
 use crate::error::VerifyError;
 use crate::failure::{Check, Failure, Failures, Place};
-use crate::limits::{BATCHES_AHEAD_PER_THREAD, BATCHES_READ_FIRST, KEPT_MAX, THREADS_MAX};
+use crate::limits::{
+    BATCHES_AHEAD_PER_THREAD, BATCHES_READ_FIRST, BYTES_AHEAD_MAX, KEPT_MAX, THREADS_MAX,
+};
 use crate::options::{Depth, Options, Progress};
 use crate::report::Report;
 use crate::source::{Source, Whole, read_whole};
@@ -106,6 +109,8 @@ struct Queue {
     unread: u64,
     /// Batches read, by number.
     waiting: BTreeMap<u64, Batch>,
+    /// Bytes of the entries in them.
+    bytes_waiting: u64,
     /// The next batch to fold.
     unfolded: u64,
     /// Somebody folds.
@@ -147,17 +152,26 @@ impl Line<'_> {
                 return None;
             }
             let next = queue.unfolded;
-            let far_enough = queue.waiting.len() >= self.read_first || queue.unread == batches;
+            let full = queue.bytes_waiting >= BYTES_AHEAD_MAX;
+            let far_enough = queue.waiting.len() >= self.read_first
+                || queue.unread == batches
+                || next == 0
+                || full;
             if !queue.folding
                 && far_enough
                 && let Some(batch) = queue.waiting.remove(&next)
             {
                 queue.folding = true;
+                queue.bytes_waiting = queue.bytes_waiting.saturating_sub(batch.bytes);
                 return Some(Job::Fold(batch));
             }
             let first = u64::try_from(self.read_first).unwrap_or(u64::MAX);
-            let ahead_max = self.ahead_max.saturating_add(first);
-            if queue.unread < batches && queue.unread < next.saturating_add(ahead_max) {
+            let ahead_max = match next {
+                0 => 1,
+                _ => self.ahead_max.saturating_add(first),
+            };
+            let end = batches.min(next.saturating_add(ahead_max));
+            if !full && queue.unread < end {
                 let number = queue.unread;
                 queue.unread = number.saturating_add(1);
                 let batch = queue.spare.pop().unwrap_or_default();
@@ -174,7 +188,10 @@ impl Line<'_> {
         let outcome = self.reader.read_batch(number, buffers, &mut batch);
         let mut queue = lock(&self.queue);
         match outcome {
-            Ok(()) => drop(queue.waiting.insert(number, batch)),
+            Ok(()) => {
+                queue.bytes_waiting = queue.bytes_waiting.saturating_add(batch.bytes);
+                queue.waiting.insert(number, batch);
+            }
             Err(error) => queue.halt(error.into()),
         }
         self.changed.notify_all();

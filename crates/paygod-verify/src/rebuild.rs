@@ -13,6 +13,7 @@ use crate::failure::{Failure, Failures};
 use crate::ids::Ids;
 use crate::keys::Keys;
 use crate::options::Options;
+use crate::rules::Rules;
 use crate::snapshots::Snapshots;
 
 /// The state as rebuilt so far.
@@ -23,6 +24,7 @@ pub(crate) struct Rebuild {
     ids: Ids,
     snapshots: Snapshots,
     blobs: Blobs,
+    rules: Rules,
     /// Kept between runs to spare allocations.
     places: Vec<AccountIx>,
 }
@@ -35,6 +37,7 @@ impl Rebuild {
             ids: Ids::new(&options.scratch),
             snapshots: Snapshots::new(),
             blobs: Blobs::default(),
+            rules: Rules::none(),
             places: Vec::new(),
         }
     }
@@ -68,13 +71,9 @@ impl Rebuild {
             self.state.step_over(None);
             return Ok(());
         };
-        self.ids.used(read.id_hash, read.index)?;
-        if let Some(reference) = entry.body.refers_to() {
-            let hash = reader.hash_id(reference.id.as_str());
-            self.ids.refers(hash, reference.seq.0, read.index)?;
-        }
+        self.ids.take(read.id_hash, read.index, entry, reader)?;
         let before = match &entry.body {
-            Body::Snapshot(claim) => Snapshots::before(claim, &self.state),
+            Body::Snapshot(claim) => self.snapshots.before(claim, &self.state),
             _ => None,
         };
         if let Err(error) = self.apply(entry) {
@@ -83,10 +82,16 @@ impl Rebuild {
             return Ok(());
         }
         self.snapshots.observe(&self.state);
+        if let Some(decision) = entry.body.decision() {
+            let failure = self.rules.check(read.index, decision);
+            failure
+                .into_iter()
+                .for_each(|failure| failures.push(failure));
+        }
         match &entry.body {
             Body::Genesis(_) | Body::KeyRotate(_) | Body::KeyRevoke(_) => {
                 if let Some(book) = self.state.book() {
-                    keys.set(book.clone());
+                    keys.changed(book);
                 }
             }
             Body::Snapshot(claim) => {
@@ -96,7 +101,8 @@ impl Rebuild {
                     .for_each(|failure| failures.push(failure));
             }
             Body::PolicyActivate { set, .. } => {
-                self.blobs.check(read.index, set, reader.source, failures)?;
+                let packs = self.blobs.check(read.index, set, reader.source, failures)?;
+                self.rules.activate(packs);
             }
             _ => {}
         }

@@ -1,8 +1,12 @@
 //! Revocations that the auditor brings along. A thief with the key shows a log without the revocation;
 //! whoever has seen it refuses that log all the same.
 //!
-//! A log that does hold the revocation may still list what its key signed between the last good entry
-//! and the revocation: those checkpoints vouch for nothing, and the ones by the replacement cover them.
+//! A log that reaches past the last good entry must seal that very revocation. It is not enough that the
+//! revoked key signed nothing past it: a thief rotates to a key of their own before. A log that does seal
+//! it may still list what its key signed between the last good entry and the revocation: those checkpoints
+//! vouch for nothing, and the ones by the replacement cover them.
+
+use std::sync::Arc;
 
 use paygod_core::Book;
 use paygod_core::ceremony::RevocationText;
@@ -24,6 +28,8 @@ struct Known {
     vkey: String,
     key: Ed25519Verifier,
     last_good: u64,
+    /// The key that takes its place.
+    replacement: Arc<str>,
     /// The first thing that the key signed past it.
     past: Option<Place>,
 }
@@ -57,6 +63,7 @@ impl Revocations {
                 vkey: revocation.revoked.to_string(),
                 key,
                 last_good: revocation.last_good.get(),
+                replacement: revocation.new,
                 past: None,
             });
         }
@@ -94,20 +101,24 @@ impl Revocations {
         }
     }
 
-    /// Says what a revoked key signed in a log that does not own up to the revocation.
-    pub(crate) fn finish(&self, keys: &Keys, failures: &mut Failures) {
+    /// Says which revocations a log of this size, all of which was read, does not own up to.
+    pub(crate) fn finish(&self, keys: &Keys, size: u64, failures: &mut Failures) {
         for known in &self.known {
-            let owned_up = keys.revoked().iter().any(|revoked| {
-                *revoked.vkey == *known.vkey && revoked.last_good.get() <= known.last_good
-            });
-            if let Some(place) = known.past.clone().filter(|_| !owned_up) {
-                let expected = format!(
-                    "nothing signed by {} past entry {}, or the entry that revokes it",
-                    known.vkey, known.last_good
-                );
-                let found = "a signature of it, and no such entry";
-                failures.push(Failure::new(Check::Revoked, place, expected, found));
+            let first_bad = known.last_good.saturating_add(1);
+            if size <= first_bad
+                || keys.has_revoked(&known.vkey, known.last_good, &known.replacement)
+            {
+                continue;
             }
+            let expected = format!(
+                "the entry that revokes {} past entry {}, as the revocation that you kept says",
+                known.vkey, known.last_good
+            );
+            let (place, found) = match known.past.clone() {
+                Some(place) => (place, "a signature of it, and no such entry"),
+                None => (Place::Entries(first_bad..size), "no such entry"),
+            };
+            failures.push(Failure::new(Check::Revoked, place, expected, found));
         }
     }
 }

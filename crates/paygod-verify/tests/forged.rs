@@ -389,67 +389,6 @@ fn revocation_by_too_few_roots_is_found() {
 }
 
 #[test]
-fn revoked_key_is_refused_by_whoever_has_seen_the_revocation() {
-    let book = Book::in_use(20);
-    let size = book.next_seq();
-    let note = [book.revocation_note(size - 2, 2, &[1, 3])];
-    for depth in [Depth::Sealed, Depth::Whole] {
-        let with = |book: &Book| {
-            let mut options = options(book);
-            options.depth = depth;
-            options
-        };
-        // The log that owns up to it is sound, and so is what came before the last good entry.
-        let mut honest = book.clone();
-        honest.revoke(size - 2, 2, &[1, 3]);
-        honest.transfer("after", "alice", "bob", 1);
-        honest.publish();
-        let mut options = with(&honest);
-        options.kept.revocations = &note;
-        let report = check(&honest.export(), &options);
-        assert!(report.is_valid(), "{:?}", report.first());
-        assert_eq!((report.keys, report.revoked.len()), (2, 1));
-
-        // The thief's, which hides it, is refused: signed on with the stolen key,
-        let mut thief = book.clone();
-        thief.transfer("stolen", "alice", "bob", 1);
-        thief.publish();
-        let export = thief.export();
-        assert!(check(&export, &with(&thief)).is_valid(), "to all others");
-        let mut options = with(&thief);
-        options.kept.revocations = &note;
-        expect(
-            &check(&export, &options),
-            Check::Revoked,
-            &Place::Checkpoint(size),
-        );
-
-        // or rotated from it to another.
-        let mut thief = book.clone();
-        thief.published.retain(|_| false);
-        let seq = thief.rotate(9);
-        thief.publish();
-        let mut options = with(&thief);
-        options.kept.revocations = &note;
-        expect_entry(&check(&thief.export(), &options), Check::Revoked, seq);
-    }
-}
-
-#[test]
-fn revocation_that_does_not_hold_is_an_error_and_no_verdict() {
-    let book = Book::in_use(20);
-    let forged = [book.revocation_note(5, 2, &[3])];
-    let mut options = options(&book);
-    options.kept.revocations = &forged;
-    let error = paygod_verify::verify(&book.export(), &options, &|_| {}).unwrap_err();
-    assert_eq!(error.code().as_str(), "verify.kept-form");
-    let garbage = [b"paygod/v1 key revocation\n".to_vec()];
-    options.kept.revocations = &garbage;
-    let error = paygod_verify::verify(&book.export(), &options, &|_| {}).unwrap_err();
-    assert_eq!(error.code().as_str(), "verify.kept-form");
-}
-
-#[test]
 fn replayed_id_is_named_at_its_second_use() {
     let mut book = Book::in_use(600);
     let seq = book.transfer("pay-17", "alice", "bob", 1);

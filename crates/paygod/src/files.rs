@@ -36,6 +36,20 @@ pub(crate) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
+/// As [`read`], of a file in a folder that somebody else filled. To open a pipe there would wait for its writer
+/// forever, so only a plain file is opened.
+pub(crate) fn read_plain(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    let metadata = fs::metadata(path).map_err(|error| {
+        Fault::of(code::CLI_INPUT, &error).while_doing(&format!("cannot read `{}`", path.display()))
+    })?;
+    if !metadata.is_file() {
+        let message = format!("`{}` is no plain file", path.display());
+        return Err(Fault::new(code::CLI_INPUT, message)
+            .remedy("take the folder as tampered with: nothing of ours writes such a thing"));
+    }
+    read(path, bytes_max)
+}
+
 /// Writes a file, making the folders on its way.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let failed = |error: io::Error| refused("cannot write", path, &error);

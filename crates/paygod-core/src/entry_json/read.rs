@@ -1,11 +1,16 @@
 //! Reads entries: one pass, strict, total.
 
+mod packs;
+
 use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 
-use paygod_policy::{Reason, RuleInfo, Verdict, WindowToken};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paygod_policy::{Named, Reason, RuleInfo, Verdict, WindowToken};
 use paygod_types::canonical::{Kind, Limits, Reader};
+use paygod_types::limits::REASONS_PER_ENTRY_MAX;
 use paygod_types::{
     AccountId, ActorId, Amount, Currency, Digest, IdError, Money, Name, RequestId, Seq, Timestamp,
 };
@@ -14,15 +19,17 @@ use super::slot::Spare;
 use super::{ENTRY_VERSION, EntryError, EntryHead};
 use crate::command::{AccountLimit, AccountOpen, Action, Alias, FreezeScope, PolicySet, RunSeal};
 use crate::entry::{
-    AllowingRule, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, KeyRotation, Layer,
-    Posting, RequestRef, Side, SnapshotClaim, TransferBody, Window,
+    AllowingRule, AnchorKind, AnchorReceipt, Body, CorrectBody, Decision, Entry, EntryRef, Genesis,
+    HybridChange, KeyRevocation, KeyRotation, Layer, Posting, RequestRef, RootSignature, Side,
+    SnapshotClaim, TransferBody, Window,
 };
 use crate::key_policy::KeyPolicy;
+use crate::keys::ROOT_KEYS_MAX;
 
 /// Decisions longer than this tell of more than rules that simply allowed, and seldom come again.
 const DECISION_BYTES_KEPT: usize = 1_024;
 
-pub(super) type Read<T> = Result<T, EntryError>;
+type Read<T> = Result<T, EntryError>;
 
 pub(super) fn entry(bytes: &[u8], spare: &mut Spare) -> Read<Entry> {
     let mut from = From(Reader::new(bytes, &Limits::ENTRY)?);
@@ -83,11 +90,11 @@ struct Tail {
 }
 
 /// Reads values of entries.
-pub(super) struct From<'a>(pub(super) Reader<'a>);
+struct From<'a>(Reader<'a>);
 
 impl<'a> From<'a> {
     #[cold]
-    pub(super) fn refuse(&self, key: &'static str, expected: &'static str) -> EntryError {
+    fn refuse(&self, key: &'static str, expected: &'static str) -> EntryError {
         EntryError::Value {
             key,
             expected,
@@ -96,59 +103,55 @@ impl<'a> From<'a> {
     }
 
     #[inline]
-    pub(super) fn key(&mut self, key: &'static str) -> Read<()> {
+    fn key(&mut self, key: &'static str) -> Read<()> {
         Ok(self.0.expect_key(key)?)
     }
 
     #[inline]
-    pub(super) fn has(&mut self, key: &'static str) -> Read<bool> {
+    fn has(&mut self, key: &'static str) -> Read<bool> {
         Ok(self.0.key_if(key)?)
     }
 
     #[inline]
-    pub(super) fn end(&mut self) -> Read<()> {
+    fn end(&mut self) -> Read<()> {
         Ok(self.0.object_end()?)
     }
 
     /// Passes `key` and reads its string.
     #[inline]
-    pub(super) fn string(&mut self, key: &'static str) -> Read<Cow<'a, str>> {
+    fn string(&mut self, key: &'static str) -> Read<Cow<'a, str>> {
         self.key(key)?;
         Ok(self.0.string()?)
     }
 
     #[inline]
-    pub(super) fn id<T>(
-        &mut self,
-        key: &'static str,
-        parse: fn(&str) -> Result<T, IdError>,
-    ) -> Read<T> {
+    fn id<T>(&mut self, key: &'static str, parse: fn(&str) -> Result<T, IdError>) -> Read<T> {
         let text = self.string(key)?;
         parse(&text).map_err(|_| self.refuse(key, "an identifier"))
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Read<Arc<str>> {
+    fn text(&mut self, key: &'static str) -> Read<Arc<str>> {
         Ok(self.string(key)?.into())
     }
 
     #[inline]
-    pub(super) fn number(&mut self, key: &'static str) -> Read<u64> {
+    fn number(&mut self, key: &'static str) -> Read<u64> {
         self.key(key)?;
         Ok(self.0.u64()?)
     }
 
-    pub(super) fn number_if(&mut self, key: &'static str) -> Read<Option<u64>> {
+    fn number_if(&mut self, key: &'static str) -> Read<Option<u64>> {
         let there = self.has(key)?;
         Ok(there.then(|| self.0.u64()).transpose()?)
     }
 
-    pub(super) fn small(&mut self, key: &'static str) -> Read<u32> {
+    fn small(&mut self, key: &'static str) -> Read<u32> {
         let number = self.number(key)?;
         u32::try_from(number).map_err(|_| self.refuse(key, "a number of 32 bits"))
     }
 
     #[inline]
-    pub(super) fn digest(&mut self, key: &'static str) -> Read<Digest> {
+    fn digest(&mut self, key: &'static str) -> Read<Digest> {
         let text = self.string(key)?;
         Digest::parse(&text).map_err(|_| self.refuse(key, "a digest"))
     }
@@ -166,7 +169,7 @@ impl<'a> From<'a> {
     }
 
     #[inline]
-    pub(super) fn money(&self, key: &'static str, text: &str, currency: Currency) -> Read<Money> {
+    fn money(&self, key: &'static str, text: &str, currency: Currency) -> Read<Money> {
         Money::parse(text, currency).map_err(|_| self.refuse(key, "an amount of its currency"))
     }
 
@@ -369,6 +372,7 @@ impl<'a> From<'a> {
         if self.has("allowed")? {
             self.0.array_begin()?;
             while self.0.array_next()? {
+                self.has_room("allowed", allowed.len(), REASONS_PER_ENTRY_MAX)?;
                 allowed.push(self.allowing_rule()?);
             }
             self.not_empty("allowed", allowed.len())?;
@@ -386,6 +390,7 @@ impl<'a> From<'a> {
         if self.has("reasons")? {
             self.0.array_begin()?;
             while self.0.array_next()? {
+                self.has_room("reasons", reasons.len(), REASONS_PER_ENTRY_MAX)?;
                 reasons.push(self.reason()?);
             }
             self.not_empty("reasons", reasons.len())?;
@@ -450,8 +455,18 @@ impl<'a> From<'a> {
         Ok(Reason { rule, facts })
     }
 
+    /// INVARIANT(bounded-parser): one more, of what takes much more memory than it has bytes.
+    #[inline]
+    fn has_room(&self, key: &'static str, length: usize, most: usize) -> Read<()> {
+        if length < most {
+            Ok(())
+        } else {
+            Err(self.refuse(key, "no more than an entry has of them"))
+        }
+    }
+
     /// An empty array or object would be a second spelling of none.
-    pub(super) fn not_empty(&self, key: &'static str, length: usize) -> Read<()> {
+    fn not_empty(&self, key: &'static str, length: usize) -> Read<()> {
         if length > 0 {
             Ok(())
         } else {
@@ -620,5 +635,118 @@ impl<'a> From<'a> {
         };
         self.end()?;
         Ok(scope)
+    }
+
+    fn named(&mut self, key: &'static str) -> Read<Vec<Named>> {
+        self.key(key)?;
+        self.0.array_begin()?;
+        let mut named = Vec::new();
+        while self.0.array_next()? {
+            named.push(self.one_named()?);
+        }
+        Ok(named)
+    }
+
+    fn one_named(&mut self) -> Read<Named> {
+        self.0.object_begin()?;
+        let digest = self.digest("digest")?;
+        let name = self.id("name", Name::parse)?;
+        let version = self.string("version")?.into_owned();
+        self.end()?;
+        Ok(Named {
+            name,
+            version,
+            digest,
+        })
+    }
+
+    fn genesis(&mut self) -> Read<Genesis> {
+        let checkpoint_key = self.text("checkpoint_key")?;
+        let hybrid_key = if self.has("hybrid_key")? {
+            Some(self.0.string()?.into())
+        } else {
+            None
+        };
+        let origin = self.text("origin")?;
+        self.key("root_keys")?;
+        self.0.object_begin()?;
+        self.key("keys")?;
+        self.0.array_begin()?;
+        let mut root_keys = Vec::new();
+        while self.0.array_next()? {
+            self.has_room("keys", root_keys.len(), ROOT_KEYS_MAX)?;
+            root_keys.push(self.0.string()?.into());
+        }
+        let root_threshold = self.small("threshold")?;
+        self.end()?;
+        Ok(Genesis {
+            origin,
+            checkpoint_key,
+            hybrid_key,
+            root_keys,
+            root_threshold,
+        })
+    }
+
+    fn hybrid(&mut self) -> Read<Option<Box<HybridChange>>> {
+        if !self.has("hybrid")? {
+            return Ok(None);
+        }
+        self.0.object_begin()?;
+        let change = HybridChange {
+            new: self.text("new")?,
+            signature_new: self.signature("signature_new")?,
+            signature_old: self.signature("signature_old")?,
+        };
+        self.end()?;
+        Ok(Some(Box::new(change)))
+    }
+
+    fn key_revoke(&mut self) -> Read<KeyRevocation> {
+        let hybrid = self.hybrid()?;
+        let last_good = Seq(self.number("last_good")?);
+        let new = self.text("new")?;
+        let revoked = self.text("revoked")?;
+        let signature_new = self.signature("signature_new")?;
+        self.key("signatures")?;
+        self.0.array_begin()?;
+        let mut signatures = Vec::new();
+        while self.0.array_next()? {
+            self.0.object_begin()?;
+            let key = self.text("key")?;
+            let signature = self.signature("signature")?;
+            self.end()?;
+            signatures.push(RootSignature { key, signature });
+        }
+        Ok(KeyRevocation {
+            hybrid,
+            last_good,
+            new,
+            revoked,
+            signature_new,
+            signatures,
+        })
+    }
+
+    fn again(&mut self) -> Read<u32> {
+        if !self.has("again")? {
+            return Ok(0);
+        }
+        // Zero is spelled by leaving it out.
+        let again = u32::try_from(self.0.u64()?).ok().filter(|again| *again > 0);
+        again.ok_or_else(|| self.refuse("again", "a number from 1"))
+    }
+
+    fn anchor_kind(&mut self) -> Read<AnchorKind> {
+        let word = self.string("kind")?;
+        AnchorKind::parse(&word).ok_or_else(|| self.refuse("kind", "a kind of anchor"))
+    }
+
+    fn signature<const N: usize>(&mut self, key: &'static str) -> Read<[u8; N]> {
+        let text = self.string(key)?;
+        // The standard engine refuses missing padding and stray trailing bits: one spelling.
+        let bytes = STANDARD.decode(text.as_bytes()).ok();
+        let bytes = bytes.and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+        bytes.ok_or_else(|| self.refuse(key, "a signature in base64"))
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use paygod_policy::Named;
-use paygod_types::limits::{
-    AMOUNT_MINOR_DIGITS_MAX, PENDING_TIMEOUT_S_MAX, TRANSFERS_PER_REQUEST_MAX,
-};
+use paygod_types::limits::{AMOUNT_MINOR_END, PENDING_TIMEOUT_S_MAX, TRANSFERS_PER_REQUEST_MAX};
 use paygod_types::{Amount, IdError, Money};
 
 use crate::command::{
@@ -20,9 +18,6 @@ const VERSION_BYTES_MAX: usize = 64;
 
 /// Longest amount whose currency is not known yet, in bytes: any amount of 128 bits fits.
 const AMOUNT_TEXT_BYTES_MAX: usize = 48;
-
-/// The first amount in minor units that is too large.
-const AMOUNT_MINOR_END: i128 = 10_i128.pow(AMOUNT_MINOR_DIGITS_MAX);
 
 impl Request {
     /// Checks what types alone do not: counts, orders, signs. Reading a document checks it too.

@@ -195,6 +195,9 @@ impl<'a> From<'a> {
         }
         let root_threshold = self.u32()?;
         let checkpoint_keys = self.periods()?;
+        let vkeys = checkpoint_keys.iter().map(|key| &key.vkey);
+        let used = Book::used(vkeys.chain(&root_keys)).ok();
+        self.demand(used.is_some(), "keys that are none")?;
         Ok(Book {
             origin,
             root_keys,
@@ -203,6 +206,7 @@ impl<'a> From<'a> {
             revoked: self.revoked()?,
             hybrid_keys: Vec::new(),
             key_policy: KeyPolicy::default(),
+            used: used.unwrap_or_default(),
         })
     }
 

@@ -280,6 +280,24 @@ fn longest_entry_is_refused_whole_when_too_long() {
 }
 
 #[test]
+fn more_rules_than_a_decision_has_are_refused_before_they_take_memory() {
+    let mut book = Book::ready();
+    let mut entry = book.pay("p1", "eur-a", "eur-b", "1.00");
+    let rule = crate::entry::AllowingRule {
+        pack: "a".parse().unwrap(),
+        rule: "b".parse().unwrap(),
+    };
+    for (count, is_read) in [(64, true), (65, false), (5_000, false)] {
+        if let Body::Transfer(body) = &mut entry.body {
+            body.decision.allowed = vec![rule.clone(); count];
+        }
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        assert_eq!(Entry::decode(&bytes).is_ok(), is_read, "{count}");
+    }
+}
+
+#[test]
 fn a_rule_that_simply_allowed_is_sealed_by_its_name_alone() {
     let mut book = Book::ready();
     let mut entry = book.pay("p1", "eur-a", "eur-b", "1.00");

@@ -5,12 +5,14 @@ use super::keys::{revocation, rotation};
 use super::packs::trust;
 use crate::command::{AccountLimit, AccountOpen, FreezeScope};
 use crate::entry::{
-    AnchorKind, AnchorReceipt, Body, EntryRef, SnapshotClaim, TransferBody, Window,
+    AllowingRule, AnchorKind, AnchorReceipt, Body, EntryRef, SnapshotClaim, TransferBody, Window,
 };
 use crate::{Check, Entry, Layer, RequestRef, Side, State};
 use paygod_policy::{Verdict, WindowToken};
+use paygod_types::limits::{AMOUNT_MINOR_END, PENDING_TIMEOUT_S_MAX, REASONS_PER_ENTRY_MAX};
 use paygod_types::{Amount, Currency, Digest, Seq, Timestamp};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A state, and an entry that follows from it.
 struct Scene {
@@ -189,6 +191,8 @@ fn money() -> Vec<Check> {
         s.entry = paid;
     };
     vec![
+        // One digit more than a request can have.
+        paid("1.00").forged(Check::Conservation, |s| set(s, AMOUNT_MINOR_END)),
         paid("1.00").forged(Check::Conservation, |s| {
             s.transfer().postings[0].money = eur(101)
         }),
@@ -237,6 +241,22 @@ fn judgement() -> Vec<Check> {
         paid("1000.00").forged(Check::Verdict, |s| {
             s.transfer().decision.verdict = Verdict::Allow;
             s.transfer().postings = paid("1.00").transfer().postings.clone();
+        }),
+        paid("1.00").forged(Check::Verdict, |s| {
+            // More rules than packs and ledger can name together.
+            let decision = &mut s.transfer().decision;
+            decision.allowed = vec![
+                AllowingRule {
+                    pack: "limits".parse().unwrap(),
+                    rule: "small".parse().unwrap(),
+                };
+                REASONS_PER_ENTRY_MAX + 2
+            ];
+        }),
+        paid("1000.00").forged(Check::Verdict, |s| {
+            let decision = &mut s.transfer().decision;
+            let reason = decision.reasons[0].clone();
+            decision.reasons = vec![reason; REASONS_PER_ENTRY_MAX + 1];
         }),
         paid("700.00").forged(Check::Verdict, |s| s.transfer().decision.approvals = 0),
         paid("700.00").forged(Check::Verdict, |s| s.transfer().decision.approvals = 99),
@@ -324,6 +344,13 @@ fn reservations() -> Vec<Check> {
     vec![
         two_phase(&[]).forged(Check::Timeout, |s| {
             s.transfer().timeout = Some(s.entry.time);
+        }),
+        two_phase(&[]).forged(Check::Timeout, |s| {
+            let longest = Duration::from_secs(PENDING_TIMEOUT_S_MAX);
+            let longest = s.entry.time.checked_add(longest).unwrap();
+            s.transfer().timeout = Some(longest);
+            s.state.clone().apply(&s.entry).unwrap();
+            s.transfer().timeout = longest.checked_add(Duration::from_nanos(1));
         }),
         two_phase(&[]).forged(Check::Timeout, |s| {
             s.transfer().two_phase = false;

@@ -204,6 +204,25 @@ fn rotation_signed_by_both_keys_takes_over() {
 }
 
 #[test]
+fn a_key_given_up_is_known_for_one_after_the_state_was_read_back() {
+    let mut book = Book::ready();
+    for key in 1..5 {
+        let seq = book.state.next_seq();
+        book.system(SystemCommand::KeyRotate(rotation(seq, key, key + 1)))
+            .unwrap();
+    }
+    let seq = book.state.next_seq();
+    let read = State::from_snapshot(&book.state.to_snapshot()).unwrap();
+    assert_eq!(read.book(), book.state.book());
+    let keys = read.book().unwrap();
+    for used in 1..=5 {
+        let back = keys.check_rotation(&rotation(seq, 5, used), seq);
+        assert!(back.unwrap_err().found.contains("used before"), "{used}");
+    }
+    assert!(keys.check_rotation(&rotation(seq, 5, 6), seq).is_ok());
+}
+
+#[test]
 fn rotation_is_refused_unless_every_part_holds() {
     let mut book = Book::ready();
     let seq = book.state.next_seq();

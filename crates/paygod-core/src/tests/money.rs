@@ -513,18 +513,20 @@ fn review_without_a_requester_is_denied() {
 fn sums_past_128_bits_are_refused_and_not_sealed() {
     let mut book = Book::ready();
     book.judge.set = super::book::packs();
-    let huge = i128::MAX.to_string();
-    // The judge reads the amount as unsigned and denies what it cannot: use the fold directly.
     let mut entry = book.pay("p1", "jpy-a", "jpy-b", "1");
     entry.seq = book.state.next_seq();
     entry.id = "p2".parse().unwrap();
     entry.time = book.state.next_time(book.now).unwrap();
-    if let crate::Body::Transfer(body) = &mut entry.body {
-        let money = paygod_types::Money::parse(&huge, paygod_types::Currency::JPY).unwrap();
-        body.postings
-            .iter_mut()
-            .for_each(|posting| posting.money = money);
-    }
+    // No amount comes near it any more: an account that has paid and been paid as much as can be.
+    let most = paygod_types::Amount::from_minor(i128::MAX);
+    let account = book.state.account(&"jpy-a".parse().unwrap()).unwrap();
+    let (ix, balances) = (account.ix, account.balances);
+    let full = crate::Balances {
+        debits_posted: most,
+        credits_posted: most,
+        ..*balances
+    };
+    book.state.accounts.set_balances(ix, full);
     let error = book.state.apply(&entry).unwrap_err();
     assert_eq!(error.code().as_str(), "fold.overflow");
 }

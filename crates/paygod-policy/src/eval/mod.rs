@@ -109,6 +109,20 @@ pub(crate) enum EvalError {
 }
 
 impl EvalError {
+    /// Those that a decision can tell of. [`Self::Currencies`] stands for all pairs of them.
+    pub(crate) const SEALED: &[Self] = &[
+        Self::Overflow,
+        Self::DivisionByZero,
+        Self::WindowMissing,
+        Self::AccountMissing,
+        Self::TimeMissing,
+        Self::ApprovalsMissing,
+        Self::MadeTooMuch,
+        Self::NameTooLong,
+        Self::Absent,
+        Self::Type,
+    ];
+
     /// A short name for facts.
     pub(crate) const fn name(self) -> &'static str {
         match self {

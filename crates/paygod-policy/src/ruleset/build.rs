@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use paygod_types::{Digest, Name};
 
+use super::vocabulary::{EXHAUSTED, INVALID, NO_POLICY, POLICY, UNMATCHED};
 use super::windows::{AccountSite, Site};
 use super::{LinkedPack, LinkedRule, Named, Ruleset, RulesetError, own_reason};
 use crate::eval::{Links, compile};
@@ -63,8 +64,8 @@ impl RulesetBuilder {
         unique(&packs)?;
         unique(&lists)?;
         let canonical = canonical(&packs, &lists);
-        let policy = Name::parse("policy").map_err(|_| duplicate("policy"))?;
-        let own = |rule: &str, reason: &str| {
+        let policy = Name::parse(POLICY).map_err(|_| duplicate(POLICY))?;
+        let own = |[rule, reason]: [&str; 2]| {
             own_reason(&policy, env!("CARGO_PKG_VERSION"), rule, reason)
                 .ok_or_else(|| duplicate(rule))
         };
@@ -79,11 +80,8 @@ impl RulesetBuilder {
             sites: Vec::new(),
             accounts: Vec::new(),
             contents: self.lists,
-            exhausted: own("fuel-exhausted", "the decision needs more fuel than it has")?,
-            no_policy: own(
-                "no-active-policy",
-                "no pack is active, so nothing is allowed",
-            )?,
+            exhausted: own(EXHAUSTED)?,
+            no_policy: own(NO_POLICY)?,
         };
         let groups = group(&self.packs);
         for (index, pack) in self.packs.iter().enumerate() {
@@ -241,7 +239,7 @@ impl Ruleset {
             });
         }
         let Named { name, version, .. } = pack.named();
-        let own = |rule: &str, reason: &str| {
+        let own = |[rule, reason]: [&str; 2]| {
             own_reason(name, version, rule, reason).ok_or_else(|| duplicate(rule))
         };
         self.linked.push(LinkedPack {
@@ -252,11 +250,8 @@ impl Ruleset {
                 .map(|(_, path)| path.join("."))
                 .collect(),
             approvals: contents.approvals,
-            unmatched: own("no-rule-matched", "no rule of the pack matched")?,
-            invalid: own(
-                "input-invalid",
-                "the transfer is not what the pack's schema describes",
-            )?,
+            unmatched: own(UNMATCHED)?,
+            invalid: own(INVALID)?,
         });
         Ok(())
     }

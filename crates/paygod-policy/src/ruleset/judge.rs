@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use paygod_types::limits::APPROVALS_MAX;
 
+use super::vocabulary::ERRED;
 use super::{LinkedRule, PrepareError, Ruleset};
 use crate::decision::{Decision, Reason, RuleInfo, Verdict};
 use crate::document::{Document, Invalid};
@@ -543,7 +544,7 @@ impl Tally<'_> {
                     version: rule.info.version.clone(),
                     rule: rule.info.rule.clone(),
                     decision: Verdict::Deny,
-                    reason: format!("the rule could not be evaluated: {error}"),
+                    reason: format!("{ERRED}{error}"),
                 };
                 let facts = vec![("error".to_owned(), error.name().to_owned())];
                 self.add(

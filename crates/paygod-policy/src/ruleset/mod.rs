@@ -9,6 +9,7 @@
 
 mod build;
 mod judge;
+mod vocabulary;
 mod windows;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::schema::Shape;
 
 pub use build::RulesetBuilder;
 pub use judge::{Prepared, Scratch};
+pub use vocabulary::{Vocabulary, policy_says};
 pub(crate) use windows::{AccountSite, Site};
 
 /// A pack or list as an activation names it.

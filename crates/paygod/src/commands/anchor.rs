@@ -349,7 +349,7 @@ pub(crate) fn proof_in(
     // One byte more than a proof has, so that one that is too long is told by its own name.
     let most = paygod_anchor::ots::FILE_BYTES_MAX.max(PROOF_BYTES_MAX);
     let most = most.saturating_add(1);
-    files::read(
+    files::read_plain(
         &export
             .join(anchors::FOLDER)
             .join(format!("{size}.{}", kind.extension())),

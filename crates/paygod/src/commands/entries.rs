@@ -15,6 +15,7 @@ use paygod_service::ledger::{
     Explanation, InputState, LedgerError, LedgerReader, Replay, SealedEntry,
 };
 use paygod_types::{AccountId, RequestId, Seq, code};
+use paygod_verify::printable;
 use serde_json::{Value, json};
 
 /// Prints entries: a table for people, the sealed bytes a line each for programs.
@@ -245,26 +246,9 @@ fn tell_input(path: &str, value: &Value, console: &mut Console) -> Result<(), Fa
             .iter()
             .enumerate()
             .try_for_each(|(place, value)| tell_input(&below(&place), value, console)),
-        Value::String(text) => console.line(format_args!("  {path} = {}", printable(text))),
+        Value::String(text) => console.line(format_args!("  {path} = {}", printable(text.chars()))),
         other => console.line(format_args!("  {path} = {other}")),
     }
-}
-
-/// A text from outside as a terminal may have it: nothing in it moves the cursor, turns the letters round or hides.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hides = matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}');
-        if c.is_control() || hides {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn tell_reasons(explained: &Explanation, console: &mut Console) -> Result<(), Fault> {

@@ -116,7 +116,7 @@ fn visit(options: &Monitor, console: &mut Console) -> Result<Report, Fault> {
     let demand = Demand::read(options)?;
     let address = &options.export;
     if !address.starts_with("https://") && !address.starts_with("http://") {
-        let newest = files::read(&Path::new(address).join("checkpoint"), NOTE_BYTES_MAX)?;
+        let newest = files::read_plain(&Path::new(address).join("checkpoint"), NOTE_BYTES_MAX)?;
         return demand.check(&Directory::new(address), &newest, console);
     }
     let mirror = Mirror::new(address, &options.state, options.again)?;

@@ -26,6 +26,9 @@ const STRICT: &str = "PAYGOD_STRICT";
 /// Files of one run's folder: the five, and a bounded evidence.
 const FILES_MAX: usize = 1_000;
 
+/// Folders within folders of a run.
+const DEPTH_MAX: usize = 3;
+
 /// Judges and writes.
 pub(crate) fn run(options: &Asked, global: &Global, console: &mut Console) -> Outcome {
     if options.seal {
@@ -165,7 +168,7 @@ pub(crate) fn is_run(folder: &Path) -> bool {
 /// Checks a run's folder: a file that was altered is a no, and is named.
 pub(crate) fn verify(folder: &Path, console: &mut Console) -> Outcome {
     let mut found = BTreeMap::new();
-    collect(folder, folder, &mut found)?;
+    collect(folder, folder, 0, &mut 0, &mut found)?;
     match Run::check(&found) {
         Ok(run) => {
             let mut value = told_value(&run.decision, run.digest());
@@ -203,16 +206,37 @@ pub(crate) fn verify(folder: &Path, console: &mut Console) -> Outcome {
     }
 }
 
-fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
+/// Reads every file below a folder. What is neither a file nor a folder is no part of a run, and is refused: a link
+/// leads out of it, or round in it.
+fn collect(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    folders: &mut usize,
+    found: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), Fault> {
     let failed = |error: std::io::Error| {
         Fault::of(code::CLI_INPUT, &error)
             .while_doing(&format!("cannot read the folder `{}`", folder.display()))
     };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            collect(root, &path, found)?;
+        let entry = entry.map_err(failed)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
+        let refused = |what: &str| {
+            let message = format!("`{}` {what}, which no run has", path.display());
+            Err(Fault::new(code::CLI_INPUT, message)
+                .remedy("take the folder as tampered with; ask for it again"))
+        };
+        if kind.is_dir() {
+            *folders = folders.saturating_add(1);
+            if depth >= DEPTH_MAX || *folders > FILES_MAX {
+                return refused("lies too deep, or is one folder too many");
+            }
+            collect(root, &path, depth.saturating_add(1), folders, found)?;
             continue;
+        }
+        if !kind.is_file() {
+            return refused("is neither a file nor a folder");
         }
         if found.len() >= FILES_MAX {
             let message = format!(
@@ -224,7 +248,7 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) ->
         let limit = LIST_BYTES_MAX
             .max(DOCUMENT_BYTES_MAX)
             .max(ARCHIVE_BYTES_MAX);
-        let bytes = files::read(&path, limit)?;
+        let bytes = files::read_plain(&path, limit)?;
         let name = path.strip_prefix(root).unwrap_or(&path);
         found.insert(name.to_string_lossy().replace('\\', "/"), bytes);
     }

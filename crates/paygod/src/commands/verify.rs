@@ -1,5 +1,7 @@
 //! `verify`: an export or a book checked from scratch, with whatever the auditor kept.
 
+mod blobs;
+
 use crate::anchors::{self, Demand};
 use crate::book;
 use crate::cli::{Global, Verify};
@@ -62,7 +64,14 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
             )
             .remedy("name the folder of an export or of a book"));
         }
-        Some(folder) if !folder.join("segments").is_dir() => folder.clone(),
+        Some(folder) if !folder.join("segments").exists() => folder.clone(),
+        Some(folder) if folder.join("tile").exists() => {
+            let folder = folder.display();
+            let message = format!("`{folder}` holds both a book and an export");
+            return Err(Fault::new(code::CLI_INPUT, message).remedy(
+                "only one of them would be checked; take them apart, and verify the one you were given",
+            ));
+        }
         Some(book) => {
             let global = Global {
                 book: Some(book.clone()),
@@ -122,6 +131,9 @@ pub(crate) fn run(options: &Verify, global: &Global, console: &mut Console) -> O
     {
         let proofs = |named| super::anchor::proof_in(&export, named);
         anchors::check(&mut report, &sizes, &proofs, &demand, failures_max)?;
+    }
+    if let Some(failure) = blobs::misnamed(&export)? {
+        report.add(failure, failures_max);
     }
     let took = start.elapsed();
     print(&report, console)?;
@@ -330,7 +342,7 @@ fn tell_valid(report: &Report, indent: usize, console: &mut Console) -> Result<(
     console.line(format_args!(
         "{blank}{} {size} entries of `{}`{}",
         Tone::Good.paint("VALID"),
-        report.origin,
+        paygod_verify::printable(report.origin.chars()),
         match report.depth {
             Depth::Whole => "",
             Depth::Sealed => ", as far as it was checked",

@@ -6,7 +6,7 @@
 
 use super::attack::{Attack, Catch, Expected, Finding, Halt, Kept};
 use super::history::rewritten;
-use super::stage::{Stage, noticed};
+use super::stage::{Stage, noticed, seq};
 use crate::anchors::{self, Demand, FOLDER, size_of};
 use crate::fault::Fault;
 use crate::insider::Export;
@@ -15,9 +15,11 @@ use paygod_anchor::chain::Statement;
 use paygod_anchor::ethereum::Blocks;
 use paygod_anchor::ots::{DetachedFile, Timestamp as Proof};
 use paygod_anchor::practice::{Contract, FakeCalendar, Mood, PracticeChain, PracticeRegistry};
+use paygod_core::Entry;
+use paygod_core::entry::{AnchorKind, AnchorReceipt, Body};
 use paygod_service::ledger::{AnchorPolicy, Held, Ledger, OpenOptions};
 use paygod_tlog::{Checkpoint, TreeHead};
-use paygod_types::{Digest, code};
+use paygod_types::{Digest, RequestId, Timestamp as Time, code};
 use paygod_verify::Options;
 use std::time::Duration;
 
@@ -98,6 +100,13 @@ pub(super) const ATTACKS: &[Attack] = &[
             })?;
             audit(stage, &export, &Brought::headers(chain.to_text()))
         },
+    },
+    Attack {
+        name: "anchor-of-a-false-root",
+        story: "sealed that another tree was anchored, and a true receipt of the same size behind it",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: false_root,
     },
     Attack {
         name: "anchor-header-forged",
@@ -305,6 +314,38 @@ fn audit(stage: &Stage<'_>, export: &Export, brought: &Brought) -> Acted {
     Ok(report.first().map_or(Finding::Unnoticed(None), |failure| {
         Finding::Caught(failure.into())
     }))
+}
+
+/// Two receipts of the checkpoint that was kept: one of a root that the tree never had, and one that is true.
+fn false_root(stage: &Stage<'_>) -> Acted {
+    let head = stage.scene.kept.head();
+    let (lie, truth) = (Digest::sha256(b"another tree"), *head.root.as_bytes());
+    let mut entries = stage.entries();
+    for (again, root) in [(0, lie), (1, Digest::from_bytes(truth))] {
+        let receipt = AnchorReceipt {
+            again,
+            digest: Digest::sha256(b"a proof"),
+            kind: AnchorKind::OpenTimestamps,
+            root,
+            size: head.size,
+        };
+        let last = entries.last().map_or(0, |entry| entry.time.as_nanos());
+        let name = format!("anchor:{}:{}", receipt.kind, head.size);
+        let times = if again > 0 {
+            format!(":{again}")
+        } else {
+            String::new()
+        };
+        entries.push(Entry {
+            seq: seq(entries.len()),
+            time: Time::from_nanos(last.saturating_add(1)),
+            id: RequestId::system(&format!("{name}{times}"))?,
+            by: None,
+            request: None,
+            body: Body::Anchor(receipt),
+        });
+    }
+    stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
 }
 
 /// The anchor leads to a block that was never mined; its header stands in the place of a true one.

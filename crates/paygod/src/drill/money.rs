@@ -3,11 +3,12 @@
 
 use super::attack::{Attack, Expected, Finding, Halt, Kept};
 use super::forgery::{beyond, postings, raise};
-use super::scene::is_posted_payment;
-use super::stage::{Stage, change};
-use paygod_core::Entry;
+use super::scene::{is_denied_payment, is_posted_payment};
+use super::stage::{Stage, change, seq};
 use paygod_core::entry::{Body, Layer, Posting};
-use paygod_types::{AccountId, Amount, Currency};
+use paygod_core::{Entry, EntryRef, RequestRef};
+use paygod_types::limits::AMOUNT_MINOR_END;
+use paygod_types::{AccountId, Amount, Currency, Digest, RequestId, Timestamp};
 
 type Acted = Result<Finding, Halt>;
 
@@ -78,6 +79,54 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "amount-beyond-requests",
+        story: "moved more in one payment than any request can ask for",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            paid(stage, |postings| {
+                for posting in postings {
+                    posting.money.amount = Amount::from_minor(AMOUNT_MINOR_END);
+                }
+            })
+        },
+    },
+    Attack {
+        name: "reservation-for-centuries",
+        story: "reserved money until nobody alive is there to release it",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let far = Timestamp::parse_canonical("2500-01-01T00:00:00.000000000Z")?;
+            let index = last(
+                stage,
+                "no reservation with a timeout",
+                |body| matches!(body, Body::Transfer(body) if body.timeout.is_some()),
+            )?;
+            let mut entries = stage.entries();
+            change(&mut entries, index, |entry| {
+                if let Body::Transfer(body) = &mut entry.body {
+                    body.timeout = Some(far);
+                }
+            });
+            stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+        },
+    },
+    Attack {
+        name: "correction-of-a-deny",
+        story: "corrected a payment that was denied, and so made money",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: denied_corrected,
+    },
+    Attack {
+        name: "erasure-of-nothing",
+        story: "sealed that an input was erased, of an account that was opened without one",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: nothing_erased,
+    },
+    Attack {
         name: "payment-made-reservation",
         story: "turned a payment into a mere reservation",
         kept: Kept::Fingerprint,
@@ -128,6 +177,50 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
     },
 ];
+
+/// Points the last correction at a payment that was denied.
+fn denied_corrected(stage: &Stage<'_>) -> Acted {
+    let index = last(stage, "no correction", |body| {
+        matches!(body, Body::Correct(_))
+    })?;
+    let before = stage.scene.entries.get(..index).unwrap_or(&[]);
+    let denied = before.iter().rfind(|entry| is_denied_payment(entry));
+    let denied = denied.ok_or(Halt::NotHere("no denied payment"))?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| {
+        if let Body::Correct(body) = &mut entry.body {
+            body.corrects.id = denied.id.clone();
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+/// Erases, as the last entry, the input of an order that never had one.
+fn nothing_erased(stage: &Stage<'_>) -> Acted {
+    let opened = stage.scene.first("no account", |entry| {
+        matches!(entry.body, Body::AccountOpen(_))
+    })?;
+    let mut entries = stage.entries();
+    let target = entries.get(opened).cloned();
+    let (Some(target), Some(last)) = (target, entries.last()) else {
+        return Err(Halt::NotHere("no account"));
+    };
+    let erased = Entry {
+        seq: seq(entries.len()),
+        time: Timestamp::from_nanos(last.time.as_nanos().saturating_add(1)),
+        id: RequestId::parse("erase-nothing")?,
+        by: None,
+        request: Some(RequestRef::Digest(Digest::sha256(b"erase-nothing"))),
+        body: Body::EvidenceErase {
+            request: EntryRef {
+                id: target.id,
+                seq: target.seq,
+            },
+        },
+    };
+    entries.push(erased);
+    stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
+}
 
 fn payment(stage: &Stage<'_>) -> Result<usize, Halt> {
     stage.scene.last("no posted payment", is_posted_payment)

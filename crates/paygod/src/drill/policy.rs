@@ -2,14 +2,15 @@
 
 use super::attack::{Attack, Expected, Finding, Halt, Kept};
 use super::forgery::postings;
-use super::scene::{is_denied_payment, is_posted_payment, is_reviewed_payment};
+use super::scene::{is_denied_payment, is_posted_payment, is_reviewed_payment, payment};
 use super::stage::{Stage, change};
 use crate::insider::edited;
 use paygod_core::command::PolicySet;
-use paygod_core::entry::{Body, Decision};
+use paygod_core::entry::{AllowingRule, Body, Decision};
 use paygod_core::{Entry, Named};
-use paygod_policy::Verdict;
-use paygod_types::Digest;
+use paygod_policy::{RuleInfo, Verdict};
+use paygod_types::{Digest, Name};
+use std::sync::Arc;
 
 type Acted = Result<Finding, Halt>;
 
@@ -42,6 +43,34 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
         act: pack_removed,
+    },
+    Attack {
+        name: "list-renamed",
+        story: "activated the list of last week under the name and version of today's",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: list_renamed,
+    },
+    Attack {
+        name: "pack-renamed",
+        story: "put another pack's bytes under the name of the pack that screens",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            activated_anew(stage, |set| {
+                let digest = set.packs.first().map(|pack| pack.digest);
+                if let (Some(digest), Some(pack)) = (digest, set.packs.last_mut()) {
+                    pack.digest = digest;
+                }
+            })
+        },
+    },
+    Attack {
+        name: "screening-without-its-list",
+        story: "activated the packs, and left out the list that they read",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| activated_anew(stage, |set| set.lists.clear()),
     },
     Attack {
         name: "activation-digest-edited",
@@ -117,6 +146,49 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Checkpoint,
         expected: Expected::Caught,
         act: denied_allowed,
+    },
+    Attack {
+        name: "rule-invented",
+        story: "let a payment be allowed by rules that no pack has",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let name = Name::parse("trust-me")?;
+            decided(stage, is_posted_payment, |decision| {
+                for rule in &mut decision.allowed {
+                    rule.rule = name.clone();
+                }
+            })
+        },
+    },
+    Attack {
+        name: "deny-told-as-allow",
+        story: "paid what sanctions screening denied, and named the rule as one that allowed",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| denied_as(stage, Verdict::Allow),
+    },
+    Attack {
+        name: "deny-told-as-flag",
+        story: "paid what sanctions screening denied, and named the rule as one that flagged",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| denied_as(stage, Verdict::Flag),
+    },
+    Attack {
+        name: "deny-by-no-pack",
+        story: "let a payment be denied by a pack that is not there",
+        kept: Kept::Fingerprint,
+        expected: Expected::Caught,
+        act: |stage| {
+            let name = Name::parse("no-such-pack")?;
+            decided(stage, is_denied_payment, |decision| {
+                decision.allowed.clear();
+                for reason in &mut decision.reasons {
+                    reason.rule = told(&reason.rule, |rule| rule.pack = name.clone());
+                }
+            })
+        },
     },
     Attack {
         name: "decision-removed",
@@ -246,8 +318,101 @@ fn activation_edited(stage: &Stage<'_>) -> Acted {
     stage.audit(&stage.forge_as_is(&entries)?, Kept::Fingerprint)
 }
 
+/// Activates the last set anew, changed.
+fn activated_anew(stage: &Stage<'_>, by: impl Fn(&mut PolicySet)) -> Acted {
+    let (index, _) = activated(stage, |set| set.lists.first())?;
+    let mut entries = stage.entries();
+    change(&mut entries, index, |entry| {
+        if let Body::PolicyActivate { set, .. } = &mut entry.body {
+            by(set);
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
+fn list_renamed(stage: &Stage<'_>) -> Acted {
+    let mut sets = stage
+        .scene
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.body {
+            Body::PolicyActivate { set, .. } => set.lists.first(),
+            _ => None,
+        });
+    let (Some(first), Some(last)) = (sets.next(), sets.next_back()) else {
+        return Err(Halt::NotHere("no two versions of a list"));
+    };
+    if first.digest == last.digest {
+        return Err(Halt::NotHere("no two versions of a list"));
+    }
+    activated_anew(stage, |set| {
+        if let Some(list) = set.lists.first_mut() {
+            list.digest = first.digest;
+        }
+    })
+}
+
+/// A rule that says another thing.
+fn told(rule: &RuleInfo, by: impl FnOnce(&mut RuleInfo)) -> Arc<RuleInfo> {
+    let mut told = RuleInfo {
+        pack: rule.pack.clone(),
+        version: rule.version.clone(),
+        rule: rule.rule.clone(),
+        decision: rule.decision,
+        reason: rule.reason.clone(),
+    };
+    by(&mut told);
+    Arc::new(told)
+}
+
+/// Whether packs denied it, and not the ledger.
+fn is_denied_by_packs(entry: &Entry) -> bool {
+    let decision = entry.body.decision().filter(|_| is_denied_payment(entry));
+    decision.is_some_and(|decision| {
+        let mut denying = decision.reasons.iter().map(|reason| &*reason.rule);
+        denying.all(|rule| rule.pack.as_str() != "ledger")
+    })
+}
+
+/// Pays a denied payment; the rules that denied it are told as saying something else.
+fn denied_as(stage: &Stage<'_>, verdict: Verdict) -> Acted {
+    let scene = stage.scene;
+    let denied = scene.last("no payment that a pack denied", is_denied_by_packs)?;
+    let paid = scene.last("no posted payment", is_posted_payment)?;
+    let good = scene.entries.get(paid).and_then(payment);
+    let good = good.ok_or(Halt::NotHere("no posted payment"))?;
+    let mut entries = stage.entries();
+    change(&mut entries, denied, |entry| {
+        let Body::Transfer(body) = &mut entry.body else {
+            return;
+        };
+        body.postings.clone_from(&good.postings);
+        let decision = &mut body.decision;
+        decision.verdict = verdict;
+        decision.allowed.clone_from(&good.decision.allowed);
+        if verdict == Verdict::Allow {
+            let denying = std::mem::take(&mut decision.reasons);
+            for reason in &denying {
+                decision
+                    .allowed
+                    .retain(|rule| rule.pack != reason.rule.pack);
+            }
+            decision
+                .allowed
+                .extend(denying.iter().map(|reason| AllowingRule {
+                    pack: reason.rule.pack.clone(),
+                    rule: reason.rule.rule.clone(),
+                }));
+        }
+        for reason in &mut decision.reasons {
+            reason.rule = told(&reason.rule, |rule| rule.decision = verdict);
+        }
+    });
+    stage.audit(&stage.forge(entries)?, Kept::Fingerprint)
+}
+
 /// Changes the decision of the last payment of a kind.
-fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: fn(&mut Decision)) -> Acted {
+fn decided(stage: &Stage<'_>, which: fn(&Entry) -> bool, by: impl Fn(&mut Decision)) -> Acted {
     let index = stage.scene.last("no payment with such a verdict", which)?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {

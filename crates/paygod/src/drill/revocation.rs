@@ -5,11 +5,12 @@ use super::keys::current;
 use super::stage::{Stage, change, encode, seq};
 use crate::fault::Fault;
 use crate::insider::{rogue, vkey};
-use paygod_core::Entry;
 use paygod_core::ceremony::RevocationText;
 use paygod_core::entry::{Body, KeyRevocation, KeyRotation, RootSignature};
+use paygod_core::key_policy::KeyPolicy;
+use paygod_core::{Entry, RequestRef};
 use paygod_tlog::{Ed25519Signer, NoteSigner, SignedNote};
-use paygod_types::{RequestId, Seq, Timestamp};
+use paygod_types::{Digest, RequestId, Seq, Timestamp};
 use std::sync::Arc;
 
 type Acted = Result<Finding, Halt>;
@@ -78,6 +79,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         kept: Kept::Revocation,
         expected: Expected::Caught,
         act: rotates,
+    },
+    Attack {
+        name: "revoked-key-rotates-early",
+        story: "hid the revocation, and a rotation to their own key before its last good entry",
+        kept: Kept::Revocation,
+        expected: Expected::Caught,
+        act: rotates_early,
     },
 ];
 
@@ -174,10 +182,8 @@ fn roots_replaced(stage: &Stage<'_>) -> Acted {
 /// What the owners of the log gave to auditors after the theft: the key in force revoked past the kept
 /// checkpoint.
 fn published_revocation(stage: &Stage<'_>) -> Result<Vec<u8>, Halt> {
-    let owners = crate::insider::signer(
-        &stage.scene.origin,
-        paygod_types::Digest::sha256(b"the replacement key"),
-    )?;
+    let owners =
+        crate::insider::signer(&stage.scene.origin, Digest::sha256(b"the replacement key"))?;
     let text = RevocationText {
         last_good: Seq(stage.scene.kept.head().size.saturating_sub(1)),
         ..text(stage, &stage.scene.origin, &owners)?
@@ -196,13 +202,23 @@ fn signs_on(stage: &Stage<'_>) -> Acted {
 }
 
 fn rotates(stage: &Stage<'_>) -> Acted {
+    rotated(stage, stage.scene.kept_len(), false)
+}
+
+/// What the revoked key signs is its last good entry; all after it is signed by the thief's key.
+fn rotates_early(stage: &Stage<'_>) -> Acted {
+    rotated(stage, stage.scene.kept_len().saturating_sub(1), true)
+}
+
+/// The log up to `len`, then a rotation from the revoked key to the thief's, and one entry more if asked for.
+fn rotated(stage: &Stage<'_>, len: usize, goes_on: bool) -> Acted {
     let note = published_revocation(stage)?;
     let old = current(stage)?;
     let stolen = stage.scene.keys.of(&old);
     let stolen = stolen.ok_or(Halt::NotHere("no stolen key"))?;
     let thief = rogue(&stage.scene.origin)?;
     let mut entries = stage.entries();
-    entries.truncate(stage.scene.kept_len());
+    entries.truncate(len);
     let place = seq(entries.len());
     let keys = [&*old, &*vkey(&thief)];
     let message = KeyRotation::message(&stage.scene.origin, place, keys, None);
@@ -214,6 +230,17 @@ fn rotates(stage: &Stage<'_>) -> Acted {
         old: Arc::clone(&old),
     };
     append(&mut entries, "key_rotate", Body::KeyRotate(rotation))?;
+    if goes_on {
+        append(
+            &mut entries,
+            "key_policy",
+            Body::KeyPolicy(KeyPolicy::default()),
+        )?;
+        if let Some(entry) = entries.last_mut() {
+            entry.id = RequestId::parse("keys-as-before")?;
+            entry.request = Some(RequestRef::Digest(Digest::sha256(b"keys-as-before")));
+        }
+    }
     let mut export = stage.export();
     let head = export.rebuild(&entries.iter().map(encode).collect::<Vec<_>>())?;
     export.publish(&[stage.scene.keys.checkpoint(&thief, head)?]);

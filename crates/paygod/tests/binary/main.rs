@@ -13,6 +13,7 @@ mod book;
 mod command_line;
 mod demo;
 mod drill;
+mod hostile;
 mod keys;
 mod monitor;
 mod output;
