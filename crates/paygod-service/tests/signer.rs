@@ -58,6 +58,35 @@ fn a_clock_that_jumps_a_year_ahead_and_back_stops_nothing() {
     ledger.close().unwrap();
 }
 
+/// Set to this many seconds.
+struct Set(AtomicU64);
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::Relaxed) * 1_000_000_000)
+    }
+}
+
+#[test]
+fn a_clock_that_is_centuries_ahead_seals_nothing_and_does_no_harm() {
+    let book = TestBook::new();
+    let clock = Arc::new(Set(AtomicU64::new(4_000_000_000)));
+    let options = OpenOptions {
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        ..OpenOptions::default()
+    };
+    let ledger = Ledger::open(&book.path(), options).unwrap();
+    let open = |account: &str| ledger.submit(vec![open_account(account, "EUR")]).remove(0);
+    let sealed = open("a").unwrap();
+    clock.0.store(18_000_000_000, Ordering::Relaxed);
+    assert_eq!(open("b").unwrap_err().code().as_str(), "ledger.clock");
+    clock.0.store(4_000_000_001, Ordering::Relaxed);
+    let next = open("b").unwrap();
+    assert_eq!(next.seq.get(), sealed.seq.get() + 1);
+    assert_eq!(next.time.as_nanos(), 4_000_000_001_000_000_000);
+    ledger.close().unwrap();
+}
+
 /// The book's own key behind a provider that can be told to fail.
 struct Moody {
     key: Ed25519Signer,

@@ -283,6 +283,7 @@ codes! {
     LEDGER_BUSY = "ledger.busy", Busy, "too many requests are in flight", "send the request again in a moment";
     LEDGER_REQUEST_TOO_LARGE = "ledger.request-too-large", TooLarge, "the request document is longer than its limit", "split the request";
     LEDGER_UNSIGNED = "ledger.unsigned", Unavailable, "too many entries wait for a signed checkpoint", "bring the signer back, then send the request again";
+    LEDGER_CLOCK = "ledger.clock", Unavailable, "the clock of the machine is centuries ahead, and times of entries only rise", "set the clock right, then send the request again";
     LEDGER_KEY_FILE = "ledger.key-file", System, "a key file of the book cannot be used", "restore the key file; the ledger cannot go on without it";
     LEDGER_KEY_MISMATCH = "ledger.key-mismatch", System, "the signer holds another key than the one the ledger names", "give the key that the last rotation names";
     LEDGER_STATE_MISMATCH = "ledger.state-mismatch", Failed, "the state rebuilt from the entries is not the one that was sealed", "restore a backup";

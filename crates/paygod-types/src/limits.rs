@@ -48,6 +48,10 @@ pub const APPROVALS_MAX: u32 = 16;
 /// Longest time that a pending transfer may wait, in seconds: one year.
 pub const PENDING_TIMEOUT_S_MAX: u64 = 366 * 24 * 60 * 60;
 
+/// A clock that says this or more, in nanoseconds since 1970, is believed by nobody: 2200-01-01. Times of entries only
+/// rise, so what is sealed at such a time holds a book there.
+pub const CLOCK_NANOS_MAX: u64 = 7_258_118_400 * 1_000_000_000;
+
 const _: () = assert!(REQUEST_BYTES_MAX < ENTRY_BYTES_MAX);
 const _: () = assert!(ENTRY_BYTES_MAX == 0xffff);
 const _: () = assert!(2 * TRANSFERS_PER_REQUEST_MAX * POSTING_BYTES_MAX < ENTRY_BYTES_MAX / 2);

@@ -94,6 +94,12 @@ pub enum SubmitError {
         /// How many may.
         allowed: u64,
     },
+    /// The clock says what cannot be: times of entries only rise, so the book would never leave that time again.
+    #[error("the clock of this machine says {now}; set it right, and send the request again")]
+    Clock {
+        /// What it says.
+        now: Timestamp,
+    },
     /// The ledger is closing.
     #[error("the ledger is closing and takes no more requests; open the book again")]
     Closed,
@@ -137,6 +143,7 @@ impl SubmitError {
             Self::Vault(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::Busy { .. } => code::LEDGER_BUSY,
+            Self::Clock { .. } => code::LEDGER_CLOCK,
             Self::Unsigned { .. } => code::LEDGER_UNSIGNED,
             Self::Closed => code::LEDGER_CLOSED,
             Self::Poisoned => code::LEDGER_POISONED,

@@ -17,7 +17,7 @@ use paygod_core::{
 use paygod_policy::{Ruleset, Scratch};
 use paygod_store::{Placer, StageError};
 use paygod_types::Timestamp;
-use paygod_types::limits::GROUP_REQUESTS_MAX;
+use paygod_types::limits::{CLOCK_NANOS_MAX, GROUP_REQUESTS_MAX};
 
 use super::errand::{Appointment, Errand};
 use super::history::{Past, Sealed};
@@ -121,8 +121,9 @@ impl Sequencer {
             Task::Chunk(chunk) => self.chunk(chunk),
             Task::Errand(errand) => self.errand(errand),
             Task::Idle => {
-                let now = self.shared.clock.now();
-                if let Err(error) = self.expire(now) {
+                if let Ok(now) = self.now()
+                    && let Err(error) = self.expire(now)
+                {
                     self.broken(&error);
                 }
             }
@@ -224,10 +225,20 @@ impl Sequencer {
     }
 
     fn ready(&mut self, ready: &mut Ready, safe: &mut Safe) -> Answer {
-        let now = self.shared.clock.now();
+        let now = self.now()?;
         self.expire(now)?;
         self.under_policy(ready)?;
         self.execute(ready, safe, now)
+    }
+
+    /// The time, unless it is so late that nobody could seal anything after it for ever.
+    fn now(&self) -> Result<Timestamp, SubmitError> {
+        let now = self.shared.clock.now();
+        if now.as_nanos() < CLOCK_NANOS_MAX {
+            Ok(now)
+        } else {
+            Err(SubmitError::Clock { now })
+        }
     }
 
     /// Prepares the request again if it was prepared under a policy that has been replaced.
@@ -296,7 +307,7 @@ impl Sequencer {
     pub(super) fn system(&mut self, command: SystemCommand) -> Result<(), SubmitError> {
         self.make_room();
         self.entry.clear();
-        let now = self.shared.clock.now();
+        let now = self.now()?;
         match engine::execute_system(&mut self.state, command, now, &mut self.entry) {
             Ok(effects) => self.seal(&effects, None),
             Err(error) => Err(self.refused(error)),
