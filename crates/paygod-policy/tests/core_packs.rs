@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use paygod_policy::Pack;
+use paygod_types::Digest;
 
 fn packs_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packs/core")
@@ -82,6 +83,32 @@ fn an_archive_reads_back_to_the_same_digest() {
         spoilt.push(b'\n');
         assert!(Pack::from_archive(&spoilt).is_err());
     }
+}
+
+#[test]
+fn an_archive_made_for_a_former_schema_keeps_its_digest() {
+    // As released.
+    let former = "55c6162f5c9a02f587db7cdf2b0092c70fa9c87e4fe5095c0a22469a0ed70c71";
+    let mut found = 0;
+    for (_, files) in all() {
+        let pack = Pack::from_files(&files).unwrap();
+        let text = String::from_utf8(pack.archive().to_vec()).unwrap();
+        let key = "\"payment-details.v1\":\"";
+        let Some((head, rest)) = text.split_once(key) else {
+            continue;
+        };
+        let (_, rest) = rest.split_at(64);
+        let made = |digest: &str| [head, key, digest, rest].concat().into_bytes();
+        let old = Pack::from_archive(&made(former)).unwrap();
+        assert_eq!(old.archive(), made(former));
+        assert_eq!(old.named().digest, Digest::sha256(&made(former)));
+        assert_ne!(old.named().digest, pack.named().digest);
+        assert!(Pack::from_archive(&made(&"0".repeat(64))).is_err());
+        let without = text.replacen(key, "\"payment-details.v2\":\"", 1);
+        assert!(Pack::from_archive(without.as_bytes()).is_err());
+        found += 1;
+    }
+    assert!(found > 0, "no pack reads payment details");
 }
 
 #[test]

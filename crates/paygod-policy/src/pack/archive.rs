@@ -6,7 +6,8 @@
 //!
 //! INVARIANT(pack-digest): a pack's digest is the SHA-256 of these bytes. `files` holds every file of the
 //! pack's folder by its relative path; `contracts` the digests of the built-in schemas its inputs name, so
-//! that a pack cannot come to mean something else by a change of those.
+//! that a pack cannot come to mean something else by a change of those. Those are only widened; an archive that names
+//! a former one is read as it is, and keeps its digest.
 
 use std::collections::BTreeMap;
 
@@ -69,23 +70,38 @@ pub(crate) fn write(
     out
 }
 
-/// Reads the files out of an archive. The caller writes the archive again and compares.
-pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, String>, PackProblem> {
+/// What an archive holds.
+#[derive(Default)]
+pub(crate) struct Read {
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) contracts: BTreeMap<String, String>,
+}
+
+/// Reads an archive. The caller writes it again and compares.
+pub(crate) fn read(bytes: &[u8]) -> Result<Read, PackProblem> {
     let fail = |message: &str| PackProblem::of_file("archive", message);
     if bytes.len() > ARCHIVE_BYTES_MAX {
         return Err(fail("the archive is too large"));
     }
     let text = core::str::from_utf8(bytes).map_err(|_| fail("the archive is not UTF-8"))?;
     let json = Json::parse(text).map_err(|e| fail(e.reason))?;
-    let Some(Json::Object(files)) = json.get("files") else {
-        return Err(fail("the archive has no `files`"));
+    let member = |name: &str, none: &str, other: &str| {
+        let Some(Json::Object(members)) = json.get(name) else {
+            return Err(fail(none));
+        };
+        let mut out = BTreeMap::new();
+        for (key, value) in members {
+            let value = value.as_text().ok_or_else(|| fail(other))?;
+            out.insert(key.clone(), value.to_owned());
+        }
+        Ok(out)
     };
-    let mut out = BTreeMap::new();
-    for (path, content) in files {
-        let content = content
-            .as_text()
-            .ok_or_else(|| fail("a file is not text"))?;
-        out.insert(path.clone(), content.to_owned());
-    }
-    Ok(out)
+    Ok(Read {
+        files: member("files", "the archive has no `files`", "a file is not text")?,
+        contracts: member(
+            "contracts",
+            "the archive has no `contracts`",
+            "a contract's digest is not text",
+        )?,
+    })
 }

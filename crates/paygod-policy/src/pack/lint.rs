@@ -72,7 +72,7 @@ impl Pack {
                 );
             }
         }
-        let files = archive::read(self.archive()).unwrap_or_default();
+        let files = archive::read(self.archive()).unwrap_or_default().files;
         match files.get("README.md") {
             None => find(
                 "readme",

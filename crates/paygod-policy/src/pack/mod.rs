@@ -150,16 +150,31 @@ impl Pack {
     /// Loads a pack from its canonical archive.
     ///
     /// # Errors
-    /// [`PackError`] with every problem found; also if the archive is not canonical.
+    /// [`PackError`] with every problem found; also if the archive is not canonical, or made for schemas that were never
+    /// built in.
     pub fn from_archive(bytes: &[u8]) -> Result<Self, PackError> {
-        let files = archive::read(bytes).map_err(one)?;
+        let archive::Read { files, contracts } = archive::read(bytes).map_err(one)?;
         let pack = Self::from_files(&files)?;
         if pack.contents.archive == bytes {
             return Ok(pack);
         }
-        let message = "these are not the bytes that the pack's files make with the built-in schemas of this \
-                       version; build the archive again";
-        Err(one(PackProblem::of_file("archive", message)))
+        let now = archive::read(pack.archive()).map_err(one)?.contracts;
+        let is_former = contracts.keys().eq(now.keys())
+            && contracts
+                .iter()
+                .all(|(name, digest)| contract::was(name, digest))
+            && archive::write(&files, &contracts) == bytes;
+        if !is_former {
+            let message = "these are not the bytes that the pack's files make with the built-in schemas of this \
+                           version or an earlier one; build the archive again";
+            return Err(one(PackProblem::of_file("archive", message)));
+        }
+        let mut contents = pack.contents;
+        if let Some(contents) = Arc::get_mut(&mut contents) {
+            contents.named.digest = Digest::sha256(bytes);
+            contents.archive = bytes.to_vec();
+        }
+        Ok(Self { contents })
     }
 
     /// Name, version, digest.
@@ -442,7 +457,7 @@ impl Loader<'_> {
                 self.fail(named, message);
                 return None;
             };
-            let digest = Digest::sha256(text.as_bytes()).to_string();
+            let digest = contract::digest_of(text);
             self.contracts.insert(contract.to_owned(), digest);
             text
         } else {
