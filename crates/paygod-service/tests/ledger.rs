@@ -259,6 +259,33 @@ fn an_input_that_is_lost_is_erased_without_stopping_the_book() {
 }
 
 #[test]
+fn the_keys_of_another_book_open_nothing() {
+    let (book, other) = (TestBook::new(), TestBook::new());
+    let checks = book.path().join("keys/checks");
+    let told = std::fs::read_to_string(&checks).unwrap();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    for name in ["window.key", "vault.key"] {
+        let file = |book: &TestBook| book.path().join("keys").join(name);
+        let own = std::fs::read(file(&book)).unwrap();
+        std::fs::copy(file(&other), file(&book)).unwrap();
+        let options = OpenOptions::default;
+        let refused = Ledger::open(&book.path(), options()).unwrap_err();
+        assert_eq!(refused.code().as_str(), "ledger.key-file");
+        assert!(refused.to_string().contains(name), "{refused}");
+        let refused = LedgerReader::open(&book.path(), &options());
+        assert_eq!(refused.err().unwrap().code().as_str(), "ledger.key-file");
+        std::fs::write(file(&book), own).unwrap();
+        book.open().close().unwrap();
+    }
+    // One that a crash cut off is written again.
+    let (whole, _) = told.split_at(told.len() - 9);
+    std::fs::write(&checks, whole).unwrap();
+    book.open().close().unwrap();
+    let again = std::fs::read_to_string(&checks).unwrap();
+    assert!(told.lines().all(|line| again.contains(line)), "{again}");
+}
+
+#[test]
 fn a_book_has_one_ledger_at_a_time_and_none_after_it_closed() {
     let book = TestBook::new();
     let ledger = book.open();

@@ -52,7 +52,7 @@ impl Signers {
 type Seed = Zeroizing<[u8; 32]>;
 
 /// The folder of key files within a book's.
-const FOLDER: &str = "keys";
+pub(super) const FOLDER: &str = "keys";
 
 /// The file within that says which provider holds the checkpoint keys: one line without secrets.
 const PROVIDER: &str = "provider";
@@ -77,7 +77,7 @@ impl KeyFile {
     /// Those that every book has.
     const COMMON: [Self; 2] = [Self::Vault, Self::Window];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint.key",
             Self::Hybrid => "hybrid.key",
@@ -129,6 +129,12 @@ pub enum KeyFileError {
         /// The kind expected.
         expected: &'static str,
     },
+    /// It is the key of another book.
+    #[error("the key file `{}` is not the one that this book was made with; restore it from where its copy is kept", path.display())]
+    OtherBook {
+        /// The file.
+        path: PathBuf,
+    },
     /// No file holds the key in force.
     #[error("no key file in `{}` holds the key that the ledger names, `{vkey}`; restore it, or name the provider that holds it", path.display())]
     NotHere {
@@ -149,7 +155,10 @@ impl KeyFileError {
         match self {
             Self::Randomness => code::VAULT_RANDOMNESS,
             Self::NotHere { .. } => code::LEDGER_KEY_MISMATCH,
-            Self::Io { .. } | Self::Readable { .. } | Self::Kind { .. } => code::LEDGER_KEY_FILE,
+            Self::Io { .. }
+            | Self::Readable { .. }
+            | Self::Kind { .. }
+            | Self::OtherBook { .. } => code::LEDGER_KEY_FILE,
         }
     }
 }

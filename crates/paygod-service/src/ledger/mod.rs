@@ -31,6 +31,7 @@ mod handoff;
 mod history;
 mod intake;
 mod integrate;
+mod key_check;
 mod keys;
 mod open;
 mod outcome;

@@ -27,6 +27,7 @@ use super::error::BookError;
 use super::fold::BookFold;
 use super::history::Past;
 use super::integrate::Integrator;
+use super::key_check;
 use super::keys::{self, BookKeyError, BookKeys, CheckpointSigner, KeyFile, Signers};
 use super::outcome::{Answer, Submission, SubmitError};
 use super::prepare::BookParts;
@@ -172,6 +173,7 @@ impl Ledger {
             origin,
             fingerprint,
         } = genesis(&book.reader, &fold.state, dir)?;
+        key_check::check(dir, &fingerprint, &options, true)?;
         let roots = fold.state.book().map_or(0, |book| book.root_keys.len());
         options.check_production(roots > 0)?;
         let snapshot = carry_out(&mut book, &fold)?;

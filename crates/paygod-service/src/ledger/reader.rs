@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::errand::Errand;
 use super::error::BookError;
 use super::fold::BookFold;
+use super::key_check;
 use super::keys::{self, KeyFile};
 use super::open::{OpenOptions, store_options};
 use super::outcome::SubmitError;
@@ -71,6 +72,7 @@ impl LedgerReader {
             origin,
             fingerprint,
         } = genesis(&book.reader, &fold.state, dir)?;
+        key_check::check(dir, &fingerprint, options, false)?;
         let ReadBook {
             reader,
             finder,
