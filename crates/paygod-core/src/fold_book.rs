@@ -5,7 +5,7 @@ use std::sync::Arc;
 use paygod_types::limits::APPROVALS_MAX;
 use paygod_types::{Amount, Digest, Seq};
 
-use crate::accounts::AccountInfo;
+use crate::accounts::{AccountInfo, AccountView};
 use crate::command::{AccountLimit, AccountOpen, FreezeScope, PolicySet};
 use crate::entry::{AnchorReceipt, EntryRef, Genesis, KeyRevocation, KeyRotation, SnapshotClaim};
 use crate::fold::{Change, Checked, Checker, Hold};
@@ -90,31 +90,28 @@ impl Checker<'_> {
         }))
     }
 
-    pub(crate) fn account_close(&self, account: &str) -> Checked<Change> {
+    /// An account that is there and not closed.
+    fn open_account(&self, account: &str) -> Checked<AccountView<'_>> {
         let ix = self.account(account)?;
-        if self.state.accounts.flags(ix).closed {
+        let view = self.state.accounts.view(ix);
+        view.filter(|view| !view.flags.closed).ok_or_else(|| {
             let found = format!("`{account}`, closed before");
-            return Err(self.fail(Check::Account, "an open account", found));
-        }
-        if !self
-            .state
-            .accounts
-            .slot(ix)
-            .is_some_and(|slot| slot.balances.is_settled())
-        {
+            self.fail(Check::Account, "an open account", found)
+        })
+    }
+
+    pub(crate) fn account_close(&self, account: &str) -> Checked<Change> {
+        let view = self.open_account(account)?;
+        if !view.balances.is_settled() {
             let expected = "a zero balance and no reservations";
             return Err(self.fail(Check::Account, expected, format!("others on `{account}`")));
         }
-        Ok(Change::Close(ix))
+        Ok(Change::Close(view.ix))
     }
 
     pub(crate) fn account_limit(&self, limit: &AccountLimit) -> Checked<Change> {
         let account = limit.account.as_str();
-        let ix = self.account(account)?;
-        let Some(view) = self.state.accounts.view(ix).filter(|it| !it.flags.closed) else {
-            let found = format!("`{account}`, closed before");
-            return Err(self.fail(Check::Account, "an open account", found));
-        };
+        let view = self.open_account(account)?;
         if view.info.currency != limit.currency {
             let (expected, found) = (view.info.currency.code(), limit.currency.code());
             return Err(self.fail(Check::Currency, expected, found));
@@ -123,7 +120,7 @@ impl Checker<'_> {
             let expected = "limits that the account keeps as it is";
             return Err(self.fail(Check::Limit, expected, format!("others on `{account}`")));
         }
-        Ok(Change::Limit(ix, limit.min_balance, limit.max_balance))
+        Ok(Change::Limit(view.ix, limit.min_balance, limit.max_balance))
     }
 
     pub(crate) fn freeze(&self, scope: &FreezeScope, frozen: bool) -> Checked<Change> {

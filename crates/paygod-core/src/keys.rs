@@ -174,24 +174,10 @@ impl Book {
         })
     }
 
-    /// The keys after a rotation sealed at `seq`.
-    ///
-    /// # Errors
-    /// It replaces another key than the one in force, brings back a key, or is not signed by both.
-    pub fn rotate(&self, rotation: &KeyRotation, seq: Seq) -> Result<Self, KeyFault> {
-        Ok(self.with(self.check_rotation(rotation, seq)?))
-    }
-
-    fn with(&self, change: KeyChange) -> Self {
-        let mut book = self.clone();
-        book.take(change);
-        book
-    }
-
     /// The keys that a rotation sealed at `seq` brings.
     ///
     /// # Errors
-    /// As [`Book::rotate`].
+    /// It replaces another key than the one in force, brings back a key, or is not signed by both.
     pub fn check_rotation(&self, rotation: &KeyRotation, seq: Seq) -> Result<KeyChange, KeyFault> {
         let current = self.checkpoint_key();
         if *rotation.old != *current {
@@ -223,19 +209,11 @@ impl Book {
         })
     }
 
-    /// The keys after a revocation sealed at `seq`.
+    /// The keys that a revocation sealed at `seq` brings.
     ///
     /// # Errors
     /// It names a key that never was in force or was revoked before, an index that is not before it, a
     /// replacement that was used before, or too few root keys signed.
-    pub fn revoke(&self, revocation: &KeyRevocation, seq: Seq) -> Result<Self, KeyFault> {
-        Ok(self.with(self.check_revoke(revocation, seq)?))
-    }
-
-    /// The keys that a revocation sealed at `seq` brings.
-    ///
-    /// # Errors
-    /// As [`Book::revoke`].
     pub fn check_revoke(
         &self,
         revocation: &KeyRevocation,
@@ -261,7 +239,7 @@ impl Book {
     /// ML-DSA-44 key, only the log can tell.
     ///
     /// # Errors
-    /// As [`Book::revoke`].
+    /// As [`Book::check_revoke`].
     pub fn check_revocation(
         &self,
         text: &RevocationText,

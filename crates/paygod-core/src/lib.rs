@@ -60,7 +60,7 @@ pub use fold_book::ALIASES_PER_ACCOUNT_MAX;
 pub use fold_error::{Check, FoldError};
 pub use judge::Judge;
 pub use keys::{KeyChange, KeyFault, ROOT_KEYS_MAX};
-pub use ledger_reasons::ledger_says;
+pub use ledger_reasons::{LEDGER_PACK, ledger_says};
 pub use payment::{PAYMENT_TEXT_BYTES_MAX, Party, Payment, PaymentDetails};
 pub use pendings::{Leg, Pending, Stage};
 pub use ports::{CommitmentKey, History, HistoryError, SealedRequest, WindowKey, WindowLookup};

@@ -9,7 +9,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paygod_core::command::PolicySet;
@@ -17,8 +16,8 @@ use paygod_core::entry::{AllowingRule, CorrectBody, Decision};
 use paygod_core::{Body, Check as FoldCheck, EntryRef, Named, RequestRef, Verdict};
 use paygod_policy::{Pack, Reason, RuleInfo};
 use paygod_types::{Digest, Name, RequestId, Seq};
-use paygod_verify::{Check, Place, Report};
-use support::{Book, check, options};
+use paygod_verify::{Check, Report};
+use support::{Book, check, expect_entry, options, pack};
 
 const SCREENING: &str = "\
 api_version: paygod/v1
@@ -62,24 +61,7 @@ cases:
 ";
 
 fn screening() -> Pack {
-    let files = [
-        ("pack.yaml", SCREENING),
-        ("tests/cases.yaml", SCREENING_CASES),
-    ];
-    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    Pack::from_files(&BTreeMap::from(files)).unwrap()
-}
-
-#[track_caller]
-fn expect_entry(report: &Report, check: Check, seq: u64) {
-    let first = report
-        .first()
-        .unwrap_or_else(|| panic!("nothing was found"));
-    assert_eq!(
-        (first.check, &first.place),
-        (check, &Place::Entry(seq)),
-        "{first}"
-    );
+    pack(SCREENING, SCREENING_CASES)
 }
 
 /// A book in use, and the set that is active in it.

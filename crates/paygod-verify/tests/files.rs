@@ -12,16 +12,8 @@ mod support;
 use paygod_core::Body;
 use paygod_core::entry::{AnchorKind, AnchorReceipt};
 use paygod_types::{Digest, RequestId};
-use paygod_verify::{Check, Place, Report};
-use support::{Book, check, options};
-
-#[track_caller]
-fn expect(report: &Report, check: Check, place: &Place) {
-    let first = report
-        .first()
-        .unwrap_or_else(|| panic!("nothing was found"));
-    assert_eq!((first.check, &first.place), (check, place), "{first}");
-}
+use paygod_verify::{Check, Place};
+use support::{Book, check, expect, options};
 
 fn file(path: &str) -> Place {
     Place::File(path.to_owned())

@@ -11,26 +11,12 @@ mod support;
 
 use paygod_core::Check as FoldCheck;
 use paygod_tlog::{TreeHead, leaf_hash};
-use paygod_verify::{Check, Depth, Options, Place, Report};
-use support::{Book, Memory, ORIGIN, check, options, proof};
+use paygod_verify::{Check, Depth, Options, Place};
+use support::{Book, Memory, ORIGIN, check, expect, expect_entry, options, proof};
 
 /// The index of transfer `pay-<number>` in [`Book::in_use`].
 const fn pay(number: u64) -> u64 {
     6 + number
-}
-
-#[track_caller]
-fn expect(report: &Report, check: Check, place: &Place) {
-    let first = report
-        .first()
-        .unwrap_or_else(|| panic!("nothing was found"));
-    assert_eq!((first.check, &first.place), (check, place), "{first}");
-    assert!(!report.is_valid());
-}
-
-#[track_caller]
-fn expect_entry(report: &Report, check: Check, seq: u64) {
-    expect(report, check, &Place::Entry(seq));
 }
 
 fn flip(export: &mut Memory, path: &str, at: usize) {

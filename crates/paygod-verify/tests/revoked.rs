@@ -8,22 +8,8 @@
 
 mod support;
 
-use paygod_verify::{Check, Depth, Place, Report};
-use support::{Book, check, options};
-
-#[track_caller]
-fn expect(report: &Report, check: Check, place: &Place) {
-    let first = report
-        .first()
-        .unwrap_or_else(|| panic!("nothing was found"));
-    assert_eq!((first.check, &first.place), (check, place), "{first}");
-    assert!(!report.is_valid());
-}
-
-#[track_caller]
-fn expect_entry(report: &Report, check: Check, seq: u64) {
-    expect(report, check, &Place::Entry(seq));
-}
+use paygod_verify::{Check, Depth, Place};
+use support::{Book, check, expect, expect_entry, options};
 
 #[test]
 fn revoked_key_is_refused_by_whoever_has_seen_the_revocation() {

@@ -361,12 +361,8 @@ fn erase<H: History + ?Sized>(
     target: &RequestId,
 ) -> Result<Body, CommandError> {
     // Nobody could see any more what they approve.
-    if let Some(pending) = state.pending(target)
-        && matches!(pending.stage, Stage::UnderReview { .. })
-    {
-        return Err(CommandError::UnderReview {
-            request: target.as_str().into(),
-        });
+    if let Some(pending) = state.pending(target) {
+        not_under_review(pending, target)?;
     }
     let sealed = find_sealed(history, target)?;
     if !matches!(sealed.request, Some(RequestRef::Commitment(_))) {
@@ -405,8 +401,13 @@ fn find_pending<'s>(state: &'s State, target: &RequestId) -> Result<&'s Pending,
 
 fn reserved<'s>(state: &'s State, target: &RequestId) -> Result<&'s Pending, CommandError> {
     let pending = find_pending(state, target)?;
+    not_under_review(pending, target)?;
+    Ok(pending)
+}
+
+fn not_under_review(pending: &Pending, target: &RequestId) -> Result<(), CommandError> {
     match pending.stage {
-        Stage::Reserved => Ok(pending),
+        Stage::Reserved => Ok(()),
         Stage::UnderReview { .. } => Err(CommandError::UnderReview {
             request: target.as_str().into(),
         }),

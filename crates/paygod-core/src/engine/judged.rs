@@ -13,12 +13,13 @@ use paygod_types::limits::{APPROVALS_MAX, REASONS_PER_ENTRY_MAX};
 use paygod_types::{Currency, Digest, Seq, Timestamp};
 
 use super::Context;
-use super::ledger_rules::{self, Rule};
+use super::ledger_rules;
 use crate::accounts::{AccountIx, Balances};
 use crate::command::Transfer;
 use crate::engine_error::CommandError;
 use crate::entry::{Decision, Layer, Posting, Side, Window};
 use crate::judge::Judge;
+use crate::ledger_reasons::Rule;
 use crate::movement::Step;
 use crate::pendings::Leg;
 use crate::ports::{History, HistoryError, WindowLookup};
@@ -181,7 +182,7 @@ fn decide<J: Judge, H: History + ?Sized>(
     let packs = force.packs.unwrap_or(&state.policy.set.packs);
     if packs.is_empty() {
         let mut decision = nothing;
-        deny(&mut decision, ledger_rules::reason(&Rule::NoActivePolicy));
+        deny(&mut decision, ledger_rules::reason(Rule::NoActivePolicy));
         return Ok(decision);
     }
     let balances = |id: &str| Ok(balances(state, id));
@@ -205,15 +206,15 @@ fn decide<J: Judge, H: History + ?Sized>(
     if strictest != decision.verdict || decision.verdict != Verdict::Deny && departs() {
         deny(
             &mut decision,
-            ledger_rules::reason(&Rule::InconsistentJudgement),
+            ledger_rules::reason(Rule::InconsistentJudgement),
         );
     }
     if decision.verdict == Verdict::Review {
         decision.approvals = judgement.approvals_required.max(1);
         if prepared.request().by.is_none() {
-            deny(&mut decision, ledger_rules::reason(&Rule::RequesterUnknown));
+            deny(&mut decision, ledger_rules::reason(Rule::RequesterUnknown));
         } else if decision.approvals > APPROVALS_MAX {
-            deny(&mut decision, ledger_rules::reason(&Rule::TooManyApprovals));
+            deny(&mut decision, ledger_rules::reason(Rule::TooManyApprovals));
         }
     }
     Ok(decision)

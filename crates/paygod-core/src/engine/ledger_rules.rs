@@ -10,91 +10,45 @@ use paygod_types::{Amount, Name};
 use crate::accounts::AccountIx;
 use crate::engine_error::CommandError;
 use crate::fold_error::{Check, FoldError};
+use crate::ledger_reasons::{LEDGER_PACK, Rule, VERSION};
 use crate::movement::Refusal;
 use crate::state::State;
 
-/// The pack name of the ledger's reasons.
-const PACK: &str = "ledger";
-
-/// The version of these rules: changed when their meaning is.
-const VERSION: &str = "1";
-
-pub(super) enum Rule {
-    NoActivePolicy,
-    RequesterUnknown,
-    TooManyApprovals,
-    InconsistentJudgement,
-}
-
 /// A reason that no state gives more facts for.
-pub(super) fn reason(rule: &Rule) -> Option<Reason> {
-    let (name, text) = match rule {
-        Rule::NoActivePolicy => (
-            "no-active-policy",
-            "no pack is active, so nothing is allowed",
-        ),
-        Rule::RequesterUnknown => (
-            "requester-unknown",
-            "a review needs to know who made the request, so that somebody else approves it",
-        ),
-        Rule::TooManyApprovals => (
-            "too-many-approvals",
-            "the pack asks for more approvers than the ledger can count",
-        ),
-        Rule::InconsistentJudgement => (
-            "inconsistent-judgement",
-            "the verdict does not follow from what every active pack said",
-        ),
-    };
-    make(name, text, Vec::new())
+pub(super) fn reason(rule: Rule) -> Option<Reason> {
+    make(rule, Vec::new())
 }
 
 /// What a refused movement is answered with: a reason to deny, or an error when nothing can be sealed.
 pub(super) fn refused(state: &State, refusal: &Refusal) -> Result<Reason, CommandError> {
-    let account = |ix: AccountIx| ("account", name_of(state, ix));
+    let beyond = |ix, balance, limit| {
+        let account = name_of(state, ix);
+        vec![
+            account,
+            decimal(state, ix, balance),
+            decimal(state, ix, limit),
+        ]
+    };
     let reason = match refusal {
-        Refusal::BookFrozen => make("book-frozen", "the book is frozen", Vec::new()),
-        Refusal::CurrencyFrozen(currency) => make(
-            "currency-frozen",
-            "the currency is frozen",
-            vec![("currency", currency.code().to_owned())],
-        ),
-        Refusal::AccountFrozen(ix) => make(
-            "account-frozen",
-            "the account is frozen",
-            vec![account(*ix)],
-        ),
-        Refusal::AccountClosed(ix) => make(
-            "account-closed",
-            "the account is closed",
-            vec![account(*ix)],
-        ),
+        Refusal::BookFrozen => make(Rule::BookFrozen, Vec::new()),
+        Refusal::CurrencyFrozen(currency) => {
+            make(Rule::CurrencyFrozen, vec![currency.code().to_owned()])
+        }
+        Refusal::AccountFrozen(ix) => make(Rule::AccountFrozen, vec![name_of(state, *ix)]),
+        Refusal::AccountClosed(ix) => make(Rule::AccountClosed, vec![name_of(state, *ix)]),
         Refusal::InsufficientFunds {
-            account: ix,
+            account,
             available,
             floor,
         } => make(
-            "insufficient-funds",
-            "the account would fall below its minimum",
-            vec![
-                account(*ix),
-                ("balance_after", decimal(state, *ix, *available)),
-                ("min_balance", decimal(state, *ix, *floor)),
-            ],
+            Rule::InsufficientFunds,
+            beyond(*account, *available, *floor),
         ),
         Refusal::OverMaximum {
-            account: ix,
+            account,
             expected,
             ceiling,
-        } => make(
-            "over-maximum",
-            "the account would rise above its maximum",
-            vec![
-                account(*ix),
-                ("balance_after", decimal(state, *ix, *expected)),
-                ("max_balance", decimal(state, *ix, *ceiling)),
-            ],
-        ),
+        } => make(Rule::OverMaximum, beyond(*account, *expected, *ceiling)),
         Refusal::Overflow => return Err(CommandError::Overflow),
         Refusal::Unbalanced(_) => None,
     };
@@ -146,21 +100,48 @@ fn decimal(state: &State, ix: AccountIx, amount: Amount) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// `facts` are in the order of their keys. `None` cannot happen: the names are identifiers.
-fn make(rule: &str, reason: &str, facts: Vec<(&str, String)>) -> Option<Reason> {
+/// `values` are those of the rule's facts, one each. `None` cannot happen: the names are identifiers.
+fn make(rule: Rule, values: Vec<String>) -> Option<Reason> {
+    let told = rule.told();
     let info = RuleInfo {
-        pack: Name::parse(PACK).ok()?,
+        pack: Name::parse(LEDGER_PACK).ok()?,
         version: VERSION.to_owned(),
-        rule: Name::parse(rule).ok()?,
+        rule: Name::parse(told.rule).ok()?,
         decision: Verdict::Deny,
-        reason: reason.to_owned(),
+        reason: told.words.to_owned(),
     };
-    let facts = facts
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
+    let keys = told.facts.iter().map(|key| (*key).to_owned());
     Some(Reason {
         rule: Arc::new(info),
-        facts,
+        facts: keys.zip(values).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger_reasons::ledger_says;
+
+    #[test]
+    fn every_reason_that_the_engine_writes_is_one_that_checkers_know() {
+        // A rule more has its place here, and in the table of all.
+        let place = |rule| match rule {
+            Rule::NoActivePolicy => 0,
+            Rule::RequesterUnknown => 1,
+            Rule::TooManyApprovals => 2,
+            Rule::InconsistentJudgement => 3,
+            Rule::BookFrozen => 4,
+            Rule::CurrencyFrozen => 5,
+            Rule::AccountFrozen => 6,
+            Rule::AccountClosed => 7,
+            Rule::InsufficientFunds => 8,
+            Rule::OverMaximum => 9,
+        };
+        for (at, rule) in Rule::ALL.into_iter().enumerate() {
+            assert_eq!(place(rule), at);
+            let values = vec![String::new(); rule.told().facts.len()];
+            let made = make(rule, values);
+            assert!(made.is_some_and(|made| ledger_says(&made)), "{rule:?}");
+        }
+    }
 }

@@ -584,9 +584,12 @@ impl<'a> From<'a> {
             }
             self.not_empty("aliases", aliases.len())?;
         }
-        let currency = self.currency("currency")?;
-        let max_balance = self.limit("max_balance", currency)?;
-        let min_balance = self.limit("min_balance", currency)?;
+        let AccountLimit {
+            account,
+            currency,
+            min_balance,
+            max_balance,
+        } = self.limits(account)?;
         Ok(AccountOpen {
             account,
             currency,
@@ -598,6 +601,11 @@ impl<'a> From<'a> {
 
     fn account_limit(&mut self) -> Read<AccountLimit> {
         let account = self.id("account", AccountId::parse)?;
+        self.limits(account)
+    }
+
+    /// The last members of both: a currency and limits in it.
+    fn limits(&mut self, account: AccountId) -> Read<AccountLimit> {
         let currency = self.currency("currency")?;
         let max_balance = self.limit("max_balance", currency)?;
         let min_balance = self.limit("min_balance", currency)?;

@@ -250,20 +250,21 @@ fn account_open(open: &AccountOpen, out: &mut Out<'_>) {
     if !open.aliases.is_empty() {
         out.lit("]");
     }
-    out.lit(",\"currency\":");
-    out.word(open.currency.code());
-    out.limit(",\"max_balance\":", open.max_balance, open.currency);
-    out.limit(",\"min_balance\":", open.min_balance, open.currency);
-    out.lit("}");
+    limits(open.currency, open.max_balance, open.min_balance, out);
 }
 
 fn account_limit(limit: &AccountLimit, out: &mut Out<'_>) {
     out.lit("{\"account\":");
     out.word(limit.account.as_str());
+    limits(limit.currency, limit.max_balance, limit.min_balance, out);
+}
+
+/// The last members of both: a currency and limits in it.
+fn limits(currency: Currency, max: Option<Amount>, min: Option<Amount>, out: &mut Out<'_>) {
     out.lit(",\"currency\":");
-    out.word(limit.currency.code());
-    out.limit(",\"max_balance\":", limit.max_balance, limit.currency);
-    out.limit(",\"min_balance\":", limit.min_balance, limit.currency);
+    out.word(currency.code());
+    out.limit(",\"max_balance\":", max, currency);
+    out.limit(",\"min_balance\":", min, currency);
     out.lit("}");
 }
 

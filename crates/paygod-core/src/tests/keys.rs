@@ -5,8 +5,28 @@ use std::sync::Arc;
 use super::book::{Book, ORIGIN, genesis, root, root_vkey, signer, vkey};
 use crate::ceremony::RevocationText;
 use crate::entry::{HybridChange, KeyRevocation, KeyRotation, RootSignature};
+use crate::keys::{KeyChange, KeyFault};
+use crate::state::Book as KeyBook;
 use crate::{CommandError, KeyPeriod, State, SystemCommand};
 use paygod_types::{Seq, Timestamp};
+
+impl KeyBook {
+    /// This book once a rotation is sealed at `seq`.
+    fn rotate(&self, rotation: &KeyRotation, seq: Seq) -> Result<Self, KeyFault> {
+        Ok(self.with(self.check_rotation(rotation, seq)?))
+    }
+
+    /// This book once a revocation is sealed at `seq`.
+    fn revoke(&self, revocation: &KeyRevocation, seq: Seq) -> Result<Self, KeyFault> {
+        Ok(self.with(self.check_revoke(revocation, seq)?))
+    }
+
+    fn with(&self, change: KeyChange) -> Self {
+        let mut book = self.clone();
+        book.take(change);
+        book
+    }
+}
 
 pub(super) fn rotation(seq: Seq, old: u8, new: u8) -> KeyRotation {
     let message = KeyRotation::message(ORIGIN, seq, [&vkey(old), &vkey(new)], None);

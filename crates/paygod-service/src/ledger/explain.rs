@@ -6,8 +6,8 @@ use paygod_core::engine::{self, Context};
 use paygod_core::entry::{Decision, Entry};
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFact, Body, CommitmentKey, History, HistoryError, Preparer, SealedRequest, Verdict,
-    WindowFact, WindowLookup, WindowToken, Workspace,
+    AccountFact, Body, CommitmentKey, History, HistoryError, LEDGER_PACK, Preparer, SealedRequest,
+    Verdict, WindowFact, WindowLookup, WindowToken, Workspace,
 };
 use paygod_policy::{Reason, Scratch};
 use paygod_types::{AccountId, Code, RequestId, Seq, Timestamp};
@@ -223,9 +223,6 @@ fn same(sealed: &Decision, packs: &Decision) -> bool {
     let allowed = sealed.allowed == packs.allowed;
     reasons && allowed && verdict && sealed.fuel == packs.fuel
 }
-
-/// The pack that the ledger's own reasons name.
-const LEDGER_PACK: &str = "ledger";
 
 /// History as it was when an entry was made.
 struct PastBefore<'a> {

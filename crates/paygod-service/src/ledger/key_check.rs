@@ -8,7 +8,9 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use paygod_core::WindowKey;
 use paygod_types::Digest;
 use zeroize::Zeroizing;
 
@@ -23,30 +25,31 @@ const CHECKS_BYTES_MAX: u64 = 4_096;
 /// Separates these digests from every other use of SHA-256 here.
 const DOMAIN: &[u8] = b"paygod/v1 key check\0";
 
-/// Compares key files with what was written down of them; what was not is written down now, if it may be.
-pub(super) fn check(
+/// The window key, once it and the vault's, unless that is elsewhere, are what was written down of them. What was not is
+/// written down now, if it may be.
+pub(super) fn window_key(
     book: &Path,
     fingerprint: &str,
     options: &OpenOptions,
     writes: bool,
-) -> Result<(), KeyFileError> {
-    let files: &[KeyFile] = match &options.kek {
-        Some(_) => &[KeyFile::Window],
-        None => &[KeyFile::Window, KeyFile::Vault],
-    };
+) -> Result<Arc<WindowKey>, KeyFileError> {
+    let window = keys::read(book, KeyFile::Window)?;
+    let key = Arc::new(WindowKey::new(&window));
+    let mut given = vec![(KeyFile::Window, window)];
+    if options.kek.is_none() {
+        given.push((KeyFile::Vault, keys::read(book, KeyFile::Vault)?));
+    }
     let path = book.join(FOLDER).join(CHECKS);
     let known = match known(&path) {
         Ok(known) => known,
         Err(source) => return Err(KeyFileError::Io { path, source }),
     };
     let mut fresh = String::new();
-    for file in files {
-        let line = line(*file, fingerprint, &*keys::read(book, *file)?);
-        let word = line.split(' ').next().unwrap_or_default();
+    for (file, key) in given {
+        let line = line(file, fingerprint, &key);
         // One that was cut off when it was written is none.
-        let mut lines = known.lines();
-        let told =
-            lines.find(|told| told.len() == line.len() && told.split(' ').next() == Some(word));
+        let is_of_it = |told: &&str| told.len() == line.len() && told.starts_with(file.name());
+        let told = known.lines().find(is_of_it);
         match told {
             Some(told) if told == line => {}
             Some(_) => {
@@ -63,7 +66,7 @@ pub(super) fn check(
         // The folder of the keys may be one that nobody writes to: then there is nothing to compare with.
         let _unwritten = write(&path, &(known + &fresh));
     }
-    Ok(())
+    Ok(key)
 }
 
 fn line(file: KeyFile, fingerprint: &str, key: &[u8; 32]) -> String {

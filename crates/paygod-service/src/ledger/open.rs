@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use paygod_anchor::witness::ask::Asker;
 use paygod_core::key_policy::KeyPolicy;
-use paygod_core::{Book as CoreBook, EntryHead, KeyPeriod, KeysInForce, State, WindowKey};
+use paygod_core::{Book as CoreBook, EntryHead, KeyPeriod, KeysInForce, State};
 use paygod_keys::Provider;
 use paygod_store::{
     Book, BookLock, Disk, EntryBuf, FileKek, Kek, Opening, Options, RealDisk, SEGMENT_BYTES,
@@ -173,11 +173,10 @@ impl Ledger {
             origin,
             fingerprint,
         } = genesis(&book.reader, &fold.state, dir)?;
-        key_check::check(dir, &fingerprint, &options, true)?;
+        let window_key = key_check::window_key(dir, &fingerprint, &options, true)?;
         let roots = fold.state.book().map_or(0, |book| book.root_keys.len());
         options.check_production(roots > 0)?;
         let snapshot = carry_out(&mut book, &fold)?;
-        let window_key = Arc::new(WindowKey::new(&*keys::read(dir, KeyFile::Window)?));
         let ruleset = rulesets::build(&book.blobs, &fold.state.policy().set)?;
         let outbox = Arc::new(Outbox::default());
         let (keys, in_force) = book_keys(dir, &options, &fold.state)?;

@@ -19,7 +19,6 @@ use super::errand::Errand;
 use super::error::BookError;
 use super::fold::BookFold;
 use super::key_check;
-use super::keys::{self, KeyFile};
 use super::open::{OpenOptions, store_options};
 use super::outcome::SubmitError;
 use super::shared::Shared;
@@ -72,7 +71,7 @@ impl LedgerReader {
             origin,
             fingerprint,
         } = genesis(&book.reader, &fold.state, dir)?;
-        key_check::check(dir, &fingerprint, options, false)?;
+        let window_key = key_check::window_key(dir, &fingerprint, options, false)?;
         let ReadBook {
             reader,
             finder,
@@ -102,7 +101,7 @@ impl LedgerReader {
             balances: history,
             files,
             dir: dir.to_path_buf(),
-            window_key: Arc::new(WindowKey::new(&*keys::read(dir, KeyFile::Window)?)),
+            window_key,
             clock: Arc::clone(&options.clock),
         })
     }

@@ -27,7 +27,7 @@ use paygod_tlog::{
     TileKind, TreeHead, TreeWriter, bundle, leaf_hash,
 };
 use paygod_types::{AccountId, Amount, Currency, Digest, Money, Name, RequestId, Seq, Timestamp};
-use paygod_verify::{Options, Report, Source, SourceError, verify};
+use paygod_verify::{Check, Options, Place, Report, Source, SourceError, verify};
 
 pub const ORIGIN: &str = "paygod.example/test-book";
 
@@ -66,6 +66,29 @@ cases:
     input: {payment: {amount: \"5000.00\", currency: EUR, debit: a, credit: b}}
     expect: {decision: deny}
 ";
+
+/// A pack of these two files.
+pub fn pack(manifest: &str, cases: &str) -> Pack {
+    let files = [("pack.yaml", manifest), ("tests/cases.yaml", cases)];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    Pack::from_files(&BTreeMap::from(files)).unwrap()
+}
+
+/// What was found first is this, and here.
+#[track_caller]
+pub fn expect(report: &Report, check: Check, place: &Place) {
+    let first = report
+        .first()
+        .unwrap_or_else(|| panic!("nothing was found"));
+    assert_eq!((first.check, &first.place), (check, place), "{first}");
+    assert!(!report.is_valid());
+}
+
+/// What was found first is this, at this entry.
+#[track_caller]
+pub fn expect_entry(report: &Report, check: Check, seq: u64) {
+    expect(report, check, &Place::Entry(seq));
+}
 
 /// Files in memory.
 #[derive(Clone, Debug, Default)]
@@ -234,9 +257,7 @@ impl Book {
 
     /// Activates the pack, and a list under this version.
     pub fn activate(&mut self, list_version: &str) -> u64 {
-        let files = [("pack.yaml", PACK_YAML), ("tests/cases.yaml", CASES_YAML)]
-            .map(|(path, text)| (path.to_owned(), text.to_owned()));
-        let pack = Pack::from_files(&BTreeMap::from(files)).unwrap();
+        let pack = pack(PACK_YAML, CASES_YAML);
         let mut list = ListBuilder::new(Name::parse("watched").unwrap(), list_version);
         list.entry("1", ["Somebody Watched"]);
         let list = list.build().unwrap();

@@ -156,11 +156,7 @@ pub(crate) fn explain(options: &Explain, global: &Global, console: &mut Console)
             value.insert("request".to_owned(), Value::clone(request));
         }
         console.value(&value)?;
-        let answer = if is_in_doubt(&explained) {
-            Answer::No
-        } else {
-            Answer::Yes
-        };
+        let answer = Answer::of(!is_in_doubt(&explained));
         if console.is_json() {
             return Ok(answer);
         }

@@ -70,26 +70,14 @@ pub(super) const ATTACKS: &[Attack] = &[
         story: "made a payment of nothing, to have it sealed",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| {
-            paid(stage, |postings| {
-                for posting in postings {
-                    posting.money.amount = Amount::ZERO;
-                }
-            })
-        },
+        act: |stage| paid_as(stage, Amount::ZERO),
     },
     Attack {
         name: "amount-beyond-requests",
         story: "moved more in one payment than any request can ask for",
         kept: Kept::Fingerprint,
         expected: Expected::Caught,
-        act: |stage| {
-            paid(stage, |postings| {
-                for posting in postings {
-                    posting.money.amount = Amount::from_minor(AMOUNT_MINOR_END);
-                }
-            })
-        },
+        act: |stage| paid_as(stage, Amount::from_minor(AMOUNT_MINOR_END)),
     },
     Attack {
         name: "reservation-for-centuries",
@@ -235,8 +223,17 @@ fn last(stage: &Stage<'_>, what: &'static str, is: fn(&Body) -> bool) -> Result<
         .ok_or(Halt::NotHere(what))
 }
 
+/// Pays this amount in the place of the one that was asked for.
+fn paid_as(stage: &Stage<'_>, amount: Amount) -> Acted {
+    paid(stage, |postings| {
+        for posting in postings {
+            posting.money.amount = amount;
+        }
+    })
+}
+
 /// Changes the postings of the last payment that the kept checkpoint covers.
-fn paid(stage: &Stage<'_>, by: fn(&mut Vec<Posting>)) -> Acted {
+fn paid(stage: &Stage<'_>, by: impl Fn(&mut Vec<Posting>)) -> Acted {
     let index = payment(stage)?;
     let mut entries = stage.entries();
     change(&mut entries, index, |entry| {

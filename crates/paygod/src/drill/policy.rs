@@ -7,7 +7,7 @@ use super::stage::{Stage, change};
 use crate::insider::edited;
 use paygod_core::command::PolicySet;
 use paygod_core::entry::{AllowingRule, Body, Decision};
-use paygod_core::{Entry, Named};
+use paygod_core::{Entry, LEDGER_PACK, Named};
 use paygod_policy::{RuleInfo, Verdict};
 use paygod_types::{Digest, Name};
 use std::sync::Arc;
@@ -370,7 +370,7 @@ fn is_denied_by_packs(entry: &Entry) -> bool {
     let decision = entry.body.decision().filter(|_| is_denied_payment(entry));
     decision.is_some_and(|decision| {
         let mut denying = decision.reasons.iter().map(|reason| &*reason.rule);
-        denying.all(|rule| rule.pack.as_str() != "ledger")
+        denying.all(|rule| rule.pack.as_str() != LEDGER_PACK)
     })
 }
 

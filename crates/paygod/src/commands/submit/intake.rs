@@ -61,7 +61,7 @@ fn lines(bytes: &[u8], options: &Submit) -> Result<(Batch, Vec<Found>), Fault> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     let is_said = options.format == Some(SubmitFormat::Jsonl);
     for line in jsonl::Lines::new(bytes).asked_by(by.as_ref()) {
-        let refused = match line {
+        let (line, fault) = match line {
             Ok(read) => match doubt(&read.request, is_said, by.as_ref()) {
                 None => {
                     found.push(Found {
@@ -75,7 +75,6 @@ fn lines(bytes: &[u8], options: &Submit) -> Result<(Batch, Vec<Found>), Fault> {
             },
             Err(error) => (error.line, Fault::of(error.code(), &error.fault)),
         };
-        let (line, fault) = refused;
         let place = format!("line {line}");
         problems.push(Problem { place, fault });
         // So many bad lines are another kind of file: nothing of it is to be taken for the rest.
