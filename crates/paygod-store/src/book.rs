@@ -38,6 +38,7 @@ use crate::segment::BookId;
 use crate::snapshotter::{SnapshotWriter, Snapshotter};
 use crate::tree::{TreeFiles, TreeSource};
 use crate::vault::Vault;
+use crate::vault_end;
 use crate::width::{u32_at, u64_at};
 use crate::witnessed::Witnessed;
 use crate::writer::{self, SEGMENT_BYTES, Writer};
@@ -100,6 +101,8 @@ pub struct Opening {
     pub from_snapshot: u64,
     /// Bytes of unacknowledged records that were cut from the last segment.
     pub cut_bytes: u64,
+    /// The newest entry with an input, if the vault lacks that: a file of the vault is gone, or older than the log.
+    pub missing_input: Option<Seq>,
 }
 
 /// Keeps other writers out as long as it, or a clone of it, lives.
@@ -236,6 +239,7 @@ impl Book {
         let witnessed =
             Witnessed::open(dir.clone()).map_err(|fault| refused_checkpoint(&dir, fault))?;
         let vault = open_vault(&dir, options, true)?;
+        let missing_input = vault_end::settle(&vault, &reader)?;
         let snapshots = derived.snapshotter();
         let files = BookFiles {
             dir: dir.clone(),
@@ -254,6 +258,7 @@ impl Book {
             size,
             from_snapshot,
             cut_bytes: found.cut_bytes,
+            missing_input,
         };
         Ok(Self {
             writer,
@@ -308,13 +313,15 @@ impl Book {
         if let Some(last) = &published.last {
             check_checkpoint(last.head(), &derived.tree, size)?;
         }
+        let vault = open_vault(&dir, options, false)?;
+        let missing_input = vault_end::settle(&vault, &reader)?;
         Ok(ReadBook {
             finder: derived.index.finder(),
             history: derived.history.reader(),
             tree: derived.tree.source(),
             checkpoint: published.last.clone(),
             witnessed: published.witnessed.clone(),
-            vault: open_vault(&dir, options, false)?,
+            vault,
             blobs: Blobs::new(dir.dir("blobs")),
             files: BookFiles {
                 dir,
@@ -327,6 +334,7 @@ impl Book {
                 size,
                 from_snapshot,
                 cut_bytes: found.cut_bytes,
+                missing_input,
             },
         })
     }

@@ -37,6 +37,7 @@ mod tiers;
 mod tree;
 mod vault;
 mod vault_batch;
+mod vault_end;
 mod width;
 mod witnessed;
 mod writer;

@@ -58,7 +58,15 @@ impl VaultRef {
     const fn place(self) -> (u64, u64) {
         (self.0 >> 32, self.0 & 0xffff_ffff)
     }
+
+    /// The number of its file.
+    pub(crate) const fn file(self) -> u64 {
+        self.place().0
+    }
 }
+
+/// Past this file none is left out: a reference has 32 bits for the number of its file.
+const FILE_NUMBER_USUAL: u64 = 1 << 31;
 
 /// Length of a full vault file, in bytes.
 pub(crate) const FILE_BYTES: u64 = 64 << 20;
@@ -412,6 +420,31 @@ impl Vault {
         &self.files
     }
 
+    /// Whether a record stands there, whole, erased or not.
+    pub(crate) fn holds(&self, reference: VaultRef) -> Result<bool, IoFault> {
+        let Some((file, head)) = self.head(reference)? else {
+            return Ok(false);
+        };
+        let (_, offset) = reference.place();
+        let body = to_u64(BODY_AT).saturating_add(u64::from(head.length));
+        let mut end = [0_u8];
+        let found = file.read_at(&mut end, offset.saturating_add(body))?;
+        Ok(found == end.len() && end == [END_MARK])
+    }
+
+    /// Has the next input begin a file behind this one and all that there are. Nothing on the disk changes yet.
+    pub(crate) fn begin_behind(&self, number: u64) {
+        let files = &self.files;
+        let mut tail = files.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.write && tail.file.is_none() {
+            tail.number = tail
+                .number
+                .max(number.min(FILE_NUMBER_USUAL))
+                .saturating_add(1);
+            tail.end = 0;
+        }
+    }
+
     /// The file, wrapped key and ciphertext length of a record.
     fn find(
         &self,
@@ -581,6 +614,12 @@ fn head_of(number: u64) -> [u8; 16] {
     head
 }
 
+/// The number of the file that begins so.
+fn number_in(head: [u8; 16]) -> Option<u64> {
+    let number = head.last_chunk().copied().map(u64::from_le_bytes)?;
+    (head == head_of(number)).then_some(number)
+}
+
 /// A file of a vault.
 pub(crate) struct Listed {
     pub(crate) number: u64,
@@ -598,11 +637,12 @@ pub(crate) fn files_of(dir: &Dir) -> Result<Vec<Listed>, IoFault> {
             unnamed: None,
         })
         .collect();
-    let number = (files.last()).map_or(0, |last| last.number.saturating_add(1));
     if let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? {
         let mut head = [0_u8; 16];
         let found = file.read_at(&mut head, 0)?;
-        if found == head.len() && head == head_of(number) {
+        let number = number_in(head).filter(|_| found == head.len());
+        let behind = |number: &u64| files.last().is_none_or(|last| last.number < *number);
+        if let Some(number) = number.filter(behind) {
             let unnamed = Some(file);
             files.push(Listed { number, unnamed });
         }

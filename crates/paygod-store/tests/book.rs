@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Count, Running, check_read, entry, options, path};
+use common::{Count, Running, check_read, entry, input, options, path};
 use paygod_store::fault::{Fault, FaultDisk};
 use paygod_store::{
     Book, CommitError, Corruption, DataKey, EntryBuf, FileKek, Group, LogReader, OpenError,
@@ -740,4 +740,61 @@ fn the_checkpoint_log_reads_any_bytes_without_a_panic() {
         let whole = bytes == b"3\nabc";
         assert_eq!(read.iter().all(Result::is_ok), whole, "{bytes:?}");
     }
+}
+
+#[test]
+fn a_vault_that_lost_inputs_gives_no_place_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book");
+    let options = options(Arc::new(RealDisk));
+    let mut running = Running::create(&path, &options).unwrap();
+    running.commit(1, true).unwrap();
+    running.commit(3, false).unwrap();
+    drop(running);
+    let first = path.join("vault/0000000000.vault");
+    let older = std::fs::read(&first).unwrap();
+    let mut running = Running::open(&path, &options).unwrap();
+    assert_eq!(running.book.opening.missing_input, None);
+    running.commit(2, true).unwrap();
+    let (newest, lost) = running.inputs[0];
+    drop(running);
+
+    let go_on = |missing: Option<u64>| {
+        let read = Book::open_read_only(&path, &options, &mut Count::default()).unwrap();
+        assert_eq!(read.opening.missing_input, missing.map(Seq));
+        let mut running = Running::open(&path, &options).unwrap();
+        assert_eq!(running.book.opening.missing_input, missing.map(Seq));
+        running.commit(1, true).unwrap();
+        let (seq, reference) = running.inputs[0];
+        let vault = running.book.vault.clone();
+        // The order to erase what is gone must not touch what came later.
+        vault.erase(lost).unwrap();
+        assert_eq!(*vault.load(reference).unwrap().bytes, input(seq));
+        drop((running, vault));
+        let running = Running::open(&path, &options).unwrap();
+        assert_eq!(running.book.opening.missing_input, None);
+        let opened = running.book.vault.load(reference).unwrap();
+        assert_eq!(*opened.bytes, input(seq));
+        (seq, reference)
+    };
+    // An older copy of the file, then none at all.
+    std::fs::write(&first, older).unwrap();
+    let (second, reference) = go_on(Some(newest));
+    assert_ne!(reference, lost);
+    for file in std::fs::read_dir(path.join("vault")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let (_, last) = go_on(Some(second));
+    assert_ne!(last, reference);
+    assert_ne!(last, lost);
+
+    // The newest input is further back than anybody looks.
+    let mut running = Running::open(&path, &options).unwrap();
+    for _ in 0..60 {
+        running.commit(20, false).unwrap();
+    }
+    drop(running);
+    std::fs::remove_dir_all(path.join("vault")).unwrap();
+    let (_, after) = go_on(None);
+    assert!(![lost, reference, last].contains(&after));
 }

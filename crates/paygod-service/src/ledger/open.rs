@@ -211,6 +211,7 @@ impl Ledger {
             tree: book.tree.source(),
             balances: book.history.reader(),
             files: book.files.clone(),
+            missing_input: book.opening.missing_input,
             dir: dir.to_path_buf(),
             window_key,
             clock: Arc::clone(&options.clock),

@@ -35,6 +35,7 @@ pub struct LedgerReader {
     pub(super) tree: TreeSource,
     pub(super) balances: BalanceHistory,
     pub(super) files: BookFiles,
+    pub(super) missing_input: Option<Seq>,
     pub(super) dir: PathBuf,
     pub(super) window_key: Arc<WindowKey>,
     pub(super) clock: Arc<dyn Clock>,
@@ -82,7 +83,7 @@ impl LedgerReader {
             vault,
             blobs,
             files,
-            ..
+            opening,
         } = book;
         Ok(Self {
             source: Source::Still(Box::new(Still {
@@ -100,10 +101,18 @@ impl LedgerReader {
             tree,
             balances: history,
             files,
+            missing_input: opening.missing_input,
             dir: dir.to_path_buf(),
             window_key,
             clock: Arc::clone(&options.clock),
         })
+    }
+
+    /// The newest entry with an input, if the vault lacked that when the book was opened. Others may be missing, too:
+    /// only the newest is looked for.
+    #[must_use]
+    pub const fn missing_input(&self) -> Option<Seq> {
+        self.missing_input
     }
 
     /// Asks about the state. In a running ledger the sequencer answers, and what it saw is told once it is

@@ -8,9 +8,9 @@ use crate::files;
 use crate::output::{Console, Tone};
 use crate::progress::{self, Copying};
 use paygod_core::ceremony::RootsText;
-use paygod_service::ledger::{BookOptions, Ledger, LedgerError, OpenOptions};
+use paygod_service::ledger::{BookOptions, Ledger, LedgerError, LedgerReader, OpenOptions};
 use paygod_tlog::limits::NOTE_BYTES_MAX;
-use paygod_types::code;
+use paygod_types::{Seq, code};
 use serde_json::json;
 
 /// The log's name when none is given.
@@ -90,10 +90,7 @@ pub(crate) fn init(options: &Init, global: &Global, console: &mut Console) -> Ou
 pub(crate) fn checkpoint(global: &Global, console: &mut Console) -> Outcome {
     book::read_signed(global, |reader| {
         let Some(checkpoint) = reader.checkpoint() else {
-            return Err(LedgerError::NotSignedYet {
-                seq: paygod_types::Seq(0),
-            }
-            .into());
+            return Err(LedgerError::NotSignedYet { seq: Seq(0) }.into());
         };
         let status = reader.status()?;
         let note = checkpoint.to_bytes();
@@ -166,13 +163,17 @@ pub(crate) fn backup(options: &Backup, global: &Global, console: &mut Console) -
         drop(bar);
         let entries = reader.size();
         let to = options.to.display().to_string();
-        console.value(&json!({"folder": to, "entries": entries}))?;
+        console.value(&json!({
+            "folder": to,
+            "entries": entries,
+            "missing_input": reader.missing_input().map(Seq::get),
+        }))?;
         console.line(format_args!(
             "{} {entries} entries to `{to}`",
             Tone::Good.paint("backed up")
         ))?;
         console.note("It holds the book's keys and encrypted inputs: guard it like the book.")?;
-        Ok(Answer::Yes)
+        tell_missing(reader, console)
     })
 }
 
@@ -192,6 +193,7 @@ pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console)
             "book": folder.display().to_string(),
             "entries": status.entries,
             "fingerprint": status.fingerprint,
+            "missing_input": reader.missing_input().map(Seq::get),
         }))?;
         console.line(format_args!(
             "{} {} entries to `{}`, each checked",
@@ -200,6 +202,19 @@ pub(crate) fn restore(options: &Restore, global: &Global, console: &mut Console)
             folder.display()
         ))?;
         console.line(format_args!("  fingerprint  {}", status.fingerprint))?;
-        Ok(Answer::Yes)
+        tell_missing(reader, console)
     })
+}
+
+/// Tells of a copy whose vault does not reach as far as its log.
+fn tell_missing(reader: &LedgerReader, console: &mut Console) -> Outcome {
+    let Some(seq) = reader.missing_input() else {
+        return Ok(Answer::Yes);
+    };
+    console.line(format_args!(
+        "{} the vault lacks the input of entry {seq}, and perhaps others: put the files that it lacks back into `vault/`, from an \
+         older backup if need be. The log and its proofs are whole.",
+        Tone::Warn.paint("inputs missing")
+    ))?;
+    Ok(Answer::No)
 }

@@ -633,6 +633,14 @@ fn an_input_that_the_vault_lost_is_said_aloud() {
     );
     let told = book.code(1, &["pack", "replay"]);
     assert!(!told.contains("error"), "{told}");
+    let (copy, again) = (book.path("copy"), book.path("again"));
+    for copies in [
+        &["backup", &copy][..],
+        &["restore", &copy, "--book", &again],
+    ] {
+        let told = book.code(1, copies);
+        assert!(told.contains("lacks the input of entry"), "{told}");
+    }
 }
 
 #[test]
