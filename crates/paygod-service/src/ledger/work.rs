@@ -21,8 +21,8 @@ const ROOM_ENTRIES: usize = 1_024;
 /// into memory that the system must find first.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// Most memory of a group that is kept, in bytes: about four thousand everyday entries.
-const SPARE_BYTES_MAX: usize = 4 << 20;
+/// Most memory of a group that is kept, in bytes: about three thousand everyday entries.
+const SPARE_BYTES_MAX: usize = 2 << 20;
 
 /// Answers that are due once the group is durable.
 pub(super) struct Reply {

@@ -37,9 +37,9 @@ pub const KEYS_PER_ENTRY_MAX: usize = 4096;
 
 const _: () = assert!(KEYS_PER_ENTRY_MAX < MEMTABLE_KEYS);
 
-/// Most full tables that wait to become runs; past that the sequencer waits. About 45 MB, and 5 each for one kept ready and
+/// Most full tables that wait to become runs; past that the sequencer waits. About 21 MB, and 5 each for one kept ready and
 /// one that was sealed.
-const FROZEN_MAX: usize = 8;
+const FROZEN_MAX: usize = 4;
 
 /// A key that is present, or seems to be, costs one page of every run.
 const FANOUT: Fanout = Fanout { first: 8, later: 8 };
