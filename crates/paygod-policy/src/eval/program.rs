@@ -301,7 +301,7 @@ impl<'p> Run<'_, 'p> {
                 let of = self.text_of(*of)?;
                 let bytes = self.text(of).len();
                 self.machine.fuel.charge_pattern(bytes)?;
-                Ok(pattern.regex.is_match(self.text(of)))
+                Ok(pattern.is_match(self.text(of)))
             }
             Op::Quantified(quantifier, each) => {
                 self.charge(1)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regex::RegexBuilder;
 
 use super::ast::{Expr, Span};
+use super::char_class::CharClass;
 use super::check::{Checked, Checker, article, literal};
 use super::functions::{plain, usage};
 use super::ty::Type;
@@ -113,6 +114,7 @@ fn compile(text: &str) -> Result<Pattern, String> {
         Ok(regex) => Ok(Pattern {
             text: text.to_owned(),
             regex,
+            class: CharClass::of(text),
         }),
         Err(regex::Error::CompiledTooBig(_)) => Err(format!(
             "the pattern takes more than {REGEX_BYTES_MAX} bytes when compiled; make its repetitions smaller"

@@ -6,6 +6,7 @@
 //! point are exact decimals; `has(a.b.c)` is true only if the whole path is there.
 
 pub(crate) mod ast;
+mod char_class;
 pub(crate) mod check;
 mod dates;
 mod facts;

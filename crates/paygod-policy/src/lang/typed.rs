@@ -5,6 +5,7 @@ use std::sync::Arc;
 use paygod_types::{Money, Timestamp};
 
 use super::ast::Span;
+use super::char_class::CharClass;
 use super::ty::Type;
 use crate::decimal::Decimal;
 use crate::list::Matching;
@@ -183,6 +184,18 @@ pub(crate) enum Kind {
 pub(crate) struct Pattern {
     pub(crate) text: String,
     pub(crate) regex: regex::Regex,
+    /// The class of characters that it is, if it is nothing more.
+    pub(crate) class: Option<CharClass>,
+}
+
+impl Pattern {
+    /// Whether it matches somewhere in the text.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        match &self.class {
+            Some(class) => class.is_in(text),
+            None => self.regex.is_match(text),
+        }
+    }
 }
 
 impl PartialEq for Pattern {
