@@ -399,6 +399,12 @@ fn the_book_bounds_how_many_entries_wait_for_a_signature() {
         ..KeyPolicy::default()
     };
     say(&ledger, "p1", bound);
+    // With a signer that is well nobody is refused, however many there are.
+    for round in 0..10 {
+        let accounts = (0..20).map(|number| open_account(&format!("a-{round}-{number}"), "EUR"));
+        let answers = ledger.submit(accounts.collect());
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    }
     ledger.wait_signed().unwrap();
     provider.away.store(true, Ordering::SeqCst);
     let refused = (0..100).find_map(|number| {

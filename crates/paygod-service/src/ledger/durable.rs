@@ -1,8 +1,11 @@
 //! How far the ledger is durable and signed, for those who wait for it.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::outcome::SubmitError;
+
+const MOMENT: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Sizes {
@@ -92,6 +95,16 @@ impl Progress {
     /// Waits until a published checkpoint covers so many entries.
     pub(super) fn wait_signed(&self, size: u64) -> Result<(), SubmitError> {
         self.wait(|sizes| sizes.signed >= size)
+    }
+
+    /// Waits until something has grown, for a moment at most: of what else changes nobody is told here.
+    pub(super) fn wait_a_moment(&self) -> Result<(), SubmitError> {
+        let waited = self.grown.wait_timeout(self.lock(), MOMENT);
+        let (sizes, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if sizes.poisoned {
+            return Err(SubmitError::Poisoned);
+        }
+        Ok(())
     }
 
     fn wait(&self, reached: impl Fn(&Sizes) -> bool) -> Result<(), SubmitError> {

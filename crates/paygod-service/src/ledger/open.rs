@@ -398,13 +398,14 @@ impl Ledger {
         }
     }
 
-    /// Submits requests without waiting for their answers; waits only while too many are in flight.
+    /// Submits requests without waiting for their answers; waits only while too many are in flight, or too many entries for a
+    /// checkpoint that is being signed.
     ///
     /// # Errors
     /// The ledger has stopped or is closing, or its signer is away for too long; nothing was submitted.
     pub fn begin(&self, requests: Vec<Submission>) -> Result<Ticket, SubmitError> {
         let (ticket, share) = Share::awaited(requests.len());
-        self.shared.refuse_unsigned()?;
+        self.shared.wait_for_signer()?;
         self.shared.intake.put(requests, share)?;
         Ok(ticket)
     }

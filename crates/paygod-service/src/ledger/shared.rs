@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use paygod_core::WindowKey;
 use paygod_core::key_policy::KeyPolicy;
@@ -16,6 +17,9 @@ use super::handoff::Handoff;
 use super::intake::Intake;
 use super::outcome::{Submission, SubmitError};
 use super::work::{Spare, Work};
+
+/// How long requests wait for the checkpoint that they may be sealed after, from a signer that has not failed.
+const SIGNER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Queues, progress and what every stage needs.
 pub(super) struct Shared {
@@ -181,6 +185,18 @@ impl Shared {
         let allowed = self.unsigned_max.min(policy);
         if unsigned > allowed {
             return Err(SubmitError::Unsigned { unsigned, allowed });
+        }
+        Ok(())
+    }
+
+    /// As [`Shared::refuse_unsigned`], but waits while the signer is well: a checkpoint is on its way.
+    pub(super) fn wait_for_signer(&self) -> Result<(), SubmitError> {
+        let began = Instant::now();
+        while let Err(refused) = self.refuse_unsigned() {
+            if self.signer_fault().is_some() || began.elapsed() >= SIGNER_PATIENCE {
+                return Err(refused);
+            }
+            self.progress.wait_a_moment()?;
         }
         Ok(())
     }
