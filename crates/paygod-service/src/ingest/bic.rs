@@ -27,6 +27,12 @@ impl Bic {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The eight characters that name the bank, without its branch.
+    #[must_use]
+    pub fn bank(&self) -> &str {
+        self.0.get(..8).unwrap_or(&self.0)
+    }
 }
 
 impl fmt::Display for Bic {

@@ -17,7 +17,7 @@ use paygod_types::{AccountId, ActorId, Code, Currency, RequestId, code};
 use thiserror::Error;
 
 use super::account::AccountRef;
-use super::iso20022::{NOT_PROVIDED, Party, Payment, PaymentFile, Place};
+use super::iso20022::{Agent, Lookalikes, NOT_PROVIDED, Party, Payment, PaymentFile, Place};
 
 /// Which accounts of the book stand for which accounts of the world.
 pub trait Accounts {
@@ -47,6 +47,8 @@ pub struct PaymentRequest {
     pub request: Request,
     /// [`Payment::other_id`]: look for it in the book before this is sealed.
     pub other_id: Option<RequestId>,
+    /// [`Payment::lookalikes`]: none of them is to be sealed if one was, with other content.
+    pub lookalikes: Option<Lookalikes>,
     /// Its canonical bytes.
     pub bytes: Vec<u8>,
 }
@@ -157,7 +159,7 @@ fn to_request(
         let is_converted = payment
             .counter_currency
             .is_some_and(|counter| counter != currency);
-        let credit = if is_converted {
+        let credit = if is_converted || !may_be_ours(&payment.creditor, &payment.debtor) {
             None
         } else {
             in_book(&payment.creditor)
@@ -189,9 +191,22 @@ fn to_request(
     Ok(PaymentRequest {
         place: payment.place,
         other_id: payment.other_id.clone(),
+        lookalikes: payment.lookalikes(),
         request,
         bytes,
     })
+}
+
+/// Whether the account of who is paid can be one of the payer's bank, which is ours: an IBAN says so itself; another number
+/// is a number of the bank that the payment names, and of ours if it names none.
+fn may_be_ours(creditor: &Party, debtor: &Party) -> bool {
+    match (&creditor.account, &creditor.agent, &debtor.agent) {
+        (Some(AccountRef::Other { .. }), Some(Agent::Bic(theirs)), Some(Agent::Bic(ours))) => {
+            theirs.bank() == ours.bank()
+        }
+        (Some(AccountRef::Other { .. }), Some(theirs), ours) => ours.as_ref() == Some(theirs),
+        _ => true,
+    }
 }
 
 /// What packs judge. Without a reference of the payer's own (`NOTPROVIDED`) the member is left out.

@@ -5,8 +5,8 @@
 
 use paygod_core::history::AsOf;
 use paygod_core::{
-    AccountFlags, AccountInfo, ActivePolicy, Balances, Book, Entry, EntryHead, KeyPeriod, Pending,
-    RequestRef,
+    AccountFlags, AccountInfo, ActivePolicy, Balances, Book, CommandError, Entry, EntryHead,
+    KeyPeriod, Pending, Request, RequestRef,
 };
 use paygod_store::{EntryBuf, Finder, FoldFault, OpenedInput, Reader};
 use paygod_tlog::{SignedCheckpoint, TlogProof, TreeReader, leaf_hash};
@@ -276,6 +276,36 @@ impl LedgerReader {
     /// There is none, or it cannot be read.
     pub fn find(&self, id: &RequestId) -> Result<SealedEntry, LedgerError> {
         find(&self.reader, &self.finder, self.size(), id)
+    }
+
+    /// Whether a request was sealed before, and as what, as the ledger would answer it.
+    ///
+    /// # Errors
+    /// Its id was sealed with another body, or what was sealed was erased; or something cannot be read.
+    pub fn sealed_before(
+        &self,
+        request: &Request,
+    ) -> Result<Result<Option<Seq>, CommandError>, LedgerError> {
+        let sealed = match self.find(&request.id) {
+            Ok(sealed) => sealed.entry,
+            Err(LedgerError::NoRequest { .. }) => return Ok(Ok(None)),
+            Err(error) => return Err(error),
+        };
+        let (id, seq) = (request.id.as_str().into(), sealed.seq);
+        let body = request.to_json().map_err(SubmitError::from)?;
+        let same = match sealed.request {
+            Some(RequestRef::Digest(digest)) => Digest::sha256(&body) == digest,
+            Some(RequestRef::Commitment(_)) => match self.input(seq)? {
+                Some(input) => input == body,
+                None => return Ok(Err(CommandError::Erased { id, seq })),
+            },
+            None => false,
+        };
+        Ok(if same {
+            Ok(Some(seq))
+        } else {
+            Err(CommandError::Conflict { id, seq })
+        })
     }
 
     /// What a client keeps as proof of an entry. [`Protection::Durable`] without a proof while no

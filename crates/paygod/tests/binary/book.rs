@@ -457,26 +457,6 @@ fn a_file_of_payments_gives_no_orders() {
 }
 
 #[test]
-fn a_payment_whose_party_is_spelled_otherwise_is_not_paid_again() {
-    let book = Book::ready();
-    let pain = std::fs::read_to_string(payments()).expect("read");
-    let pain = pain.replace(
-        "<InstrId>SAL-0001<",
-        "<InstrId>MUSTER-PERSONALDIENSTE-AG-1<",
-    );
-    let first = book.file("first.xml", &pain);
-    book.code(1, &["submit", &first, "--by", "treasury"]);
-    let balance = book.balance("muster-personaldienste-chf");
-    let pain = pain.replace("Muster Personaldienste AG", "Muster Personal AG");
-    let second = book.file("second.xml", &pain);
-    let refused = book.run(&["submit", &second, "--by", "treasury"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stdout).contains("request.conflict"));
-    book.code(1, &["submit", &second, "--by", "treasury", "--accept-rest"]);
-    assert_eq!(book.balance("muster-personaldienste-chf"), balance);
-}
-
-#[test]
 fn a_correction_reverses_and_a_freeze_denies() {
     let book = Book::ready();
     let pay = |id: &str| transfer(id, "50.00", "");
@@ -500,21 +480,6 @@ fn a_correction_reverses_and_a_freeze_denies() {
     book.code(1, &["submit", &book.file("pay-2.jsonl", &pay("pay-2"))]);
     book.yes(&["unfreeze", "account", "muster-handels-chf", "--by", "ana"]);
     book.yes(&["submit", &book.file("pay-3.jsonl", &pay("pay-3"))]);
-}
-
-#[test]
-fn a_payment_file_in_utf_16_is_refused_by_its_encoding() {
-    let book = Book::ready();
-    let file = book.folder.path().join("wide.xml");
-    let bytes: Vec<u8> = "<?xml version=\"1.0\"?>"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    for mark in [&b""[..], b"\xFF\xFE"] {
-        std::fs::write(&file, [mark, &bytes].concat()).expect("a file");
-        let error = book.code(2, &["submit", &shown(&file)]);
-        assert!(error.contains("UTF-16"), "{error}");
-    }
 }
 
 #[test]

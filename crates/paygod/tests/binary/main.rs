@@ -18,6 +18,7 @@ mod keys;
 mod monitor;
 mod output;
 mod packs;
+mod payments;
 mod replay;
 mod runs;
 mod support;

@@ -33,6 +33,7 @@ pub use totals::Counts;
 
 use crate::ingest::decimal::Decimal;
 use draft::Parsed;
+pub use request_id::Lookalikes;
 pub(crate) use request_id::NOT_PROVIDED;
 use request_id::Namer;
 use totals::{Declared, Found};

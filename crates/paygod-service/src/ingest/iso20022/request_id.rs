@@ -6,7 +6,8 @@
 //! puts `TxId` first).
 //! Where that is no identifier, or where a part holds a separator, the name is `iso:` and 32 hexadecimal digits of a SHA-256
 //! over the parts. A payment whose sender gave it no id (`NOTPROVIDED`) is hashed with its amount, and counted among those
-//! that have no id and its amount.
+//! that have no id and its amount: its [`Lookalikes`]. If one of them was sealed with other content, which of them was sealed
+//! cannot be told, and none of them is to be taken.
 //!
 //! INVARIANT(no-person): a request's name stands in its entry, so one in which an account number, or the
 //! whole name of a party, can be read is hashed as well. Such a payment has another name once its party is spelled otherwise:
@@ -20,6 +21,7 @@ use paygod_types::{Digest, IdError, Money, RequestId};
 
 use super::draft::{Content, Ids, Parsed};
 use super::error::{LocatedFault, PaymentFault};
+use super::model::Payment;
 use crate::ingest::account::AccountRef;
 use crate::ingest::iban::Iban;
 
@@ -121,8 +123,37 @@ impl<'a> Namer<'a> {
 impl Ids {
     /// What its sender calls the payment, if it does.
     pub(super) fn own<'i>(&'i self, end_to_end: &'i str) -> Option<&'i str> {
-        let given = self.transaction.as_deref().or(self.instruction.as_deref());
-        given.or_else(|| Some(end_to_end).filter(|id| *id != NOT_PROVIDED))
+        let ids = [self.transaction.as_deref(), self.instruction.as_deref()];
+        first_given(&ids, end_to_end)
+    }
+}
+
+/// The first id that is one.
+fn first_given<'i>(ids: &[Option<&'i str>], end_to_end: &'i str) -> Option<&'i str> {
+    let all = ids.iter().copied().flatten().chain([end_to_end]);
+    all.into_iter().find(|id| *id != NOT_PROVIDED)
+}
+
+/// Payments without an id, of one batch and one amount, which only their order tells apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lookalikes {
+    batch: Option<Arc<str>>,
+    amount: Money,
+}
+
+impl Payment {
+    /// Those that the payment is one of; `None` if its sender gave it an id.
+    #[must_use]
+    pub fn lookalikes(&self) -> Option<Lookalikes> {
+        let ids = [
+            self.transaction_id.as_deref(),
+            self.instruction_id.as_deref(),
+        ];
+        let is_named = first_given(&ids, &self.end_to_end_id).is_some();
+        (!is_named).then(|| Lookalikes {
+            batch: self.batch_id.clone(),
+            amount: self.amount,
+        })
     }
 }
 

@@ -7,13 +7,14 @@ use crate::fault::{Fault, faults_from};
 use crate::files;
 use paygod_core::{Command, CommandError, Request};
 use paygod_service::ingest::account::AccountRef;
-use paygod_service::ingest::iso20022::{self, Counts, PaymentFile};
+use paygod_service::ingest::iso20022::{self, Counts, Lookalikes, PaymentFile};
 use paygod_service::ingest::route::{AccountMap, Accounts, to_requests};
 use paygod_service::ingest::{jsonl, route};
 use paygod_service::ledger::{Clock as _, LedgerError, LedgerReader, SystemClock};
 use paygod_types::{AccountId, ActorId, Currency, RequestId, code};
+use paygod_verify::printable;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 faults_from!(iso20022::ReadError, jsonl::LineError, route::MapError);
 
@@ -38,6 +39,8 @@ struct Found {
     request: Request,
     /// Another name under which the same may have been sealed.
     other_id: Option<RequestId>,
+    /// The payments that only their order tells it from.
+    lookalikes: Option<Lookalikes>,
 }
 
 /// Reads a file of any format.
@@ -68,6 +71,7 @@ fn lines(bytes: &[u8], options: &Submit) -> Result<(Batch, Vec<Found>), Fault> {
                         line: read.line,
                         request: read.request,
                         other_id: None,
+                        lookalikes: None,
                     });
                     continue;
                 }
@@ -121,57 +125,43 @@ fn doubt(request: &Request, is_said: bool, by: Option<&ActorId>) -> Option<Fault
     }
 }
 
-/// Takes out what the book would refuse to judge: accounts that it does not know, or has in another currency, ids that
-/// the file gives to two different requests, and what was sealed under another name. Accounts that the file opens itself are
-/// known from there on.
+/// Takes out what the book would refuse: accounts that it does not know, or has in another currency; ids that the file gives to
+/// two different requests, or that were sealed with another body; and what was sealed under another name. Accounts that the
+/// file opens itself are known from there on.
 fn set_aside(batch: &mut Batch, found: Vec<Found>, reader: &LedgerReader) -> Result<(), Fault> {
-    let transfers = |request: &Request| -> Vec<(AccountId, Currency)> {
-        let sides = request.command.transfers().iter();
-        sides
-            .flat_map(|leg| [&leg.debit, &leg.credit].map(|id| (id.clone(), leg.money.currency)))
-            .collect()
-    };
-    let named = found.iter().flat_map(|found| transfers(&found.request));
-    let named: BTreeSet<AccountId> = named.map(|(account, _)| account).collect();
-    let mut known: BTreeMap<AccountId, Currency> = reader.look(move |state| {
-        let found = named.into_iter().filter_map(|account| {
-            let currency = state.account(&account)?.info.currency;
-            Some((account, currency))
-        });
-        found.collect()
-    })?;
+    let mut known = known_accounts(&found, reader)?;
+    let before: Vec<Option<Fault>> = found
+        .iter()
+        .map(|found| sealed_otherwise(reader, found))
+        .collect::<Result<_, _>>()?;
+    let moved: HashSet<Lookalikes> = (found.iter().zip(&before))
+        .filter(|(_, fault)| fault.is_some())
+        .filter_map(|(found, _)| found.lookalikes.clone())
+        .collect();
     let mut seen: BTreeMap<RequestId, usize> = BTreeMap::new();
-    for Found {
-        line,
-        request,
-        other_id,
-    } in found
-    {
+    let mut faults = 0_usize;
+    for (found, before) in found.into_iter().zip(before) {
+        let request = found.request;
+        let is_moved = found.lookalikes.is_some_and(|like| moved.contains(&like));
         let first = seen.get(&request.id);
         let fault = match first.and_then(|place| batch.requests.get(*place)) {
             Some(first) if *first != request => {
                 let message = "the file gives this id to two different requests";
                 Some(Fault::new(code::REQUEST_CONFLICT, message))
             }
-            _ => transfers(&request)
-                .into_iter()
-                .find_map(|(account, currency)| refusal(&known, &account, currency))
-                .map(|error| Fault::of(error.code(), &error)),
-        };
-        let fault = match (fault, other_id) {
-            (None, Some(other)) if is_sealed(reader, &other)? => {
-                let message = format!(
-                    "the payment of these ids was sealed before, as `{other}`, with a party spelled otherwise"
-                );
-                Some(Fault::new(code::REQUEST_CONFLICT, message))
-            }
-            (fault, _) => fault,
+            _ if is_moved => Some(not_told_apart()),
+            _ => before.or_else(|| {
+                sides(&request)
+                    .find_map(|(account, currency)| refusal(&known, account, currency))
+                    .map(|error| Fault::of(error.code(), &error))
+            }),
         };
         if let Some(fault) = fault {
-            let place = format!("line {line}, request `{}`", request.id);
+            let place = format!("line {}, request `{}`", found.line, request.id);
             batch.problems.push(Problem { place, fault });
+            faults += 1;
             // As with bad lines: so many are another book's file.
-            if batch.problems.len() >= jsonl::ERRORS_MAX {
+            if faults >= jsonl::ERRORS_MAX && matches!(batch.format, SubmitFormat::Jsonl) {
                 batch.requests.clear();
                 break;
             }
@@ -184,6 +174,50 @@ fn set_aside(batch: &mut Batch, found: Vec<Found>, reader: &LedgerReader) -> Res
         batch.requests.push(request);
     }
     Ok(())
+}
+
+/// The accounts that a request moves money between, and in which currency.
+fn sides(request: &Request) -> impl Iterator<Item = (&AccountId, Currency)> {
+    let transfers = request.command.transfers().iter();
+    transfers.flat_map(|leg| [&leg.debit, &leg.credit].map(|id| (id, leg.money.currency)))
+}
+
+/// Of the accounts that requests name, those that the book has, and their currencies.
+fn known_accounts(
+    found: &[Found],
+    reader: &LedgerReader,
+) -> Result<BTreeMap<AccountId, Currency>, Fault> {
+    let named = found.iter().flat_map(|found| sides(&found.request));
+    let named: BTreeSet<AccountId> = named.map(|(account, _)| account.clone()).collect();
+    Ok(reader.look(move |state| {
+        let found = named.into_iter().filter_map(|account| {
+            let currency = state.account(&account)?.info.currency;
+            Some((account, currency))
+        });
+        found.collect()
+    })?)
+}
+
+/// What is wrong with a request by what was sealed before: the same id stands for something else, or the same payment has
+/// another name there.
+fn sealed_otherwise(reader: &LedgerReader, found: &Found) -> Result<Option<Fault>, Fault> {
+    match (reader.sealed_before(&found.request)?, &found.other_id) {
+        (Err(error), _) => Ok(Some(Fault::of(error.code(), &error))),
+        (Ok(None), Some(other)) if is_sealed(reader, other)? => {
+            let message = format!(
+                "the payment of these ids was sealed before, as `{other}`, with a party spelled otherwise"
+            );
+            Ok(Some(Fault::new(code::REQUEST_CONFLICT, message)))
+        }
+        (Ok(_), _) => Ok(None),
+    }
+}
+
+/// Payments without ids are told apart by their order, which is not what it was.
+fn not_told_apart() -> Fault {
+    let message = "of the payments of its message and batch without an id and with its amount one was sealed with other content, so which of \
+                   them are sealed cannot be told; see `paygod entries`, and send the others with ids of their own";
+    Fault::new(code::REQUEST_CONFLICT, message)
 }
 
 fn refusal(
@@ -258,6 +292,7 @@ fn payments(
         line: routed.place.line.into(),
         request: routed.request,
         other_id: routed.other_id,
+        lookalikes: routed.lookalikes,
     });
     Ok((batch, found.collect()))
 }
@@ -300,7 +335,8 @@ fn is_sealed(reader: &LedgerReader, id: &RequestId) -> Result<bool, Fault> {
 }
 
 fn place(index: u32, line: u32, end_to_end_id: &str) -> String {
-    format!("payment {index} ({end_to_end_id}), line {line}")
+    let shown = printable(end_to_end_id.chars());
+    format!("payment {index} ({shown}), line {line}")
 }
 
 /// What a payment file calls itself.
