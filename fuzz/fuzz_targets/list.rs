@@ -12,6 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(list.bytes(), bytes, "a list has one spelling");
         }
         let (sdn, alt) = bytes.split_at(bytes.len() / 2);
-        let _ = ofac::read(sdn, alt);
+        let _ = ofac::read(sdn, Some(alt));
     });
 });

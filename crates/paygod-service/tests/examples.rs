@@ -29,7 +29,7 @@ fn text(path: &str) -> String {
 fn starter_rules() -> Ruleset {
     let sdn = ofac::read(
         text("examples/lists/ofac/sdn.csv").as_bytes(),
-        text("examples/lists/ofac/alt.csv").as_bytes(),
+        Some(text("examples/lists/ofac/alt.csv").as_bytes()),
     );
     let list = sdn
         .unwrap()

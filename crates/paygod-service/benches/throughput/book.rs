@@ -96,7 +96,7 @@ fn ofac() -> paygod_policy::List {
     let folder = repository().join("examples/lists/ofac");
     let read =
         |name: &str| std::fs::read(folder.join(name)).expect("the list is in the repository");
-    let list = paygod_service::ingest::ofac::read(&read("sdn.csv"), &read("alt.csv"))
+    let list = paygod_service::ingest::ofac::read(&read("sdn.csv"), Some(&read("alt.csv")))
         .expect("the list reads");
     list.to_list(Name::parse("ofac-sdn").expect("a plain name"), "bench")
         .expect("the list is sound")

@@ -92,6 +92,11 @@ pub enum OfacFault {
     /// A quoted text that is not closed, or text after its closing quote.
     #[error("the line is not comma-separated text")]
     Malformed,
+    /// It has not the end that its publisher gives it.
+    #[error(
+        "the file does not end with the byte 0x1A, so it is not whole; fetch it again as it is published"
+    )]
+    Cut,
     /// Nothing in it.
     #[error("the file holds no party")]
     Empty,
@@ -143,11 +148,11 @@ pub struct SdnList {
     pub parties: Vec<ListedParty>,
 }
 
-/// Reads both files.
+/// Reads both files; without the second one no other names are known.
 ///
 /// # Errors
-/// A file is too large, or a line does not follow the published format.
-pub fn read(sdn_csv: &[u8], alt_csv: &[u8]) -> Result<SdnList, OfacError> {
+/// A file is too large or not whole, or a line does not follow the published format.
+pub fn read(sdn_csv: &[u8], alt_csv: Option<&[u8]>) -> Result<SdnList, OfacError> {
     let mut parties = Vec::new();
     let mut index_by_uid = HashMap::new();
     each_record("sdn.csv", sdn_csv, PARTY_FIELDS, |record| {
@@ -172,6 +177,9 @@ pub fn read(sdn_csv: &[u8], alt_csv: &[u8]) -> Result<SdnList, OfacError> {
         });
     }
     let mut aliases: usize = 0;
+    let Some(alt_csv) = alt_csv else {
+        return Ok(SdnList { parties });
+    };
     each_record("alt.csv", alt_csv, ALIAS_FIELDS, |record| {
         let uid = uid(record)?;
         let name = text(record, 3).ok_or(OfacFault::Nameless)?;
@@ -229,7 +237,16 @@ fn each_record(
             fault,
         });
     }
-    let bytes = bytes.strip_suffix(b"\x1A").unwrap_or(bytes);
+    let whole = bytes.trim_ascii_end().strip_suffix(b"\x1A");
+    let bytes = whole.ok_or_else(|| OfacError {
+        file,
+        line: bytes
+            .split(|byte| *byte == b'\n')
+            .count()
+            .try_into()
+            .unwrap_or(u64::MAX),
+        fault: OfacFault::Cut,
+    })?;
     let mut record = Vec::with_capacity(PARTY_FIELDS);
     for (line, number) in bytes.split(|&byte| byte == b'\n').zip(1_u64..) {
         if line.trim_ascii().is_empty() {
@@ -366,7 +383,7 @@ mod tests {
 
     #[test]
     fn the_published_files_read_whole() {
-        let list = read(SDN, ALT).unwrap();
+        let list = read(SDN, Some(ALT)).unwrap();
         let of_kind = |kind| {
             list.parties
                 .iter()
@@ -395,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_published_files_make_a_list_that_packs_read() {
-        let made = read(SDN, ALT)
+        let made = read(SDN, Some(ALT))
             .unwrap()
             .to_list(Name::parse("ofac-sdn").unwrap(), "2020")
             .unwrap();
@@ -406,7 +423,7 @@ mod tests {
 
     #[test]
     fn programmes_come_apart() {
-        let list = read(SDN_LINES.as_bytes(), ALT_LINES.as_bytes()).unwrap();
+        let list = read(SDN_LINES.as_bytes(), Some(ALT_LINES.as_bytes())).unwrap();
         assert_eq!(list.parties[1].programmes, ["IRAN", "SDGT"]);
         assert_eq!(list.parties[1].kind, PartyKind::Entity);
     }
@@ -414,10 +431,16 @@ mod tests {
     #[test]
     fn a_line_that_does_not_follow_the_format_refuses_the_list() {
         let sdn = |from: &str, to: &str| {
-            read(SDN_LINES.replace(from, to).as_bytes(), ALT_LINES.as_bytes())
+            read(
+                SDN_LINES.replace(from, to).as_bytes(),
+                Some(ALT_LINES.as_bytes()),
+            )
         };
         let alt = |from: &str, to: &str| {
-            read(SDN_LINES.as_bytes(), ALT_LINES.replace(from, to).as_bytes())
+            read(
+                SDN_LINES.as_bytes(),
+                Some(ALT_LINES.replace(from, to).as_bytes()),
+            )
         };
         let rows = [
             (
@@ -460,7 +483,18 @@ mod tests {
             let error = outcome.unwrap_err();
             assert_eq!((error.line, &error.fault), (line, &fault), "{error}");
         }
-        assert_eq!(read(b"", b"").unwrap_err().fault, OfacFault::Empty);
+        assert_eq!(read(b"\x1a", None).unwrap_err().fault, OfacFault::Empty);
+    }
+
+    #[test]
+    fn a_file_without_its_end_refuses_the_list() {
+        let cut = |text: &str| text.lines().next().unwrap().as_bytes().to_vec();
+        let error = read(&cut(SDN_LINES), None).unwrap_err();
+        assert_eq!((error.file, error.fault), ("sdn.csv", OfacFault::Cut));
+        for alt in [cut(ALT_LINES), Vec::new()] {
+            let error = read(SDN_LINES.as_bytes(), Some(&alt)).unwrap_err();
+            assert_eq!((error.file, error.fault), ("alt.csv", OfacFault::Cut));
+        }
     }
 
     #[test]
@@ -489,9 +523,9 @@ mod tests {
         fn damaged_lists_never_panic(at in 0_usize..400, byte: u8, cut in 0_usize..400) {
             let mut bytes = SDN_LINES.as_bytes().to_vec();
             if let Some(slot) = bytes.get_mut(at) { *slot = byte; }
-            let _ = read(&bytes, ALT_LINES.as_bytes());
+            let _ = read(&bytes, Some(ALT_LINES.as_bytes()));
             bytes.truncate(cut);
-            let _ = read(ALT_LINES.as_bytes(), &bytes);
+            let _ = read(SDN_LINES.as_bytes(), Some(&bytes));
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn packs() -> Result<Vec<Pack>, Fault> {
 
 /// The sanctions list.
 pub(super) fn sanctions() -> Result<List, Fault> {
-    Ok(ofac::read(SDN, ALT)?.to_list(Name::parse(LIST_NAME)?, LIST_VERSION)?)
+    Ok(ofac::read(SDN, Some(ALT))?.to_list(Name::parse(LIST_NAME)?, LIST_VERSION)?)
 }
 
 /// The table of accounts.

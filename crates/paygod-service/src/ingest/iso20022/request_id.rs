@@ -169,32 +169,49 @@ fn plain(message_id: &str, batch: Option<&str>, own: &str) -> Option<RequestId> 
 /// Shorter names and numbers would be found by chance.
 const TELLING_CHARS_MIN: usize = 5;
 
-/// Whether an id spells the name or the account of a side of its payment, however it is punctuated.
+/// Whether an id spells a name or an account of its payment, however it is punctuated: a name whole or two words of it that
+/// follow each other, either way round, and of an IBAN also what its country calls the account.
 fn names_a_party(id: &str, content: &Content) -> bool {
     let id = letters_and_digits(id);
-    let tells = |text: &str| {
-        let text = letters_and_digits(text);
-        text.len() >= TELLING_CHARS_MIN && id.contains(&text)
+    let tells = |text: &str| text.chars().count() >= TELLING_CHARS_MIN && id.contains(text);
+    let spells = |name: &str| {
+        let words: Vec<String> = name.split_whitespace().map(letters_and_digits).collect();
+        let pairs = words.iter().zip(words.iter().skip(1));
+        tells(&words.concat())
+            || pairs.into_iter().any(|(one, other)| {
+                tells(&format!("{one}{other}")) || tells(&format!("{other}{one}"))
+            })
     };
-    [content.debtor.as_ref(), &content.creditor]
+    let shows = |account: &AccountRef| match account {
+        AccountRef::Iban(iban) => tells(iban.as_str()) || iban.as_str().get(4..).is_some_and(tells),
+        AccountRef::Other { id, .. } => tells(&letters_and_digits(id)),
+    };
+    let ultimate = [
+        content.ultimate_debtor.as_deref(),
+        content.ultimate_creditor.as_ref(),
+    ];
+    let sides = [content.debtor.as_ref(), &content.creditor];
+    sides
         .into_iter()
+        .chain(ultimate.into_iter().flatten())
         .any(|party| {
-            let reversed = |name: &String| name.split_whitespace().rev().collect::<String>();
-            let name = party.name.as_ref();
-            let account = party.account.as_ref().map(|account| match account {
-                AccountRef::Iban(iban) => iban.as_str(),
-                AccountRef::Other { id, .. } => id,
-            });
-            name.is_some_and(|name| tells(name) || tells(&reversed(name)))
-                || account.is_some_and(tells)
+            party.name.as_deref().is_some_and(spells) || party.account.as_ref().is_some_and(shows)
         })
 }
 
+/// In capitals, umlauts as they are written where they cannot be typed.
 fn letters_and_digits(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_uppercase)
-        .collect()
+    let mut out = String::with_capacity(text.len());
+    let shown = text.chars().filter(|c| c.is_alphanumeric());
+    for c in shown.flat_map(char::to_uppercase) {
+        match c {
+            'Ä' => out.push_str("AE"),
+            'Ö' => out.push_str("OE"),
+            'Ü' => out.push_str("UE"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn hashed(parts: &[Option<&str>]) -> Result<RequestId, IdError> {

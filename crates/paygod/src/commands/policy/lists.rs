@@ -33,12 +33,12 @@ fn read(options: &ListImport) -> Result<List, Fault> {
     if options.format == ListFormat::Paygod {
         return Ok(List::parse(&bytes)?);
     }
-    let alt = match &options.alt {
-        Some(path) => files::read(path, LIST_BYTES_MAX)?,
-        None => Vec::new(),
-    };
+    let alt = options.alt.as_ref();
+    let alt = alt
+        .map(|path| files::read(path, LIST_BYTES_MAX))
+        .transpose()?;
     let version = options.list_version.as_deref().unwrap_or_default();
-    Ok(ofac::read(&bytes, &alt)?.to_list(Name::parse(&options.name)?, version)?)
+    Ok(ofac::read(&bytes, alt.as_deref())?.to_list(Name::parse(&options.name)?, version)?)
 }
 
 fn import(options: &ListImport, global: &Global, console: &mut Console) -> Outcome {
@@ -58,6 +58,12 @@ fn import(options: &ListImport, global: &Global, console: &mut Console) -> Outco
             list.len(),
             Tone::Faint.paint(named.digest)
         ))?;
+        if options.format == ListFormat::Ofac && options.alt.is_none() {
+            console.line(format_args!(
+                "{} nobody is found by another name than the first; `--alt alt.csv` brings the others",
+                Tone::Warn.paint("without aliases:")
+            ))?;
+        }
         if options.activate {
             return activate(ledger, named, options, console);
         }

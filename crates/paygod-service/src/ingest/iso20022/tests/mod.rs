@@ -349,6 +349,8 @@ fn ids_that_spell_a_name_or_an_account_are_hashed() {
         "MusterSoftwareGmbH",
         "muster-software-gmbh-11",
         "GmbH.Software.Muster",
+        "RENT-SOFTWARE-MUSTER",
+        "370400440532013000-NOV",
     ] {
         let file = read(TWO_PAYMENTS.replace("I-1", spelt).as_bytes()).unwrap();
         let ids: Vec<&str> = file
