@@ -303,9 +303,9 @@ pub enum PaymentFault {
     /// A structured reference whose check digit fails, or that does not fit its account.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// An id that several payments of a batch have.
+    /// An id that several payments of a batch have, or a UETR that several have.
     #[error(
-        "{count} payments of its batch have the same id (`TxId`, `InstrId` or else `EndToEndId`); give each its own"
+        "{count} payments have the same id in one batch (`TxId`, `InstrId` or else `EndToEndId`) or the same `UETR`; give each its own"
     )]
     Twin {
         /// How many have it.

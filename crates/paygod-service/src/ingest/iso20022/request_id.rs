@@ -39,19 +39,26 @@ pub(super) struct Names {
     pub(super) other: Option<RequestId>,
 }
 
-/// Refuses the payments of an id that stands more than once: which of them a later file means could not be told.
+/// Refuses the payments of an id that stands more than once: which of them a later file means could not be told. A UETR
+/// stands for one payment wherever it is seen.
 pub(super) fn refuse_twins(payments: &mut [Parsed]) {
-    let mut uses: HashMap<(Option<Arc<str>>, String), u32> = HashMap::new();
-    let key = |payment: &Parsed| {
-        let own = payment.ids.own(&payment.end_to_end_id)?;
-        Some((payment.batch_id.clone(), own.to_owned()))
+    // Whether it is a UETR, the batch it counts in, and the id.
+    let mut uses: HashMap<(bool, Option<Arc<str>>, String), u32> = HashMap::new();
+    let keys = |payment: &Parsed| {
+        let own = payment.ids.own(&payment.end_to_end_id);
+        let own = own.map(|own| (false, payment.batch_id.clone(), own.to_owned()));
+        let uetr = payment.ids.uetr.as_ref();
+        let uetr = uetr.map(|uetr| (true, None, uetr.to_ascii_lowercase()));
+        [own, uetr]
     };
-    for key in payments.iter().filter_map(key) {
+    for key in payments.iter().flat_map(keys).flatten() {
         let count = uses.entry(key).or_default();
         *count = count.saturating_add(1);
     }
     for payment in payments {
-        let Some(count @ 2..) = key(payment).and_then(|key| uses.get(&key).copied()) else {
+        let counts = keys(payment).into_iter().flatten();
+        let most = counts.filter_map(|key| uses.get(&key).copied()).max();
+        let Some(count @ 2..) = most else {
             continue;
         };
         let fault = Arc::new(LocatedFault {

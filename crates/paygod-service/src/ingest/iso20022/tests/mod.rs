@@ -342,6 +342,22 @@ fn without_an_instruction_id_the_end_to_end_id_names_the_request() {
 }
 
 #[test]
+fn payments_with_one_uetr_are_refused() {
+    let uetr = "<UETR>8a562c67-ca16-48ba-b074-65581be6f001</UETR>";
+    let upper = uetr.to_uppercase();
+    let with = |one: &str, other: &str| {
+        let file = TWO_PAYMENTS
+            .replacen("</EndToEndId>", &format!("</EndToEndId>{one}"), 1)
+            .replace("E-2</EndToEndId>", &format!("E-2</EndToEndId>{other}"));
+        read(file.as_bytes()).unwrap()
+    };
+    assert_eq!(with(uetr, "").payments.len(), 2);
+    let twins = with(uetr, &upper);
+    assert!(twins.payments.is_empty());
+    assert_eq!(twins.refused.len(), 2);
+}
+
+#[test]
 fn ids_that_spell_a_name_or_an_account_are_hashed() {
     for spelt in [
         "DE89370400440532013000",
