@@ -2,6 +2,8 @@
 //!
 //! A blob is trusted for nothing: its digest is checked whenever it is read.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use paygod_types::Digest;
 
 use crate::disk::Dir;
@@ -15,14 +17,19 @@ pub const BLOB_BYTES_MAX: u64 = 256 << 20;
 #[derive(Clone, Debug)]
 pub struct Blobs {
     dir: Dir,
+    /// One puts at a time: two of the same blob would write one file.
+    putting: Arc<Mutex<()>>,
 }
 
 impl Blobs {
-    pub(crate) const fn new(dir: Dir) -> Self {
-        Self { dir }
+    pub(crate) fn new(dir: Dir) -> Self {
+        Self {
+            dir,
+            putting: Arc::default(),
+        }
     }
 
-    /// Stores a blob durably, unless it is there already, and gives its digest.
+    /// Stores a blob durably and gives its digest. One that is there is written again: whether its name is durable cannot be seen.
     ///
     /// # Errors
     /// The blob is too large, or the disk refused.
@@ -35,11 +42,7 @@ impl Blobs {
             });
         }
         let digest = Digest::sha256(bytes);
-        match self.get(&digest) {
-            Ok(_) => return Ok(digest),
-            Err(BlobError::NotFound { .. } | BlobError::Altered { .. }) => {}
-            Err(fault) => return Err(fault),
-        }
+        let _alone = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
         self.dir.replace(&digest.to_string(), &[bytes])?;
         Ok(digest)
     }

@@ -213,7 +213,9 @@ impl Book {
         for folder in FOLDERS {
             dir.dir(folder).create()?;
         }
-        let found = recover(&dir.dir("segments"), identity.book, true)?;
+        let shown = checkpoints::shown(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
+        let signed = shown.map_or(0, |last| last.head().size);
+        let found = recover(&dir.dir("segments"), identity.book, signed, true)?;
         let active = match found.active {
             Some(active) => active,
             None => {
@@ -296,7 +298,7 @@ impl Book {
             // Before the segments: what is published later may cover more than is seen here.
             let published =
                 Published::read(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
-            let found = recover(&dir.dir("segments"), identity.book, false)?;
+            let found = recover(&dir.dir("segments"), identity.book, 0, false)?;
             let reader = Reader {
                 segments: Arc::clone(&found.segments),
             };

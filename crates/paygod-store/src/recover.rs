@@ -5,8 +5,8 @@
 //! and the next segment's name say them; their records are checked when they are read, and all at once
 //! by [`crate::Book::scrub`].
 //!
-//! Opened for writing, the last group and the zeros after it are written and flushed once more: after
-//! a failed flush the operating system may show bytes that are not on the disk. Opened for reading beside a
+//! Opened for writing, the last group, with the header if it is the first, and the zeros after it are written and flushed
+//! once more: after a failed flush the operating system may show bytes that are not on the disk. Opened for reading beside a
 //! writer, the last segment is flushed before anything is shown.
 
 use std::path::PathBuf;
@@ -38,24 +38,26 @@ pub(crate) struct Recovered {
     pub(crate) cut_bytes: u64,
 }
 
-/// Finds out what the segments hold.
-pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered, OpenError> {
+/// Finds out what the segments hold: at least so many entries, or nothing is changed of what is there.
+pub(crate) fn recover(
+    dir: &Dir,
+    book: BookId,
+    at_least: u64,
+    write: bool,
+) -> Result<Recovered, OpenError> {
     let names = dir.list()?;
     let mut firsts: Vec<(u64, String)> = names
         .into_iter()
         .filter_map(|name| Some((segment::first_seq_of(&name)?, name)))
         .collect();
-    let mut unnamed = begun_without_name(dir, &book)?;
-    if let Some((first_seq, _)) = &unnamed {
-        let name = segment::file_name(*first_seq);
-        firsts.push((*first_seq, name.clone()));
-        if write {
-            dir.rename(NEXT_NAME, &name)?;
-            dir.sync()?;
-            unnamed = None;
-        }
-    }
     let access = if write { Access::Write } else { Access::Read };
+    // A copy of a folder that lived may hold an early state of a segment that has got its name since.
+    let last_named = firsts.last().map(|(first_seq, _)| *first_seq);
+    let mut unnamed = begun_without_name(dir, &book, access)?
+        .filter(|(first_seq, _)| last_named.is_none_or(|last| last < *first_seq));
+    if let Some((first_seq, _)) = &unnamed {
+        firsts.push((*first_seq, segment::file_name(*first_seq)));
+    }
     let mut list = Vec::with_capacity(firsts.len());
     let mut cut_bytes = 0;
     let mut expected = 0_u64;
@@ -74,13 +76,19 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
         let marks = match following {
             Some((next, _)) => sealed_marks(dir, &file, &book, first_seq..*next, write)?,
             None => {
-                let (marks, cut) = last_marks(&file, first_seq, write)?;
+                let header = Header { book, first_seq };
+                let (marks, cut) = last_marks(&file, &header, at_least, write)?;
                 cut_bytes = cut;
                 marks
             }
         };
         expected = first_seq.saturating_add(marks.count);
         list.push(Arc::new(Segment::new(first_seq, marks)));
+    }
+    if write && let Some((first_seq, _)) = unnamed.take() {
+        // Its name is durable once its bytes are.
+        dir.rename(NEXT_NAME, &segment::file_name(first_seq))?;
+        dir.sync()?;
     }
     let active = list.last().cloned();
     let handles = Handles::new(dir.clone(), Access::Read, segment::file_name, unnamed);
@@ -94,8 +102,12 @@ pub(crate) fn recover(dir: &Dir, book: BookId, write: bool) -> Result<Recovered,
 
 /// A segment that was begun and has not got its name yet, or whose name a crash has lost: its header is
 /// there. Gives its first seq.
-fn begun_without_name(dir: &Dir, book: &BookId) -> Result<Option<(u64, OpenFile)>, IoFault> {
-    let Some(file) = dir.open_if_present(NEXT_NAME, Access::Read)? else {
+fn begun_without_name(
+    dir: &Dir,
+    book: &BookId,
+    access: Access,
+) -> Result<Option<(u64, OpenFile)>, IoFault> {
+    let Some(file) = dir.open_if_present(NEXT_NAME, access)? else {
         return Ok(None);
     };
     let mut head = [0_u8; 40];
@@ -182,7 +194,13 @@ fn sealed_marks(
 const LOOKS_MAX: u32 = 8;
 
 /// The offsets of the last segment, its torn tail cut, and how many bytes of records were cut.
-fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u64), OpenError> {
+fn last_marks(
+    file: &OpenFile,
+    header: &Header,
+    at_least: u64,
+    write: bool,
+) -> Result<(Marks, u64), OpenError> {
+    let first_seq = header.first_seq;
     let mut looks = if write { 1 } else { LOOKS_MAX };
     loop {
         let len = file.len()?;
@@ -210,6 +228,18 @@ fn last_marks(file: &OpenFile, first_seq: u64, write: bool) -> Result<(Marks, u6
             }
         }
         if write {
+            let found = first_seq.saturating_add(walked.marks.count);
+            if found < at_least {
+                // What a checkpoint covers was acknowledged: what is damaged of it is evidence, and may yet be mended.
+                return Err(OpenError::BehindCheckpoint {
+                    checkpoint: at_least,
+                    found,
+                });
+            }
+            if walked.last_group == HEADER_BYTES {
+                // The header was flushed with the first group.
+                file.write_at(&header.encode(), 0)?;
+            }
             rewrite_tail(file, walked.last_group, end, dirty_end)?;
         } else {
             // INVARIANT(durable-first): what another process has just written may not be on the disk yet.

@@ -65,8 +65,8 @@ impl VaultRef {
     }
 }
 
-/// Past this file none is left out: a reference has 32 bits for the number of its file.
-const FILE_NUMBER_USUAL: u64 = 1 << 31;
+/// A reference has 32 bits for the number of its file.
+pub(crate) const FILE_NUMBER_MAX: u64 = (1 << 32) - 1;
 
 /// Length of a full vault file, in bytes.
 pub(crate) const FILE_BYTES: u64 = 64 << 20;
@@ -437,10 +437,7 @@ impl Vault {
         let files = &self.files;
         let mut tail = files.tail.lock().unwrap_or_else(PoisonError::into_inner);
         if files.write && tail.file.is_none() {
-            tail.number = tail
-                .number
-                .max(number.min(FILE_NUMBER_USUAL))
-                .saturating_add(1);
+            tail.number = tail.number.max(number).saturating_add(1);
             tail.end = 0;
         }
     }
@@ -570,11 +567,16 @@ impl Files {
         start: u64,
         records: &[u8],
     ) -> Result<(), IoFault> {
-        if !self.write {
+        let refused = if self.write {
+            (number > FILE_NUMBER_MAX).then_some(std::io::ErrorKind::FileTooLarge)
+        } else {
+            Some(std::io::ErrorKind::ReadOnlyFilesystem)
+        };
+        if let Some(kind) = refused {
             return Err(IoFault {
                 action: Action::Write,
                 path: self.dir.file_path(&file_name(number)),
-                source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
+                source: kind.into(),
             });
         }
         let begun = tail.end == 0 || number > tail.number;
@@ -617,7 +619,7 @@ fn head_of(number: u64) -> [u8; 16] {
 /// The number of the file that begins so.
 fn number_in(head: [u8; 16]) -> Option<u64> {
     let number = head.last_chunk().copied().map(u64::from_le_bytes)?;
-    (head == head_of(number)).then_some(number)
+    (head == head_of(number) && number <= FILE_NUMBER_MAX).then_some(number)
 }
 
 /// A file of a vault.
@@ -656,7 +658,7 @@ pub(crate) fn file_name(number: u64) -> String {
 
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".vault")?;
-    (digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| digits.parse().ok())
-        .flatten()
+    let is_number = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<u32> = is_number.then(|| digits.parse().ok()).flatten();
+    number.map(u64::from)
 }

@@ -11,7 +11,7 @@ use paygod_types::Seq;
 
 use crate::error::IoFault;
 use crate::reader::{EntryBuf, Reader};
-use crate::vault::{Vault, VaultRef};
+use crate::vault::{FILE_NUMBER_MAX, Vault, VaultRef};
 
 /// How many of the newest entries are looked at for one with an input: whoever opens a book waits for it.
 const LOOK_BACK: u64 = 1_024;
@@ -62,7 +62,7 @@ pub(crate) fn settle(vault: &Vault, reader: &Reader) -> Result<Option<Seq>, IoFa
         }
         Newest::Unknown => {
             // A file holds the inputs of one entry at least, so there are no more files than entries.
-            vault.begin_behind(reader.size());
+            vault.begin_behind(reader.size().min(FILE_NUMBER_MAX / 2));
             Ok(None)
         }
     }

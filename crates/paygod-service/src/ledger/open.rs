@@ -284,7 +284,7 @@ impl Ledger {
             balances: book.history,
             keys: in_force,
             before: None,
-            outbox,
+            outbox: Arc::clone(&outbox),
             snapshotter: book.snapshots,
             groups,
             shared: Arc::clone(&shared),
@@ -342,6 +342,8 @@ impl Ledger {
             Ok(()) => Ok(ledger),
             Err(source) => {
                 shared.poison(&source);
+                // The stage that would have done it never began.
+                outbox.close();
                 Err(BookError::Thread { source })
             }
         }
