@@ -275,11 +275,20 @@ impl<'x> Cursor<'x> {
 
     /// Passes over the open element and all it holds.
     pub(super) fn skip(&mut self) -> Result<(), ReadError> {
+        self.skip_with(|_, _| Ok(()))
+    }
+
+    /// [`Self::skip`], with a look at each element within.
+    pub(super) fn skip_with(
+        &mut self,
+        mut look: impl FnMut(&mut Self, &Element<'x>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let outside = self.scopes.len().saturating_sub(1);
         while self.scopes.len() > outside {
             match self.event()? {
                 Event::Start(tag) => {
-                    self.open(tag)?;
+                    let element = self.open(tag)?;
+                    look(self, &element)?;
                 }
                 Event::End(_) => self.close(),
                 Event::GeneralRef(name) if !name.is_char_ref() && predefined(&name).is_none() => {

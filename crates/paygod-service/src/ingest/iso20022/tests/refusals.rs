@@ -144,6 +144,29 @@ fn an_empty_file_holds_no_document() {
 }
 
 #[test]
+fn a_second_document_is_refused_wherever_the_envelope_holds_it() {
+    let (_, body) = TWO_PAYMENTS.split_once('\n').unwrap();
+    for envelope in [
+        format!("<BizMsgEnvlp>{body}<Payload>{body}</Payload></BizMsgEnvlp>"),
+        format!("<BizMsgEnvlp><Payload><Any>{body}</Any></Payload>{body}</BizMsgEnvlp>"),
+        format!("<BizMsgEnvlp><AppHdr><Sgntr>{body}</Sgntr></AppHdr>{body}</BizMsgEnvlp>"),
+        format!("<Envelope>{body}<Any>text<Document/></Any></Envelope>"),
+    ] {
+        let element = "Document";
+        assert_eq!(
+            read(envelope.as_bytes()).unwrap_err().fault,
+            ReadFault::Repeated { element },
+            "{envelope}"
+        );
+    }
+    let unknown = format!("<Envelope><Payload>{body}</Payload></Envelope>");
+    assert_eq!(
+        read(unknown.as_bytes()).unwrap_err().fault,
+        ReadFault::NoDocument
+    );
+}
+
+#[test]
 fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // One line, so that columns are counted over all of it, and a fault in each payment.
     let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
