@@ -146,6 +146,15 @@ pub enum ReadFault {
         /// What the document's namespace says.
         document: &'static str,
     },
+    /// The business header says that the message is a copy.
+    #[error(
+        "the business header marks the message as a copy (`CpyDplct` is `{found}`): a copy is for information and is \
+         not paid; send the original, or leave `CpyDplct` out of a message that is one"
+    )]
+    Copy {
+        /// `COPY`, or `CODU`.
+        found: String,
+    },
     /// No `Document` in the envelope.
     #[error("the file holds no `Document` element; send the message or a known envelope round it")]
     NoDocument,
@@ -239,7 +248,7 @@ impl ReadFault {
             | Self::Unexpected { .. }
             | Self::Missing { .. }
             | Self::Repeated { .. } => code::ISO20022_STRUCTURE,
-            Self::Value { .. } => code::ISO20022_VALUE,
+            Self::Value { .. } | Self::Copy { .. } => code::ISO20022_VALUE,
             Self::Count { .. } => code::ISO20022_COUNT,
             Self::ControlSum { .. } | Self::SettlementTotal { .. } => code::ISO20022_CONTROL_SUM,
         }

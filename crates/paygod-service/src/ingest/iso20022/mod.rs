@@ -137,6 +137,7 @@ fn visit(
                         let header = &mut envelope.header;
                         parts::optional(cursor, header, "MsgDefIdr", parts::ID_CHARS_MAX)?
                     }
+                    "CpyDplct" => refuse_copy(cursor)?,
                     _ => envelope.skip(cursor)?,
                 }
             }
@@ -157,6 +158,20 @@ fn visit(
             Ok(())
         }
         _ => envelope.skip(cursor),
+    }
+}
+
+/// `CpyDplct`, entered. What is sent twice (`DUPL`) is read and answered as the first time; a copy (`COPY`, or `CODU`
+/// for one sent twice) is for information and orders nothing.
+fn refuse_copy(cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+    let found = cursor.text(parts::ID_CHARS_MAX)?.unwrap_or_default();
+    match found.as_str() {
+        "DUPL" => Ok(()),
+        "COPY" | "CODU" => Err(cursor.fail(ReadFault::Copy { found })),
+        _ => Err(cursor.fail(ReadFault::Value {
+            found: source::shorten(&found),
+            expected: "one of `CODU`, `COPY` and `DUPL`",
+        })),
     }
 }
 

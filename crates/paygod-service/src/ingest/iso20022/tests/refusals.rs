@@ -167,6 +167,32 @@ fn a_second_document_is_refused_wherever_the_envelope_holds_it() {
 }
 
 #[test]
+fn a_copy_for_information_is_refused_and_a_duplicate_is_read() {
+    let marked = |mark: &str| {
+        let mark = format!("</head:CreDt><head:CpyDplct>{mark}</head:CpyDplct>");
+        read(INCOMING.replace("</head:CreDt>", &mark).as_bytes())
+    };
+    for mark in ["COPY", "CODU"] {
+        let error = marked(mark).unwrap_err();
+        assert_eq!(error.code().as_str(), "iso20022.value");
+        assert_eq!(error.at.path, "/BizMsgEnvlp/AppHdr/CpyDplct");
+        assert!(
+            error.to_string().contains("a copy is for information"),
+            "{error}"
+        );
+    }
+    assert_eq!(marked("DUPL").unwrap().payments.len(), 2);
+    assert_eq!(
+        marked("copy").unwrap_err().code().as_str(),
+        "iso20022.value"
+    );
+    // What the header says of another message is no word on this one.
+    let related = "</head:CreDt><head:Rltd><head:CpyDplct>COPY</head:CpyDplct></head:Rltd>";
+    let related = INCOMING.replace("</head:CreDt>", related);
+    assert_eq!(read(related.as_bytes()).unwrap().payments.len(), 2);
+}
+
+#[test]
 fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // One line, so that columns are counted over all of it, and a fault in each payment.
     let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
