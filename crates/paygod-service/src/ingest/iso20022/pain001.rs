@@ -209,11 +209,9 @@ impl Inherited {
                 counter_currency: draft.counter_currency,
                 execution_date: Some(self.date.clone()),
                 debtor: Arc::clone(&self.debtor),
+                // The payment's own replaces that of the batch whole: the two are different people.
                 ultimate_debtor: match draft.ultimate_debtor {
-                    Some(own) => own
-                        .or(self.ultimate_debtor.as_deref())
-                        .behind()
-                        .map(Arc::new),
+                    Some(own) => own.behind().map(Arc::new),
                     None => self.ultimate_debtor.clone(),
                 },
                 creditor,

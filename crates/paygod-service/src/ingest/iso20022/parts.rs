@@ -76,16 +76,6 @@ pub(super) struct PartyPart {
 }
 
 impl PartyPart {
-    /// What this one does not say is taken from `batch`.
-    pub(super) fn or(self, batch: Option<&Party>) -> Self {
-        let Some(batch) = batch else { return self };
-        Self {
-            name: self.name.or_else(|| batch.name.clone()),
-            country: self.country.or_else(|| batch.country.clone()),
-            residence: self.residence.or_else(|| batch.residence.clone()),
-        }
-    }
-
     /// Somebody behind a side of a payment; `None` when nothing is said of them.
     pub(super) fn behind(self) -> Option<Party> {
         let party = Party {

@@ -347,21 +347,40 @@ fn every_country_of_a_party_is_kept() {
 }
 
 #[test]
-fn an_ultimate_debtor_without_a_name_keeps_that_of_the_batch() {
+fn the_ultimate_debtor_of_a_payment_replaces_that_of_its_batch_whole() {
     let text = TWO_PAYMENTS
         .replace(
             "</DbtrAgt>",
-            "</DbtrAgt><UltmtDbtr><Nm>Muster Holding AG</Nm></UltmtDbtr>",
+            "</DbtrAgt><UltmtDbtr><Nm>Alpha AG</Nm><PstlAdr><Ctry>CH</Ctry></PstlAdr></UltmtDbtr>",
         )
         .replacen(
             "<Cdtr>",
-            "<UltmtDbtr><CtryOfRes>KP</CtryOfRes></UltmtDbtr><Cdtr>",
+            "<UltmtDbtr><Nm>Omid Trading</Nm></UltmtDbtr><Cdtr>",
             1,
         );
-    let payments = payments(&text);
-    let ultimate = payments[0].ultimate_debtor.as_ref().unwrap();
-    assert_eq!(ultimate.name.as_deref(), Some("Muster Holding AG"));
-    assert_eq!(ultimate.country.as_deref(), Some("KP"));
+    let ultimate = |text: &str| {
+        payments(text)
+            .into_iter()
+            .map(|payment| {
+                let party = payment.ultimate_debtor?;
+                Some((party.name.clone(), party.country.clone()))
+            })
+            .collect::<Vec<_>>()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let batch = Some((some("Alpha AG"), some("CH")));
+    assert_eq!(
+        ultimate(&text),
+        [Some((some("Omid Trading"), None)), batch.clone()]
+    );
+    let nameless = text.replace("<Nm>Omid Trading</Nm>", "<CtryOfRes>KP</CtryOfRes>");
+    assert_eq!(
+        ultimate(&nameless),
+        [Some((None, some("KP"))), batch.clone()]
+    );
+    // Somebody else, of whom only an id is said, which is not read.
+    let unknown = text.replace("<Nm>Omid Trading</Nm>", "<Id><OrgId/></Id>");
+    assert_eq!(ultimate(&unknown), [None, batch]);
 }
 
 #[test]
