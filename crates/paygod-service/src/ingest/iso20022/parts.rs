@@ -386,7 +386,7 @@ pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadErro
 
 /// The first block with a reference counts, one of a letter or digit at least; further `Strd` blocks detail the same payment.
 fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), ReadError> {
-    let (mut reference, mut code) = (None, None);
+    let (mut reference, mut code, mut issuer) = (None, None, None);
     while let Some(element) = cursor.child()? {
         match element.local() {
             "CdtrRefInf" => {
@@ -397,6 +397,7 @@ fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), Rea
                             while let Some(kind) = cursor.child()? {
                                 match kind.local() {
                                     "CdOrPrtry" => code = code_or_proprietary(cursor)?.or(code),
+                                    "Issr" => optional(cursor, &mut issuer, "Issr", ID_CHARS_MAX)?,
                                     _ => cursor.skip()?,
                                 }
                             }
@@ -413,12 +414,24 @@ fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), Rea
     {
         found.declared = code.map(|code| match code.as_str() {
             "QRR" => ReferenceKind::Qr,
-            "SCOR" => ReferenceKind::Scor,
+            "SCOR" if is_iso_11649(&reference, issuer.as_deref()) => ReferenceKind::Scor,
             _ => ReferenceKind::Other,
         });
         found.reference = Some(reference);
     }
     Ok(())
+}
+
+/// `SCOR` is a creditor's reference of any standard, `Issr` says whose: Belgium, Finland and Norway have their own. One
+/// that begins as ISO 11649 says is meant as such, whatever `Issr` says.
+fn is_iso_11649(reference: &str, issuer: Option<&str>) -> bool {
+    let mut head = reference.bytes().filter(u8::is_ascii_alphanumeric);
+    let mut next_is = |holds: fn(&u8) -> bool| head.next().is_some_and(|byte| holds(&byte));
+    let begins = next_is(|byte| byte.eq_ignore_ascii_case(&b'R'))
+        && next_is(|byte| byte.eq_ignore_ascii_case(&b'F'))
+        && next_is(u8::is_ascii_digit)
+        && next_is(u8::is_ascii_digit);
+    begins || issuer.is_some_and(|issuer| issuer.eq_ignore_ascii_case("ISO"))
 }
 
 /// `ISODate`: the first ten characters are kept, a zone after them is not.

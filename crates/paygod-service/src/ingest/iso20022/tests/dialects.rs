@@ -437,6 +437,44 @@ fn a_creditor_reference_is_known_by_its_form_whatever_its_type_says() {
 }
 
 #[test]
+fn a_creditor_reference_of_a_national_standard_is_taken_as_it_is() {
+    let file = |issuer: &str, reference: &str| {
+        let block = format!(
+            "</CdtrAcct><RmtInf><Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry>{issuer}</Tp>\
+             <Ref>{reference}</Ref></CdtrRefInf></Strd></RmtInf>"
+        );
+        let text = TWO_PAYMENTS.replacen("</CdtrAcct>", &block, 1);
+        read(text.as_bytes()).unwrap()
+    };
+    let [bba, iso] = ["BBA", "ISO"].map(|issuer| format!("<Issr>{issuer}</Issr>"));
+    for (issuer, reference) in [
+        (bba.as_str(), "010806817183"),
+        ("", "1232"),
+        ("", "2345676"),
+    ] {
+        let read = &file(issuer, reference).payments[0];
+        assert_eq!(read.reference.as_deref(), Some(reference));
+    }
+    for issuer in ["", &iso, &bba] {
+        let read = &file(issuer, "rf18 5390 0754 7034").payments[0];
+        assert_eq!(read.reference.as_deref(), Some("RF18539007547034"));
+    }
+    for (issuer, reference) in [
+        ("", "RF18539007547035"),
+        ("", "rf 18 5390 0754 7035"),
+        (bba.as_str(), "RF18539007547035"),
+        (iso.as_str(), "1232"),
+    ] {
+        let refused = &file(issuer, reference).refused;
+        assert_eq!(
+            refused[0].faults[0].fault.code().as_str(),
+            "payment.reference",
+            "{reference}"
+        );
+    }
+}
+
+#[test]
 fn the_groups_of_a_printed_reference_are_no_part_of_it() {
     let block = "<Strd><CdtrRefInf><Ref>21 00000 00003 13947 14300 09017</Ref></CdtrRefInf></Strd>";
     assert_eq!(
