@@ -247,7 +247,7 @@ impl Draft {
                 }
             }
             "RmtInf" => {
-                let remittance = parts::remittance(cursor)?;
+                let remittance = parts::remittance(cursor, &mut self.faults)?;
                 cursor.put(&mut self.remittance, remittance, "RmtInf")?;
             }
             _ => return Ok(false),

@@ -312,6 +312,14 @@ pub enum PaymentFault {
     /// A structured reference whose check digit fails, or that does not fit its account.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// More unstructured remittance than a payment may carry.
+    #[error(
+        "the lines of `Ustrd` have more than the {bytes_max} bytes taken of one payment; shorten them"
+    )]
+    Remittance {
+        /// The limit, over all lines and the spaces between.
+        bytes_max: usize,
+    },
     /// An id that several payments of a batch have.
     #[error(
         "{count} payments of its batch have the same id (`TxId`, `InstrId` or else `EndToEndId`); give each its own"
@@ -342,6 +350,7 @@ impl PaymentFault {
             Self::Amount(error) => error.code(),
             Self::ZeroAmount => code::PAYMENT_AMOUNT,
             Self::Reference(_) => code::PAYMENT_REFERENCE,
+            Self::Remittance { .. } => code::ISO20022_VALUE,
             Self::Twin { .. } => code::PAYMENT_ID,
             Self::Method { .. } => code::PAYMENT_METHOD,
         }

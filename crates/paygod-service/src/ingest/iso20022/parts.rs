@@ -21,8 +21,8 @@ use crate::ingest::reference::{ReferenceKind, normal_reference};
 pub(super) const ID_CHARS_MAX: usize = 35;
 /// `Max140Text`.
 pub(super) const NAME_CHARS_MAX: usize = 140;
-/// Unstructured remittance of one payment, all lines together.
-const REMITTANCE_CHARS_MAX: usize = 1_024;
+/// Unstructured remittance of one payment, all lines together. A request holds no longer text.
+const REMITTANCE_BYTES_MAX: usize = 1_024;
 /// Longest code or date of those read.
 const CODE_CHARS_MAX: usize = 35;
 
@@ -356,24 +356,30 @@ pub(super) struct Remittance {
     pub(super) declared: Option<ReferenceKind>,
 }
 
-pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadError> {
+pub(super) fn remittance(
+    cursor: &mut Cursor<'_>,
+    faults: &mut FaultList,
+) -> Result<Remittance, ReadError> {
     let mut found = Remittance::default();
+    let mut is_too_long = false;
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Ustrd" => {
                 let Some(line) = cursor.text(NAME_CHARS_MAX)? else {
                     continue;
                 };
+                if is_too_long {
+                    continue;
+                }
                 let text = found.text.get_or_insert_default();
                 if !text.is_empty() {
                     text.push(' ');
                 }
                 text.push_str(&line);
-                if text.len() > REMITTANCE_CHARS_MAX {
-                    let what = "bytes of unstructured remittance";
-                    return Err(cursor.fail(ReadFault::Limit {
-                        what,
-                        allowed: REMITTANCE_CHARS_MAX,
+                if text.len() > REMITTANCE_BYTES_MAX {
+                    is_too_long = true;
+                    faults.push(cursor.fault(PaymentFault::Remittance {
+                        bytes_max: REMITTANCE_BYTES_MAX,
                     }));
                 }
             }

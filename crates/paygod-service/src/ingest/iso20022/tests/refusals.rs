@@ -193,6 +193,31 @@ fn a_copy_for_information_is_refused_and_a_duplicate_is_read() {
 }
 
 #[test]
+fn too_much_remittance_sets_aside_that_payment_alone() {
+    let with = |lines: &[String]| {
+        let lines: String = lines
+            .iter()
+            .map(|line| format!("<Ustrd>{line}</Ustrd>"))
+            .collect();
+        let text = format!("</CdtrAcct><RmtInf>{lines}</RmtInf>");
+        read(TWO_PAYMENTS.replacen("</CdtrAcct>", &text, 1).as_bytes()).unwrap()
+    };
+    // Eight lines of 127 bytes and the seven spaces between are 1,023.
+    let mut lines = vec!["x".repeat(127); 8];
+    let file = with(&lines);
+    assert_eq!((file.payments.len(), file.refused.len()), (2, 0));
+    lines.extend(["x".repeat(140), "x".repeat(140)]);
+    let file = with(&lines);
+    assert_eq!((file.payments.len(), file.refused.len()), (1, 1));
+    let [fault] = file.refused[0].faults.as_slice() else {
+        panic!("one fault, however many lines are too many")
+    };
+    assert_eq!(fault.fault.code().as_str(), "iso20022.value");
+    assert!(fault.at.path.ends_with("/RmtInf/Ustrd"), "{fault}");
+    assert!(fault.to_string().contains("1024 bytes"), "{fault}");
+}
+
+#[test]
 fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // One line, so that columns are counted over all of it, and a fault in each payment.
     let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
