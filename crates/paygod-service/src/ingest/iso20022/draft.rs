@@ -9,7 +9,7 @@ use super::model::{Party, Payment, Place, RefusedPayment};
 use super::parts::{
     self, AccountPart, AgentPart, AmountPart, FaultList, ID_CHARS_MAX, PartyPart, Remittance,
 };
-use super::request_id::Namer;
+use super::request_id::{NOT_PROVIDED, Namer};
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, SCHEME_SWISS_POST, SCHEME_UNNAMED};
 use crate::ingest::iban::Iban;
@@ -44,6 +44,10 @@ impl Ids {
                 )?,
                 _ => cursor.skip()?,
             }
+        }
+        // What a bank writes where it was given no id is none, so it makes no twins.
+        for id in [&mut ids.instruction, &mut ids.transaction] {
+            id.take_if(|id| *id == NOT_PROVIDED);
         }
         Ok(ids)
     }
