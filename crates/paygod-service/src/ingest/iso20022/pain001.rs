@@ -14,6 +14,9 @@ use super::totals::{Declared, Found};
 use super::xml::{Cursor, Element};
 use super::{Message, PAYMENTS_MAX};
 
+/// Where transactions stand.
+const TRANSACTION: &str = "/Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf";
+
 /// Reads the content of `CstmrCdtTrfInitn`, entered.
 pub(super) fn read(cursor: &mut Cursor<'_>, kind: MessageKind) -> Result<Message, ReadError> {
     let mut message = Message::default();
@@ -66,7 +69,7 @@ fn batch(
             PAYMENTS_MAX,
         )?;
         let draft = transaction(cursor)?;
-        let amount = parts::required(cursor, draft.amount.as_ref(), "Amt")?;
+        let amount = parts::required_of((place, TRANSACTION), draft.amount.as_ref(), "Amt")?;
         found.add(cursor, amount.number)?;
         whole.add(cursor, amount.number)?;
         batch.drafts.push((place, draft));
@@ -162,7 +165,7 @@ impl Batch {
             faults: all_faults(&[], self.faults),
         };
         for (place, draft) in self.drafts {
-            payments.push(inherited.finish(cursor, place, draft)?);
+            payments.push(inherited.finish(place, draft)?);
         }
         Ok(())
     }
@@ -180,17 +183,13 @@ struct Inherited {
 }
 
 impl Inherited {
-    fn finish(
-        &self,
-        cursor: &mut Cursor<'_>,
-        place: Place,
-        mut draft: Draft,
-    ) -> Result<Parsed, ReadError> {
-        let mut ids = parts::required(cursor, draft.ids, "PmtId")?;
-        let end_to_end_id = parts::required(cursor, ids.end_to_end.take(), "EndToEndId")?;
+    fn finish(&self, place: Place, mut draft: Draft) -> Result<Parsed, ReadError> {
+        let here = (place, TRANSACTION);
+        let mut ids = parts::required_of(here, draft.ids, "PmtId")?;
+        let end_to_end_id = parts::required_of(here, ids.end_to_end.take(), "EndToEndId")?;
         let types = draft.type_info.unwrap_or_default().or(&self.type_info);
         let instrument = types.local_instrument.as_deref();
-        let at = place.spot("/Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf");
+        let at = place.spot(TRANSACTION);
         let creditor =
             draft
                 .creditor

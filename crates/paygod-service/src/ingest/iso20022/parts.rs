@@ -8,7 +8,7 @@ use std::sync::Arc;
 use paygod_types::{Currency, Money, Timestamp};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
-use super::model::{Agent, Party};
+use super::model::{Agent, Party, Place};
 use super::source::shorten;
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, spelt_iban};
@@ -65,6 +65,18 @@ pub(super) fn required<T>(
     element: &'static str,
 ) -> Result<T, ReadError> {
     slot.ok_or_else(|| cursor.fail(ReadFault::Missing { element }))
+}
+
+/// What a mandatory element of one payment gave; when it gave nothing, the error names the place of that payment.
+pub(super) fn required_of<T>(
+    (place, path): (Place, &str),
+    slot: Option<T>,
+    element: &'static str,
+) -> Result<T, ReadError> {
+    slot.ok_or_else(|| ReadError {
+        at: place.spot(path),
+        fault: ReadFault::Missing { element },
+    })
 }
 
 /// Name and countries of a party.

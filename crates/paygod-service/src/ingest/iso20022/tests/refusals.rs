@@ -218,6 +218,48 @@ fn too_much_remittance_sets_aside_that_payment_alone() {
 }
 
 #[test]
+fn what_a_payment_lacks_is_missed_at_that_payment() {
+    let outgoing = "line 14, column 7, at /Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf";
+    let incoming = "line 21, column 7, at /Document/FIToFICstmrCdtTrf/CdtTrfTxInf";
+    for (file, text, element, place) in [
+        (
+            TWO_PAYMENTS,
+            "<EndToEndId>E-1</EndToEndId>",
+            "EndToEndId",
+            outgoing,
+        ),
+        (
+            TWO_PAYMENTS,
+            "<PmtId><InstrId>I-1</InstrId><EndToEndId>E-1</EndToEndId></PmtId>",
+            "PmtId",
+            outgoing,
+        ),
+        (
+            TWO_PAYMENTS,
+            "<Amt><InstdAmt Ccy=\"EUR\">20.00</InstdAmt></Amt>",
+            "Amt",
+            outgoing,
+        ),
+        (
+            INCOMING,
+            "<EndToEndId>ORDER-01</EndToEndId>",
+            "EndToEndId",
+            incoming,
+        ),
+        (
+            INCOMING,
+            "<IntrBkSttlmAmt Ccy=\"EUR\">12500.00</IntrBkSttlmAmt>",
+            "IntrBkSttlmAmt",
+            incoming,
+        ),
+    ] {
+        let error = read(file.replacen(text, "", 1).as_bytes()).unwrap_err();
+        assert_eq!(error.fault, ReadFault::Missing { element });
+        assert_eq!(error.at.to_string(), place, "{element}");
+    }
+}
+
+#[test]
 fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // One line, so that columns are counted over all of it, and a fault in each payment.
     let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
