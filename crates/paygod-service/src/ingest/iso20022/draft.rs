@@ -123,10 +123,8 @@ impl Side {
         faults: &mut FaultList,
         element: &'static str,
     ) -> Result<(), ReadError> {
-        match parts::account(cursor, faults)? {
-            Some(account) => cursor.put(&mut self.account, account, element),
-            None => Ok(()),
-        }
+        let account = parts::account(cursor, faults)?;
+        cursor.put(&mut self.account, account, element)
     }
 
     pub(super) fn read_agent(
@@ -143,15 +141,16 @@ impl Side {
         self.party.is_some()
     }
 
+    /// `due` is the side and the element that must name its account; without an element, it may have none.
     /// Swiss payment types 1 (`CH01`), 2 (`CH02`, `CH03`) name postal accounts without a scheme.
     pub(super) fn finish(
         self,
         at: &Spot,
         faults: &mut FaultList,
-        what: (&'static str, &'static str),
+        due: (&'static str, Option<&'static str>),
         local_instrument: Option<&str>,
     ) -> Party {
-        let (side, element) = what;
+        let (side, element) = due;
         let mut refuse = |fault| {
             faults.push(LocatedFault {
                 at: at.clone(),
@@ -176,7 +175,9 @@ impl Side {
                 account
             }
             None => {
-                refuse(PaymentFault::AccountMissing { side, element });
+                if let Some(element) = element {
+                    refuse(PaymentFault::AccountMissing { side, element });
+                }
                 None
             }
         };

@@ -157,13 +157,16 @@ fn finish(place: Place, mut draft: Draft, shared: &Shared) -> Result<Parsed, Rea
     let types = draft.type_info.unwrap_or_default().or(&header_types);
     let instrument = types.local_instrument.as_deref();
     let at = place.spot(TRANSACTION);
+    // `DbtrAcct` may be absent here: who pays in cash has none, and whoever receives this cannot add one.
     let debtor = draft
         .debtor
-        .finish(&at, &mut draft.faults, ("debtor", "DbtrAcct"), instrument);
-    let creditor =
-        draft
-            .creditor
-            .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
+        .finish(&at, &mut draft.faults, ("debtor", None), instrument);
+    let creditor = draft.creditor.finish(
+        &at,
+        &mut draft.faults,
+        ("creditor", Some("CdtrAcct")),
+        instrument,
+    );
     let mut remittance = draft.remittance.unwrap_or_default();
     if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
         draft.faults.push(LocatedFault {

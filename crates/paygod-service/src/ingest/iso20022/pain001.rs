@@ -151,7 +151,7 @@ impl Batch {
         let at = cursor.spot();
         let debtor = self
             .debtor
-            .finish(&at, &mut self.faults, ("debtor", "DbtrAcct"), None);
+            .finish(&at, &mut self.faults, ("debtor", Some("DbtrAcct")), None);
         let inherited = Inherited {
             batch_id: id.into(),
             type_info: self.type_info.unwrap_or_default(),
@@ -190,10 +190,12 @@ impl Inherited {
         let types = draft.type_info.unwrap_or_default().or(&self.type_info);
         let instrument = types.local_instrument.as_deref();
         let at = place.spot(TRANSACTION);
-        let creditor =
-            draft
-                .creditor
-                .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
+        let creditor = draft.creditor.finish(
+            &at,
+            &mut draft.faults,
+            ("creditor", Some("CdtrAcct")),
+            instrument,
+        );
         let mut remittance = draft.remittance.unwrap_or_default();
         if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
             draft.faults.push(LocatedFault {

@@ -161,8 +161,9 @@ pub(super) enum AccountPart {
 pub(super) fn account(
     cursor: &mut Cursor<'_>,
     faults: &mut FaultList,
-) -> Result<Option<AccountPart>, ReadError> {
-    let mut found = None;
+) -> Result<AccountPart, ReadError> {
+    let at = cursor.spot();
+    let (mut found, mut detail) = (None, "its `Id` is missing or empty");
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Id" => {
@@ -181,10 +182,18 @@ pub(super) fn account(
                     cursor.put(&mut found, part, "IBAN or Othr")?;
                 }
             }
+            "Prxy" => {
+                detail = "a proxy (`Prxy`) alone is not taken, `Id` is needed";
+                cursor.skip()?;
+            }
             _ => cursor.skip()?,
         }
     }
-    Ok(found)
+    Ok(found.unwrap_or_else(|| {
+        let fault = PaymentFault::Account { detail };
+        faults.push(LocatedFault { at, fault });
+        AccountPart::Unusable
+    }))
 }
 
 fn iban(cursor: &mut Cursor<'_>, faults: &mut FaultList) -> Result<AccountPart, ReadError> {

@@ -1,6 +1,7 @@
 //! Each bad file of `contracts/vectors/iso20022` is refused with its own code, at its own place.
 
 use super::*;
+use crate::ingest::route::{AccountMap, to_requests};
 
 macro_rules! vectors {
     ($folder:literal: $($name:literal),* $(,)?) => {
@@ -257,6 +258,46 @@ fn what_a_payment_lacks_is_missed_at_that_payment() {
         assert_eq!(error.fault, ReadFault::Missing { element });
         assert_eq!(error.at.to_string(), place, "{element}");
     }
+}
+
+#[test]
+fn an_account_without_an_id_is_refused_as_such() {
+    for (account, told) in [
+        (
+            "<Prxy><Tp><Cd>EMAL</Cd></Tp><Id>a@example.org</Id></Prxy>",
+            "a proxy (`Prxy`) alone is not taken, `Id` is needed",
+        ),
+        ("<Id/>", "its `Id` is missing or empty"),
+    ] {
+        let text =
+            TWO_PAYMENTS.replacen("<Id><IBAN>DE89370400440532013000</IBAN></Id>", account, 1);
+        let file = read(text.as_bytes()).unwrap();
+        assert_eq!((file.payments.len(), file.refused.len()), (1, 1));
+        let fault = &file.refused[0].faults[0];
+        assert_eq!(fault.fault.code().as_str(), "payment.account");
+        assert!(fault.at.path.ends_with("/CdtTrfTxInf/CdtrAcct"), "{fault}");
+        assert!(fault.to_string().contains(told), "{fault}");
+    }
+    let both = TWO_PAYMENTS.replace("</IBAN></Id>", "</IBAN></Id><Prxy><Id>x</Id></Prxy>");
+    assert_eq!(read(both.as_bytes()).unwrap().payments.len(), 2);
+}
+
+#[test]
+fn an_incoming_payment_may_come_from_a_debtor_without_an_account() {
+    let account = "<DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></DbtrAcct>";
+    let file = read(INCOMING.replace(account, "").as_bytes()).unwrap();
+    assert_eq!((file.payments.len(), file.refused.len()), (2, 0));
+    assert_eq!(file.payments[0].debtor.account, None);
+    let accounts = include_str!("../../../../../../examples/payments/accounts.txt");
+    let accounts = AccountMap::parse(accounts).unwrap();
+    let routed = to_requests(&file, &accounts, None);
+    assert_eq!((routed.requests.len(), routed.unrouted.len()), (2, 0));
+    // One that is named has to be right, and one that pays out needs one.
+    let wrong = INCOMING.replace("<IBAN>DE89", "<IBAN>DE88");
+    assert_eq!(read(wrong.as_bytes()).unwrap().refused.len(), 1);
+    let account = "<DbtrAcct><Id><IBAN>CH9300762011623852957</IBAN></Id></DbtrAcct>";
+    let file = read(TWO_PAYMENTS.replace(account, "").as_bytes()).unwrap();
+    assert_eq!(file.refused.len(), 2);
 }
 
 #[test]
