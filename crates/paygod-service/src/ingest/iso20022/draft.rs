@@ -71,7 +71,10 @@ impl TypeInfo {
                     cursor.skip()?;
                     continue;
                 }
-                "SvcLvl" => (&mut info.service_level, "SvcLvl"),
+                "SvcLvl" => {
+                    info.service_level = parts::code_or_proprietary(cursor)?.map(Arc::from);
+                    continue;
+                }
                 "LclInstrm" => (&mut info.local_instrument, "LclInstrm"),
                 "CtgyPurp" => (&mut info.category_purpose, "CtgyPurp"),
                 _ => {
@@ -79,9 +82,8 @@ impl TypeInfo {
                     continue;
                 }
             };
-            if let Some(code) = parts::code_or_proprietary(cursor)? {
-                cursor.put(slot, code.into(), name)?;
-            }
+            cursor.once(name)?;
+            *slot = parts::code_or_proprietary(cursor)?.map(Arc::from);
         }
         Ok(info)
     }
@@ -247,9 +249,8 @@ impl Draft {
                 cursor.put(&mut self.ultimate_creditor, party, "UltmtCdtr")?;
             }
             "Purp" => {
-                if let Some(code) = parts::code_or_proprietary(cursor)? {
-                    cursor.put(&mut self.purpose, code, "Purp")?;
-                }
+                cursor.once("Purp")?;
+                self.purpose = parts::code_or_proprietary(cursor)?;
             }
             "RmtInf" => {
                 let remittance = parts::remittance(cursor, &mut self.faults)?;

@@ -303,5 +303,7 @@ fn amount(cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), ReadError> {
             }
         }
     }
+    // At once, lest an amount after an empty one pass for the only one.
+    parts::required(cursor, draft.amount.as_ref(), "InstdAmt or EqvtAmt")?;
     Ok(())
 }

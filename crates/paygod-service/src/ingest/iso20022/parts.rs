@@ -52,6 +52,7 @@ pub(super) fn optional(
     element: &'static str,
     chars_max: usize,
 ) -> Result<(), ReadError> {
+    cursor.once(element)?;
     match cursor.text(chars_max)? {
         Some(text) => cursor.put(slot, text, element),
         None => Ok(()),
@@ -121,6 +122,7 @@ pub(super) fn party(cursor: &mut Cursor<'_>) -> Result<PartyPart, ReadError> {
 
 /// `PstlAdr`, entered: its country.
 fn address_country(cursor: &mut Cursor<'_>, slot: &mut Option<String>) -> Result<(), ReadError> {
+    cursor.once("PstlAdr")?;
     while let Some(line) = cursor.child()? {
         match line.local() {
             "Ctry" => country(cursor, slot, "Ctry")?,
@@ -136,6 +138,7 @@ fn country(
     slot: &mut Option<String>,
     element: &'static str,
 ) -> Result<(), ReadError> {
+    cursor.once(element)?;
     let Some(found) = cursor.text(CODE_CHARS_MAX)? else {
         return Ok(());
     };
@@ -167,6 +170,7 @@ pub(super) fn account(
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Id" => {
+                cursor.once("Id")?;
                 while let Some(choice) = cursor.child()? {
                     let part = match choice.local() {
                         "IBAN" => iban(cursor, faults)?,
@@ -218,6 +222,7 @@ fn other_account(
         match element.local() {
             "Id" => optional(cursor, &mut id, "Id", ID_CHARS_MAX)?,
             "SchmeNm" => {
+                cursor.once("SchmeNm")?;
                 let code = code_or_proprietary(cursor)?;
                 if let Some(code) = code {
                     cursor.put(&mut scheme, code, "SchmeNm")?;
@@ -281,6 +286,7 @@ pub(super) fn agent(
     while let Some(element) = cursor.child()? {
         match element.local() {
             "FinInstnId" => {
+                cursor.once("FinInstnId")?;
                 while let Some(part) = cursor.child()? {
                     match part.local() {
                         "BIC" | "BICFI" => {
@@ -312,6 +318,7 @@ fn clearing_member(cursor: &mut Cursor<'_>) -> Result<Agent, ReadError> {
     while let Some(element) = cursor.child()? {
         match element.local() {
             "ClrSysId" => {
+                cursor.once("ClrSysId")?;
                 if let Some(code) = code_or_proprietary(cursor)? {
                     cursor.put(&mut system, code, "ClrSysId")?;
                 }
@@ -417,13 +424,18 @@ fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), Rea
     while let Some(element) = cursor.child()? {
         match element.local() {
             "CdtrRefInf" => {
+                cursor.once("CdtrRefInf")?;
                 while let Some(part) = cursor.child()? {
                     match part.local() {
                         "Ref" => optional(cursor, &mut reference, "Ref", ID_CHARS_MAX)?,
                         "Tp" => {
+                            cursor.once("Tp")?;
                             while let Some(kind) = cursor.child()? {
                                 match kind.local() {
-                                    "CdOrPrtry" => code = code_or_proprietary(cursor)?.or(code),
+                                    "CdOrPrtry" => {
+                                        cursor.once("CdOrPrtry")?;
+                                        code = code_or_proprietary(cursor)?;
+                                    }
                                     "Issr" => optional(cursor, &mut issuer, "Issr", ID_CHARS_MAX)?,
                                     _ => cursor.skip()?,
                                 }

@@ -57,6 +57,8 @@ impl Element<'_> {
 struct Scope {
     path_len: usize,
     bindings_len: usize,
+    /// What it held of the elements that may stand in it once.
+    once: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -173,6 +175,17 @@ impl<'x> Cursor<'x> {
             return Err(self.fail(ReadFault::Repeated { element }));
         }
         *slot = Some(value);
+        Ok(())
+    }
+
+    /// Refuses the element just entered if one of that name stood before it in its parent, even an empty one.
+    pub(super) fn once(&mut self, element: &'static str) -> Result<(), ReadError> {
+        let parent = self.scopes.iter_mut().rev().nth(1);
+        let Some(parent) = parent else { return Ok(()) };
+        if parent.once.contains(&element) {
+            return Err(self.fail(ReadFault::Repeated { element }));
+        }
+        parent.once.push(element);
         Ok(())
     }
 
@@ -392,6 +405,7 @@ impl<'x> Cursor<'x> {
         self.scopes.push(Scope {
             path_len: self.path.len(),
             bindings_len: self.bindings.len(),
+            once: Vec::new(),
         });
         self.path.push('/');
         self.path.push_str(tag.local_name().into_inner());

@@ -301,6 +301,65 @@ fn an_incoming_payment_may_come_from_a_debtor_without_an_account() {
 }
 
 #[test]
+fn what_may_stand_once_is_refused_a_second_time_even_after_an_empty_one() {
+    let account = "<CdtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></CdtrAcct>";
+    for (text, with, element) in [
+        ("<Nm>Muster Software", "<Nm/><Nm>Muster Software", "Nm"),
+        (
+            "<CdtrAcct>",
+            "<CdtrAcct><Id/></CdtrAcct><CdtrAcct>",
+            "CdtrAcct",
+        ),
+        ("<CdtrAcct><Id>", "<CdtrAcct><Id/><Id>", "Id"),
+        ("<InstrId>", "<InstrId/><InstrId>", "InstrId"),
+        ("<FinInstnId>", "<FinInstnId/><FinInstnId>", "FinInstnId"),
+        (
+            "</Nm></Cdtr>",
+            "</Nm><PstlAdr/><PstlAdr><Ctry>DE</Ctry></PstlAdr></Cdtr>",
+            "PstlAdr",
+        ),
+        (
+            "</Nm></Cdtr>",
+            "</Nm><CtryOfRes/><CtryOfRes>DE</CtryOfRes></Cdtr>",
+            "CtryOfRes",
+        ),
+        (
+            "</CdtrAcct>",
+            "</CdtrAcct><Purp/><Purp><Cd>RENT</Cd></Purp>",
+            "Purp",
+        ),
+        (
+            "<Amt>",
+            "<PmtTpInf><LclInstrm/><LclInstrm><Prtry>CH01</Prtry></LclInstrm></PmtTpInf><Amt>",
+            "LclInstrm",
+        ),
+        (
+            account,
+            "<CdtrAcct><Id><Othr><Id>1</Id><SchmeNm/><SchmeNm><Cd>BBAN</Cd></SchmeNm></Othr></Id></CdtrAcct>",
+            "SchmeNm",
+        ),
+        (
+            "</CdtrAcct>",
+            "</CdtrAcct><RmtInf><Strd><CdtrRefInf/><CdtrRefInf><Ref>1</Ref></CdtrRefInf></Strd></RmtInf>",
+            "CdtrRefInf",
+        ),
+    ] {
+        let file = TWO_PAYMENTS.replacen(text, with, 1);
+        assert_ne!(file, TWO_PAYMENTS, "{element}");
+        let error = read(file.as_bytes()).unwrap_err();
+        assert_eq!(error.fault, ReadFault::Repeated { element }, "{error}");
+    }
+    let element = "InstdAmt or EqvtAmt";
+    let empty = TWO_PAYMENTS.replacen("<Amt>", "<Amt/><Amt>", 1);
+    let error = read(empty.as_bytes()).unwrap_err();
+    assert_eq!(error.fault, ReadFault::Missing { element });
+    // Of these a payment may name several.
+    let levels = "<PmtTpInf><SvcLvl/><SvcLvl><Cd>SEPA</Cd></SvcLvl><SvcLvl><Cd>URGP</Cd></SvcLvl></PmtTpInf><Amt>";
+    let file = read(TWO_PAYMENTS.replacen("<Amt>", levels, 1).as_bytes()).unwrap();
+    assert_eq!(file.payments[0].service_level.as_deref(), Some("SEPA"));
+}
+
+#[test]
 fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // One line, so that columns are counted over all of it, and a fault in each payment.
     let payment = "<CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">0</InstdAmt></Amt>\
