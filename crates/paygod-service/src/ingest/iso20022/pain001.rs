@@ -264,6 +264,7 @@ fn transaction(cursor: &mut Cursor<'_>) -> Result<Draft, ReadError> {
 /// `InstdAmt`, or `EqvtAmt`: so much in the debtor's currency, to arrive in another.
 fn amount(cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     while let Some(choice) = cursor.child()? {
+        cursor.once("InstdAmt or EqvtAmt")?;
         match choice.local() {
             "InstdAmt" => {
                 let read = parts::amount(cursor, &choice, &mut draft.faults)?;

@@ -312,6 +312,7 @@ fn what_may_stand_once_is_refused_a_second_time_even_after_an_empty_one() {
         ),
         ("<CdtrAcct><Id>", "<CdtrAcct><Id/><Id>", "Id"),
         ("<InstrId>", "<InstrId/><InstrId>", "InstrId"),
+        ("<InstdAmt", "<EqvtAmt/><InstdAmt", "InstdAmt or EqvtAmt"),
         ("<FinInstnId>", "<FinInstnId/><FinInstnId>", "FinInstnId"),
         (
             "</Nm></Cdtr>",
