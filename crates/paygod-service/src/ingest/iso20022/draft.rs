@@ -9,7 +9,7 @@ use super::model::{Party, Payment, Place, RefusedPayment};
 use super::parts::{
     self, AccountPart, AgentPart, AmountPart, FaultList, ID_CHARS_MAX, PartyPart, Remittance,
 };
-use super::request_id::Namer;
+use super::request_id::{NOT_PROVIDED, Namer};
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, SCHEME_SWISS_POST, SCHEME_UNNAMED};
 use crate::ingest::iban::Iban;
@@ -45,6 +45,10 @@ impl Ids {
                 _ => cursor.skip()?,
             }
         }
+        // What a bank writes where it was given no id is none, so it makes no twins.
+        for id in [&mut ids.instruction, &mut ids.transaction] {
+            id.take_if(|id| *id == NOT_PROVIDED);
+        }
         Ok(ids)
     }
 }
@@ -67,7 +71,10 @@ impl TypeInfo {
                     cursor.skip()?;
                     continue;
                 }
-                "SvcLvl" => (&mut info.service_level, "SvcLvl"),
+                "SvcLvl" => {
+                    info.service_level = parts::code_or_proprietary(cursor)?.map(Arc::from);
+                    continue;
+                }
                 "LclInstrm" => (&mut info.local_instrument, "LclInstrm"),
                 "CtgyPurp" => (&mut info.category_purpose, "CtgyPurp"),
                 _ => {
@@ -75,9 +82,8 @@ impl TypeInfo {
                     continue;
                 }
             };
-            if let Some(code) = parts::code_or_proprietary(cursor)? {
-                cursor.put(slot, code.into(), name)?;
-            }
+            cursor.once(name)?;
+            *slot = parts::code_or_proprietary(cursor)?.map(Arc::from);
         }
         Ok(info)
     }
@@ -119,10 +125,8 @@ impl Side {
         faults: &mut FaultList,
         element: &'static str,
     ) -> Result<(), ReadError> {
-        match parts::account(cursor, faults)? {
-            Some(account) => cursor.put(&mut self.account, account, element),
-            None => Ok(()),
-        }
+        let account = parts::account(cursor, faults)?;
+        cursor.put(&mut self.account, account, element)
     }
 
     pub(super) fn read_agent(
@@ -139,15 +143,16 @@ impl Side {
         self.party.is_some()
     }
 
+    /// `due` is the side and the element that must name its account; without an element, it may have none.
     /// Swiss payment types 1 (`CH01`), 2 (`CH02`, `CH03`) name postal accounts without a scheme.
     pub(super) fn finish(
         self,
         at: &Spot,
         faults: &mut FaultList,
-        what: (&'static str, &'static str),
+        due: (&'static str, Option<&'static str>),
         local_instrument: Option<&str>,
     ) -> Party {
-        let (side, element) = what;
+        let (side, element) = due;
         let mut refuse = |fault| {
             faults.push(LocatedFault {
                 at: at.clone(),
@@ -172,7 +177,9 @@ impl Side {
                 account
             }
             None => {
-                refuse(PaymentFault::AccountMissing { side, element });
+                if let Some(element) = element {
+                    refuse(PaymentFault::AccountMissing { side, element });
+                }
                 None
             }
         };
@@ -242,12 +249,11 @@ impl Draft {
                 cursor.put(&mut self.ultimate_creditor, party, "UltmtCdtr")?;
             }
             "Purp" => {
-                if let Some(code) = parts::code_or_proprietary(cursor)? {
-                    cursor.put(&mut self.purpose, code, "Purp")?;
-                }
+                cursor.once("Purp")?;
+                self.purpose = parts::code_or_proprietary(cursor)?;
             }
             "RmtInf" => {
-                let remittance = parts::remittance(cursor)?;
+                let remittance = parts::remittance(cursor, &mut self.faults)?;
                 cursor.put(&mut self.remittance, remittance, "RmtInf")?;
             }
             _ => return Ok(false),

@@ -146,6 +146,15 @@ pub enum ReadFault {
         /// What the document's namespace says.
         document: &'static str,
     },
+    /// The business header says that the message is a copy.
+    #[error(
+        "the business header marks the message as a copy (`CpyDplct` is `{found}`): a copy is for information and is \
+         not paid; send the original, or leave `CpyDplct` out of a message that is one"
+    )]
+    Copy {
+        /// `COPY`, or `CODU`.
+        found: String,
+    },
     /// No `Document` in the envelope.
     #[error("the file holds no `Document` element; send the message or a known envelope round it")]
     NoDocument,
@@ -239,7 +248,7 @@ impl ReadFault {
             | Self::Unexpected { .. }
             | Self::Missing { .. }
             | Self::Repeated { .. } => code::ISO20022_STRUCTURE,
-            Self::Value { .. } => code::ISO20022_VALUE,
+            Self::Value { .. } | Self::Copy { .. } => code::ISO20022_VALUE,
             Self::Count { .. } => code::ISO20022_COUNT,
             Self::ControlSum { .. } | Self::SettlementTotal { .. } => code::ISO20022_CONTROL_SUM,
         }
@@ -303,6 +312,14 @@ pub enum PaymentFault {
     /// A structured reference whose check digit fails, or that does not fit its account.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// More unstructured remittance than a payment may carry.
+    #[error(
+        "the lines of `Ustrd` have more than the {bytes_max} bytes taken of one payment; shorten them"
+    )]
+    Remittance {
+        /// The limit, over all lines and the spaces between.
+        bytes_max: usize,
+    },
     /// An id that several payments of a batch have, or a UETR that several have.
     #[error(
         "{count} payments have the same id in one batch (`TxId`, `InstrId` or else `EndToEndId`) or the same `UETR`; give each its own"
@@ -333,6 +350,7 @@ impl PaymentFault {
             Self::Amount(error) => error.code(),
             Self::ZeroAmount => code::PAYMENT_AMOUNT,
             Self::Reference(_) => code::PAYMENT_REFERENCE,
+            Self::Remittance { .. } => code::ISO20022_VALUE,
             Self::Twin { .. } => code::PAYMENT_ID,
             Self::Method { .. } => code::PAYMENT_METHOD,
         }

@@ -63,17 +63,8 @@ pub fn read_with(bytes: &[u8], counts: Counts) -> Result<PaymentFile, ReadError>
     let Some(root) = cursor.child()? else {
         return Err(cursor.fail(ReadFault::NoDocument));
     };
-    let mut found = None;
-    let mut header = None;
-    visit(
-        &mut cursor,
-        &root,
-        &mut Envelope {
-            found: &mut found,
-            header: &mut header,
-        },
-        ENVELOPE_DEPTH_MAX,
-    )?;
+    let mut envelope = Envelope::default();
+    visit(&mut cursor, &root, &mut envelope, ENVELOPE_DEPTH_MAX)?;
     cursor.require_namespace(None);
     if let Some(extra) = cursor.child()? {
         let found = source::shorten(extra.local());
@@ -82,10 +73,10 @@ pub fn read_with(bytes: &[u8], counts: Counts) -> Result<PaymentFile, ReadError>
             expected: "the end of the file",
         }));
     }
-    let Some((kind, dialect, message)) = found else {
+    let Some((kind, dialect, message)) = envelope.found else {
         return Err(cursor.fail(ReadFault::NoDocument));
     };
-    match header {
+    match envelope.header {
         Some(header) if header != kind.name() => {
             return Err(cursor.fail(ReadFault::Header {
                 header,
@@ -98,30 +89,57 @@ pub fn read_with(bytes: &[u8], counts: Counts) -> Result<PaymentFile, ReadError>
 }
 
 /// What the elements round a `Document` give.
-struct Envelope<'a> {
-    found: &'a mut Option<(MessageKind, Dialect, Message)>,
-    header: &'a mut Option<String>,
+#[derive(Default)]
+struct Envelope {
+    /// A `Document` was met, read or passed over.
+    has_document: bool,
+    found: Option<(MessageKind, Dialect, Message)>,
+    header: Option<String>,
+}
+
+impl Envelope {
+    /// Refuses the `Document` just entered if it is not the first.
+    fn meet_document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+        let first = (!self.has_document).then_some(());
+        self.has_document = true;
+        first.ok_or_else(|| {
+            cursor.fail(ReadFault::Repeated {
+                element: "Document",
+            })
+        })
+    }
+
+    /// Passes over what is not read here, but not over a second `Document` within.
+    fn skip(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+        cursor.skip_with(|cursor, element| match element.local() {
+            "Document" => self.meet_document(cursor),
+            _ => Ok(()),
+        })
+    }
 }
 
 /// Looks for the one `Document`: at the root, or inside the envelopes known to carry messages.
 fn visit(
     cursor: &mut Cursor<'_>,
     element: &Element<'_>,
-    envelope: &mut Envelope<'_>,
+    envelope: &mut Envelope,
     depth_left: u32,
 ) -> Result<(), ReadError> {
     match element.local() {
         "Document" => {
-            let read = document(cursor, element)?;
-            cursor.put(envelope.found, read, "Document")
+            envelope.meet_document(cursor)?;
+            envelope.found = Some(document(cursor, element)?);
+            Ok(())
         }
         "AppHdr" => {
             while let Some(part) = cursor.child()? {
                 match part.local() {
                     "MsgDefIdr" => {
-                        parts::optional(cursor, envelope.header, "MsgDefIdr", parts::ID_CHARS_MAX)?
+                        let header = &mut envelope.header;
+                        parts::optional(cursor, header, "MsgDefIdr", parts::ID_CHARS_MAX)?
                     }
-                    _ => cursor.skip()?,
+                    "CpyDplct" => refuse_copy(cursor)?,
+                    _ => envelope.skip(cursor)?,
                 }
             }
             Ok(())
@@ -140,7 +158,21 @@ fn visit(
             }
             Ok(())
         }
-        _ => cursor.skip(),
+        _ => envelope.skip(cursor),
+    }
+}
+
+/// `CpyDplct`, entered. What is sent twice (`DUPL`) is read and answered as the first time; a copy (`COPY`, or `CODU`
+/// for one sent twice) is for information and orders nothing.
+fn refuse_copy(cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+    let found = cursor.text(parts::ID_CHARS_MAX)?.unwrap_or_default();
+    match found.as_str() {
+        "DUPL" => Ok(()),
+        "COPY" | "CODU" => Err(cursor.fail(ReadFault::Copy { found })),
+        _ => Err(cursor.fail(ReadFault::Value {
+            found: source::shorten(&found),
+            expected: "one of `CODU`, `COPY` and `DUPL`",
+        })),
     }
 }
 

@@ -172,7 +172,7 @@ pub struct Payment {
 pub struct Party {
     /// `Nm`.
     pub name: Option<String>,
-    /// The account; present on both sides of every [`Payment`].
+    /// The account; present on both sides of every [`Payment`], but for the debtor of some that come in.
     pub account: Option<AccountRef>,
     /// The bank that keeps the account.
     pub agent: Option<Agent>,

@@ -14,6 +14,9 @@ use super::xml::Cursor;
 use super::{Header, Message, PAYMENTS_MAX};
 use crate::ingest::decimal::Decimal;
 
+/// Where transactions stand.
+const TRANSACTION: &str = "/Document/FIToFICstmrCdtTrf/CdtTrfTxInf";
+
 /// Reads the content of `FIToFICstmrCdtTrf`, entered.
 pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Message, ReadError> {
     let mut message = Message::default();
@@ -29,7 +32,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Message, ReadError> {
             "CdtTrfTxInf" => {
                 let place = cursor.place(drafts.len(), PAYMENTS_MAX)?;
                 let draft = transaction(cursor)?;
-                let amount = parts::required(cursor, draft.amount.as_ref(), "IntrBkSttlmAmt")?;
+                let amount = draft.amount.as_ref();
+                let amount = parts::required_of((place, TRANSACTION), amount, "IntrBkSttlmAmt")?;
                 found.add(cursor, amount.number)?;
                 drafts.push((place, draft));
             }
@@ -41,7 +45,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Message, ReadError> {
         check_total(&total, at, &drafts)?;
     }
     for (place, draft) in drafts {
-        let parsed = finish(cursor, place, draft, &header.shared)?;
+        let parsed = finish(place, draft, &header.shared)?;
         message.payments.push(parsed);
     }
     message.ids = Some(header.ids);
@@ -145,25 +149,24 @@ fn transaction(cursor: &mut Cursor<'_>) -> Result<Draft, ReadError> {
     Ok(draft)
 }
 
-fn finish(
-    cursor: &mut Cursor<'_>,
-    place: Place,
-    mut draft: Draft,
-    shared: &Shared,
-) -> Result<Parsed, ReadError> {
-    let mut ids = parts::required(cursor, draft.ids, "PmtId")?;
-    let end_to_end_id = parts::required(cursor, ids.end_to_end.take(), "EndToEndId")?;
+fn finish(place: Place, mut draft: Draft, shared: &Shared) -> Result<Parsed, ReadError> {
+    let here = (place, TRANSACTION);
+    let mut ids = parts::required_of(here, draft.ids, "PmtId")?;
+    let end_to_end_id = parts::required_of(here, ids.end_to_end.take(), "EndToEndId")?;
     let header_types = shared.type_info.clone().unwrap_or_default();
     let types = draft.type_info.unwrap_or_default().or(&header_types);
     let instrument = types.local_instrument.as_deref();
-    let at = place.spot("/Document/FIToFICstmrCdtTrf/CdtTrfTxInf");
+    let at = place.spot(TRANSACTION);
+    // `DbtrAcct` may be absent here: who pays in cash has none, and whoever receives this cannot add one.
     let debtor = draft
         .debtor
-        .finish(&at, &mut draft.faults, ("debtor", "DbtrAcct"), instrument);
-    let creditor =
-        draft
-            .creditor
-            .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
+        .finish(&at, &mut draft.faults, ("debtor", None), instrument);
+    let creditor = draft.creditor.finish(
+        &at,
+        &mut draft.faults,
+        ("creditor", Some("CdtrAcct")),
+        instrument,
+    );
     let mut remittance = draft.remittance.unwrap_or_default();
     if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
         draft.faults.push(LocatedFault {

@@ -14,6 +14,9 @@ use super::totals::{Declared, Found};
 use super::xml::{Cursor, Element};
 use super::{Message, PAYMENTS_MAX};
 
+/// Where transactions stand.
+const TRANSACTION: &str = "/Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf";
+
 /// Reads the content of `CstmrCdtTrfInitn`, entered.
 pub(super) fn read(cursor: &mut Cursor<'_>, kind: MessageKind) -> Result<Message, ReadError> {
     let mut message = Message::default();
@@ -66,7 +69,7 @@ fn batch(
             PAYMENTS_MAX,
         )?;
         let draft = transaction(cursor)?;
-        let amount = parts::required(cursor, draft.amount.as_ref(), "Amt")?;
+        let amount = parts::required_of((place, TRANSACTION), draft.amount.as_ref(), "Amt")?;
         found.add(cursor, amount.number)?;
         whole.add(cursor, amount.number)?;
         batch.drafts.push((place, draft));
@@ -148,7 +151,7 @@ impl Batch {
         let at = cursor.spot();
         let debtor = self
             .debtor
-            .finish(&at, &mut self.faults, ("debtor", "DbtrAcct"), None);
+            .finish(&at, &mut self.faults, ("debtor", Some("DbtrAcct")), None);
         let inherited = Inherited {
             batch_id: id.into(),
             type_info: self.type_info.unwrap_or_default(),
@@ -162,7 +165,7 @@ impl Batch {
             faults: all_faults(&[], self.faults),
         };
         for (place, draft) in self.drafts {
-            payments.push(inherited.finish(cursor, place, draft)?);
+            payments.push(inherited.finish(place, draft)?);
         }
         Ok(())
     }
@@ -180,21 +183,19 @@ struct Inherited {
 }
 
 impl Inherited {
-    fn finish(
-        &self,
-        cursor: &mut Cursor<'_>,
-        place: Place,
-        mut draft: Draft,
-    ) -> Result<Parsed, ReadError> {
-        let mut ids = parts::required(cursor, draft.ids, "PmtId")?;
-        let end_to_end_id = parts::required(cursor, ids.end_to_end.take(), "EndToEndId")?;
+    fn finish(&self, place: Place, mut draft: Draft) -> Result<Parsed, ReadError> {
+        let here = (place, TRANSACTION);
+        let mut ids = parts::required_of(here, draft.ids, "PmtId")?;
+        let end_to_end_id = parts::required_of(here, ids.end_to_end.take(), "EndToEndId")?;
         let types = draft.type_info.unwrap_or_default().or(&self.type_info);
         let instrument = types.local_instrument.as_deref();
-        let at = place.spot("/Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf");
-        let creditor =
-            draft
-                .creditor
-                .finish(&at, &mut draft.faults, ("creditor", "CdtrAcct"), instrument);
+        let at = place.spot(TRANSACTION);
+        let creditor = draft.creditor.finish(
+            &at,
+            &mut draft.faults,
+            ("creditor", Some("CdtrAcct")),
+            instrument,
+        );
         let mut remittance = draft.remittance.unwrap_or_default();
         if let Err(error) = check_reference(&mut remittance, &creditor, instrument) {
             draft.faults.push(LocatedFault {
@@ -209,11 +210,9 @@ impl Inherited {
                 counter_currency: draft.counter_currency,
                 execution_date: Some(self.date.clone()),
                 debtor: Arc::clone(&self.debtor),
+                // The payment's own replaces that of the batch whole: the two are different people.
                 ultimate_debtor: match draft.ultimate_debtor {
-                    Some(own) => own
-                        .or(self.ultimate_debtor.as_deref())
-                        .behind()
-                        .map(Arc::new),
+                    Some(own) => own.behind().map(Arc::new),
                     None => self.ultimate_debtor.clone(),
                 },
                 creditor,
@@ -265,6 +264,7 @@ fn transaction(cursor: &mut Cursor<'_>) -> Result<Draft, ReadError> {
 /// `InstdAmt`, or `EqvtAmt`: so much in the debtor's currency, to arrive in another.
 fn amount(cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     while let Some(choice) = cursor.child()? {
+        cursor.once("InstdAmt or EqvtAmt")?;
         match choice.local() {
             "InstdAmt" => {
                 let read = parts::amount(cursor, &choice, &mut draft.faults)?;
@@ -304,5 +304,7 @@ fn amount(cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), ReadError> {
             }
         }
     }
+    // At once, lest an amount after an empty one pass for the only one.
+    parts::required(cursor, draft.amount.as_ref(), "InstdAmt or EqvtAmt")?;
     Ok(())
 }

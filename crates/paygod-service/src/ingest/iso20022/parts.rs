@@ -8,7 +8,7 @@ use std::sync::Arc;
 use paygod_types::{Currency, Money, Timestamp};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
-use super::model::{Agent, Party};
+use super::model::{Agent, Party, Place};
 use super::source::shorten;
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, spelt_iban};
@@ -21,8 +21,8 @@ use crate::ingest::reference::{ReferenceKind, normal_reference};
 pub(super) const ID_CHARS_MAX: usize = 35;
 /// `Max140Text`.
 pub(super) const NAME_CHARS_MAX: usize = 140;
-/// Unstructured remittance of one payment, all lines together.
-const REMITTANCE_CHARS_MAX: usize = 1_024;
+/// Unstructured remittance of one payment, all lines together. A request holds no longer text.
+const REMITTANCE_BYTES_MAX: usize = 1_024;
 /// Longest code or date of those read.
 const CODE_CHARS_MAX: usize = 35;
 
@@ -52,6 +52,7 @@ pub(super) fn optional(
     element: &'static str,
     chars_max: usize,
 ) -> Result<(), ReadError> {
+    cursor.once(element)?;
     match cursor.text(chars_max)? {
         Some(text) => cursor.put(slot, text, element),
         None => Ok(()),
@@ -67,6 +68,18 @@ pub(super) fn required<T>(
     slot.ok_or_else(|| cursor.fail(ReadFault::Missing { element }))
 }
 
+/// What a mandatory element of one payment gave; when it gave nothing, the error names the place of that payment.
+pub(super) fn required_of<T>(
+    (place, path): (Place, &str),
+    slot: Option<T>,
+    element: &'static str,
+) -> Result<T, ReadError> {
+    slot.ok_or_else(|| ReadError {
+        at: place.spot(path),
+        fault: ReadFault::Missing { element },
+    })
+}
+
 /// Name and countries of a party.
 #[derive(Debug, Default, Clone)]
 pub(super) struct PartyPart {
@@ -76,16 +89,6 @@ pub(super) struct PartyPart {
 }
 
 impl PartyPart {
-    /// What this one does not say is taken from `batch`.
-    pub(super) fn or(self, batch: Option<&Party>) -> Self {
-        let Some(batch) = batch else { return self };
-        Self {
-            name: self.name.or_else(|| batch.name.clone()),
-            country: self.country.or_else(|| batch.country.clone()),
-            residence: self.residence.or_else(|| batch.residence.clone()),
-        }
-    }
-
     /// Somebody behind a side of a payment; `None` when nothing is said of them.
     pub(super) fn behind(self) -> Option<Party> {
         let party = Party {
@@ -119,6 +122,7 @@ pub(super) fn party(cursor: &mut Cursor<'_>) -> Result<PartyPart, ReadError> {
 
 /// `PstlAdr`, entered: its country.
 fn address_country(cursor: &mut Cursor<'_>, slot: &mut Option<String>) -> Result<(), ReadError> {
+    cursor.once("PstlAdr")?;
     while let Some(line) = cursor.child()? {
         match line.local() {
             "Ctry" => country(cursor, slot, "Ctry")?,
@@ -134,6 +138,7 @@ fn country(
     slot: &mut Option<String>,
     element: &'static str,
 ) -> Result<(), ReadError> {
+    cursor.once(element)?;
     let Some(found) = cursor.text(CODE_CHARS_MAX)? else {
         return Ok(());
     };
@@ -159,11 +164,13 @@ pub(super) enum AccountPart {
 pub(super) fn account(
     cursor: &mut Cursor<'_>,
     faults: &mut FaultList,
-) -> Result<Option<AccountPart>, ReadError> {
-    let mut found = None;
+) -> Result<AccountPart, ReadError> {
+    let at = cursor.spot();
+    let (mut found, mut detail) = (None, "its `Id` is missing or empty");
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Id" => {
+                cursor.once("Id")?;
                 while let Some(choice) = cursor.child()? {
                     let part = match choice.local() {
                         "IBAN" => iban(cursor, faults)?,
@@ -179,10 +186,18 @@ pub(super) fn account(
                     cursor.put(&mut found, part, "IBAN or Othr")?;
                 }
             }
+            "Prxy" => {
+                detail = "a proxy (`Prxy`) alone is not taken, `Id` is needed";
+                cursor.skip()?;
+            }
             _ => cursor.skip()?,
         }
     }
-    Ok(found)
+    Ok(found.unwrap_or_else(|| {
+        let fault = PaymentFault::Account { detail };
+        faults.push(LocatedFault { at, fault });
+        AccountPart::Unusable
+    }))
 }
 
 fn iban(cursor: &mut Cursor<'_>, faults: &mut FaultList) -> Result<AccountPart, ReadError> {
@@ -207,6 +222,7 @@ fn other_account(
         match element.local() {
             "Id" => optional(cursor, &mut id, "Id", ID_CHARS_MAX)?,
             "SchmeNm" => {
+                cursor.once("SchmeNm")?;
                 let code = code_or_proprietary(cursor)?;
                 if let Some(code) = code {
                     cursor.put(&mut scheme, code, "SchmeNm")?;
@@ -270,6 +286,7 @@ pub(super) fn agent(
     while let Some(element) = cursor.child()? {
         match element.local() {
             "FinInstnId" => {
+                cursor.once("FinInstnId")?;
                 while let Some(part) = cursor.child()? {
                     match part.local() {
                         "BIC" | "BICFI" => {
@@ -301,6 +318,7 @@ fn clearing_member(cursor: &mut Cursor<'_>) -> Result<Agent, ReadError> {
     while let Some(element) = cursor.child()? {
         match element.local() {
             "ClrSysId" => {
+                cursor.once("ClrSysId")?;
                 if let Some(code) = code_or_proprietary(cursor)? {
                     cursor.put(&mut system, code, "ClrSysId")?;
                 }
@@ -366,24 +384,30 @@ pub(super) struct Remittance {
     pub(super) declared: Option<ReferenceKind>,
 }
 
-pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadError> {
+pub(super) fn remittance(
+    cursor: &mut Cursor<'_>,
+    faults: &mut FaultList,
+) -> Result<Remittance, ReadError> {
     let mut found = Remittance::default();
+    let mut is_too_long = false;
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Ustrd" => {
                 let Some(line) = cursor.text(NAME_CHARS_MAX)? else {
                     continue;
                 };
+                if is_too_long {
+                    continue;
+                }
                 let text = found.text.get_or_insert_default();
                 if !text.is_empty() {
                     text.push(' ');
                 }
                 text.push_str(&line);
-                if text.len() > REMITTANCE_CHARS_MAX {
-                    let what = "bytes of unstructured remittance";
-                    return Err(cursor.fail(ReadFault::Limit {
-                        what,
-                        allowed: REMITTANCE_CHARS_MAX,
+                if text.len() > REMITTANCE_BYTES_MAX {
+                    is_too_long = true;
+                    faults.push(cursor.fault(PaymentFault::Remittance {
+                        bytes_max: REMITTANCE_BYTES_MAX,
                     }));
                 }
             }
@@ -396,17 +420,23 @@ pub(super) fn remittance(cursor: &mut Cursor<'_>) -> Result<Remittance, ReadErro
 
 /// The first block with a reference counts, one of a letter or digit at least; further `Strd` blocks detail the same payment.
 fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), ReadError> {
-    let (mut reference, mut code) = (None, None);
+    let (mut reference, mut code, mut issuer) = (None, None, None);
     while let Some(element) = cursor.child()? {
         match element.local() {
             "CdtrRefInf" => {
+                cursor.once("CdtrRefInf")?;
                 while let Some(part) = cursor.child()? {
                     match part.local() {
                         "Ref" => optional(cursor, &mut reference, "Ref", ID_CHARS_MAX)?,
                         "Tp" => {
+                            cursor.once("Tp")?;
                             while let Some(kind) = cursor.child()? {
                                 match kind.local() {
-                                    "CdOrPrtry" => code = code_or_proprietary(cursor)?.or(code),
+                                    "CdOrPrtry" => {
+                                        cursor.once("CdOrPrtry")?;
+                                        code = code_or_proprietary(cursor)?;
+                                    }
+                                    "Issr" => optional(cursor, &mut issuer, "Issr", ID_CHARS_MAX)?,
                                     _ => cursor.skip()?,
                                 }
                             }
@@ -423,12 +453,24 @@ fn structured(cursor: &mut Cursor<'_>, found: &mut Remittance) -> Result<(), Rea
     {
         found.declared = code.map(|code| match code.as_str() {
             "QRR" => ReferenceKind::Qr,
-            "SCOR" => ReferenceKind::Scor,
+            "SCOR" if is_iso_11649(&reference, issuer.as_deref()) => ReferenceKind::Scor,
             _ => ReferenceKind::Other,
         });
         found.reference = Some(reference);
     }
     Ok(())
+}
+
+/// `SCOR` is a creditor's reference of any standard, `Issr` says whose: Belgium, Finland and Norway have their own. One
+/// that begins as ISO 11649 says is meant as such, whatever `Issr` says.
+fn is_iso_11649(reference: &str, issuer: Option<&str>) -> bool {
+    let mut head = reference.bytes().filter(u8::is_ascii_alphanumeric);
+    let mut next_is = |holds: fn(&u8) -> bool| head.next().is_some_and(|byte| holds(&byte));
+    let begins = next_is(|byte| byte.eq_ignore_ascii_case(&b'R'))
+        && next_is(|byte| byte.eq_ignore_ascii_case(&b'F'))
+        && next_is(u8::is_ascii_digit)
+        && next_is(u8::is_ascii_digit);
+    begins || issuer.is_some_and(|issuer| issuer.eq_ignore_ascii_case("ISO"))
 }
 
 /// `ISODate`: the first ten characters are kept, a zone after them is not.

@@ -57,6 +57,8 @@ impl Element<'_> {
 struct Scope {
     path_len: usize,
     bindings_len: usize,
+    /// What it held of the elements that may stand in it once.
+    once: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -176,6 +178,17 @@ impl<'x> Cursor<'x> {
         Ok(())
     }
 
+    /// Refuses the element just entered if one of that name stood before it in its parent, even an empty one.
+    pub(super) fn once(&mut self, element: &'static str) -> Result<(), ReadError> {
+        let parent = self.scopes.iter_mut().rev().nth(1);
+        let Some(parent) = parent else { return Ok(()) };
+        if parent.once.contains(&element) {
+            return Err(self.fail(ReadFault::Repeated { element }));
+        }
+        parent.once.push(element);
+        Ok(())
+    }
+
     /// The next child of the open element, entered; `None` once the open element has ended.
     pub(super) fn child(&mut self) -> Result<Option<Element<'x>>, ReadError> {
         loop {
@@ -275,11 +288,20 @@ impl<'x> Cursor<'x> {
 
     /// Passes over the open element and all it holds.
     pub(super) fn skip(&mut self) -> Result<(), ReadError> {
+        self.skip_with(|_, _| Ok(()))
+    }
+
+    /// [`Self::skip`], with a look at each element within.
+    pub(super) fn skip_with(
+        &mut self,
+        mut look: impl FnMut(&mut Self, &Element<'x>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let outside = self.scopes.len().saturating_sub(1);
         while self.scopes.len() > outside {
             match self.event()? {
                 Event::Start(tag) => {
-                    self.open(tag)?;
+                    let element = self.open(tag)?;
+                    look(self, &element)?;
                 }
                 Event::End(_) => self.close(),
                 Event::GeneralRef(name) if !name.is_char_ref() && predefined(&name).is_none() => {
@@ -383,6 +405,7 @@ impl<'x> Cursor<'x> {
         self.scopes.push(Scope {
             path_len: self.path.len(),
             bindings_len: self.bindings.len(),
+            once: Vec::new(),
         });
         self.path.push('/');
         self.path.push_str(tag.local_name().into_inner());

@@ -347,21 +347,40 @@ fn every_country_of_a_party_is_kept() {
 }
 
 #[test]
-fn an_ultimate_debtor_without_a_name_keeps_that_of_the_batch() {
+fn the_ultimate_debtor_of_a_payment_replaces_that_of_its_batch_whole() {
     let text = TWO_PAYMENTS
         .replace(
             "</DbtrAgt>",
-            "</DbtrAgt><UltmtDbtr><Nm>Muster Holding AG</Nm></UltmtDbtr>",
+            "</DbtrAgt><UltmtDbtr><Nm>Alpha AG</Nm><PstlAdr><Ctry>CH</Ctry></PstlAdr></UltmtDbtr>",
         )
         .replacen(
             "<Cdtr>",
-            "<UltmtDbtr><CtryOfRes>KP</CtryOfRes></UltmtDbtr><Cdtr>",
+            "<UltmtDbtr><Nm>Omid Trading</Nm></UltmtDbtr><Cdtr>",
             1,
         );
-    let payments = payments(&text);
-    let ultimate = payments[0].ultimate_debtor.as_ref().unwrap();
-    assert_eq!(ultimate.name.as_deref(), Some("Muster Holding AG"));
-    assert_eq!(ultimate.country.as_deref(), Some("KP"));
+    let ultimate = |text: &str| {
+        payments(text)
+            .into_iter()
+            .map(|payment| {
+                let party = payment.ultimate_debtor?;
+                Some((party.name.clone(), party.country.clone()))
+            })
+            .collect::<Vec<_>>()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let batch = Some((some("Alpha AG"), some("CH")));
+    assert_eq!(
+        ultimate(&text),
+        [Some((some("Omid Trading"), None)), batch.clone()]
+    );
+    let nameless = text.replace("<Nm>Omid Trading</Nm>", "<CtryOfRes>KP</CtryOfRes>");
+    assert_eq!(
+        ultimate(&nameless),
+        [Some((None, some("KP"))), batch.clone()]
+    );
+    // Somebody else, of whom only an id is said, which is not read.
+    let unknown = text.replace("<Nm>Omid Trading</Nm>", "<Id><OrgId/></Id>");
+    assert_eq!(ultimate(&unknown), [None, batch]);
 }
 
 #[test]
@@ -413,6 +432,44 @@ fn a_creditor_reference_is_known_by_its_form_whatever_its_type_says() {
             reference_of(&block).as_deref(),
             Some("RF18539007547034"),
             "{block}"
+        );
+    }
+}
+
+#[test]
+fn a_creditor_reference_of_a_national_standard_is_taken_as_it_is() {
+    let file = |issuer: &str, reference: &str| {
+        let block = format!(
+            "</CdtrAcct><RmtInf><Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry>{issuer}</Tp>\
+             <Ref>{reference}</Ref></CdtrRefInf></Strd></RmtInf>"
+        );
+        let text = TWO_PAYMENTS.replacen("</CdtrAcct>", &block, 1);
+        read(text.as_bytes()).unwrap()
+    };
+    let [bba, iso] = ["BBA", "ISO"].map(|issuer| format!("<Issr>{issuer}</Issr>"));
+    for (issuer, reference) in [
+        (bba.as_str(), "010806817183"),
+        ("", "1232"),
+        ("", "2345676"),
+    ] {
+        let read = &file(issuer, reference).payments[0];
+        assert_eq!(read.reference.as_deref(), Some(reference));
+    }
+    for issuer in ["", &iso, &bba] {
+        let read = &file(issuer, "rf18 5390 0754 7034").payments[0];
+        assert_eq!(read.reference.as_deref(), Some("RF18539007547034"));
+    }
+    for (issuer, reference) in [
+        ("", "RF18539007547035"),
+        ("", "rf 18 5390 0754 7035"),
+        (bba.as_str(), "RF18539007547035"),
+        (iso.as_str(), "1232"),
+    ] {
+        let refused = &file(issuer, reference).refused;
+        assert_eq!(
+            refused[0].faults[0].fault.code().as_str(),
+            "payment.reference",
+            "{reference}"
         );
     }
 }

@@ -249,6 +249,22 @@ fn payments_of_one_id_are_refused_all_of_them() {
     assert_eq!(file.payments.len(), 2);
 }
 
+#[test]
+fn an_instruction_or_transaction_id_that_says_not_provided_is_none() {
+    let text = TWO_PAYMENTS
+        .replace("I-1", "NOTPROVIDED")
+        .replace("I-2", "NOTPROVIDED");
+    assert_eq!(named(&text), ["M-1/B-1/E-1", "M-1/B-1/E-2"]);
+    let file = read(text.as_bytes()).unwrap();
+    assert_eq!(file.payments[0].instruction_id, None);
+
+    let text = INCOMING
+        .replace("TX-202611220001", "NOTPROVIDED")
+        .replace("TX-202611220002", "NOTPROVIDED");
+    let names = ["IN-01", "IN-02"].map(|id| format!("BEISDEFF-20261122-0001/{id}"));
+    assert_eq!(named(&text), names);
+}
+
 fn named(text: &str) -> Vec<String> {
     let file = read(text.as_bytes()).unwrap();
     let ids = file.payments.into_iter();

@@ -1,6 +1,7 @@
 //! Each bad file of `contracts/vectors/iso20022` is refused with its own code, at its own place.
 
 use super::*;
+use crate::ingest::route::{AccountMap, to_requests};
 
 macro_rules! vectors {
     ($folder:literal: $($name:literal),* $(,)?) => {
@@ -141,6 +142,222 @@ fn an_empty_file_holds_no_document() {
         read(b"<Envelope/>").unwrap_err().fault,
         ReadFault::NoDocument
     );
+}
+
+#[test]
+fn a_second_document_is_refused_wherever_the_envelope_holds_it() {
+    let (_, body) = TWO_PAYMENTS.split_once('\n').unwrap();
+    for envelope in [
+        format!("<BizMsgEnvlp>{body}<Payload>{body}</Payload></BizMsgEnvlp>"),
+        format!("<BizMsgEnvlp><Payload><Any>{body}</Any></Payload>{body}</BizMsgEnvlp>"),
+        format!("<BizMsgEnvlp><AppHdr><Sgntr>{body}</Sgntr></AppHdr>{body}</BizMsgEnvlp>"),
+        format!("<Envelope>{body}<Any>text<Document/></Any></Envelope>"),
+    ] {
+        let element = "Document";
+        assert_eq!(
+            read(envelope.as_bytes()).unwrap_err().fault,
+            ReadFault::Repeated { element },
+            "{envelope}"
+        );
+    }
+    let unknown = format!("<Envelope><Payload>{body}</Payload></Envelope>");
+    assert_eq!(
+        read(unknown.as_bytes()).unwrap_err().fault,
+        ReadFault::NoDocument
+    );
+}
+
+#[test]
+fn a_copy_for_information_is_refused_and_a_duplicate_is_read() {
+    let marked = |mark: &str| {
+        let mark = format!("</head:CreDt><head:CpyDplct>{mark}</head:CpyDplct>");
+        read(INCOMING.replace("</head:CreDt>", &mark).as_bytes())
+    };
+    for mark in ["COPY", "CODU"] {
+        let error = marked(mark).unwrap_err();
+        assert_eq!(error.code().as_str(), "iso20022.value");
+        assert_eq!(error.at.path, "/BizMsgEnvlp/AppHdr/CpyDplct");
+        assert!(
+            error.to_string().contains("a copy is for information"),
+            "{error}"
+        );
+    }
+    assert_eq!(marked("DUPL").unwrap().payments.len(), 2);
+    assert_eq!(
+        marked("copy").unwrap_err().code().as_str(),
+        "iso20022.value"
+    );
+    // What the header says of another message is no word on this one.
+    let related = "</head:CreDt><head:Rltd><head:CpyDplct>COPY</head:CpyDplct></head:Rltd>";
+    let related = INCOMING.replace("</head:CreDt>", related);
+    assert_eq!(read(related.as_bytes()).unwrap().payments.len(), 2);
+}
+
+#[test]
+fn too_much_remittance_sets_aside_that_payment_alone() {
+    let with = |lines: &[String]| {
+        let lines: String = lines
+            .iter()
+            .map(|line| format!("<Ustrd>{line}</Ustrd>"))
+            .collect();
+        let text = format!("</CdtrAcct><RmtInf>{lines}</RmtInf>");
+        read(TWO_PAYMENTS.replacen("</CdtrAcct>", &text, 1).as_bytes()).unwrap()
+    };
+    // Eight lines of 127 bytes and the seven spaces between are 1,023.
+    let mut lines = vec!["x".repeat(127); 8];
+    let file = with(&lines);
+    assert_eq!((file.payments.len(), file.refused.len()), (2, 0));
+    lines.extend(["x".repeat(140), "x".repeat(140)]);
+    let file = with(&lines);
+    assert_eq!((file.payments.len(), file.refused.len()), (1, 1));
+    let [fault] = file.refused[0].faults.as_slice() else {
+        panic!("one fault, however many lines are too many")
+    };
+    assert_eq!(fault.fault.code().as_str(), "iso20022.value");
+    assert!(fault.at.path.ends_with("/RmtInf/Ustrd"), "{fault}");
+    assert!(fault.to_string().contains("1024 bytes"), "{fault}");
+}
+
+#[test]
+fn what_a_payment_lacks_is_missed_at_that_payment() {
+    let outgoing = "line 14, column 7, at /Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf";
+    let incoming = "line 21, column 7, at /Document/FIToFICstmrCdtTrf/CdtTrfTxInf";
+    for (file, text, element, place) in [
+        (
+            TWO_PAYMENTS,
+            "<EndToEndId>E-1</EndToEndId>",
+            "EndToEndId",
+            outgoing,
+        ),
+        (
+            TWO_PAYMENTS,
+            "<PmtId><InstrId>I-1</InstrId><EndToEndId>E-1</EndToEndId></PmtId>",
+            "PmtId",
+            outgoing,
+        ),
+        (
+            TWO_PAYMENTS,
+            "<Amt><InstdAmt Ccy=\"EUR\">20.00</InstdAmt></Amt>",
+            "Amt",
+            outgoing,
+        ),
+        (
+            INCOMING,
+            "<EndToEndId>ORDER-01</EndToEndId>",
+            "EndToEndId",
+            incoming,
+        ),
+        (
+            INCOMING,
+            "<IntrBkSttlmAmt Ccy=\"EUR\">12500.00</IntrBkSttlmAmt>",
+            "IntrBkSttlmAmt",
+            incoming,
+        ),
+    ] {
+        let error = read(file.replacen(text, "", 1).as_bytes()).unwrap_err();
+        assert_eq!(error.fault, ReadFault::Missing { element });
+        assert_eq!(error.at.to_string(), place, "{element}");
+    }
+}
+
+#[test]
+fn an_account_without_an_id_is_refused_as_such() {
+    for (account, told) in [
+        (
+            "<Prxy><Tp><Cd>EMAL</Cd></Tp><Id>a@example.org</Id></Prxy>",
+            "a proxy (`Prxy`) alone is not taken, `Id` is needed",
+        ),
+        ("<Id/>", "its `Id` is missing or empty"),
+    ] {
+        let text =
+            TWO_PAYMENTS.replacen("<Id><IBAN>DE89370400440532013000</IBAN></Id>", account, 1);
+        let file = read(text.as_bytes()).unwrap();
+        assert_eq!((file.payments.len(), file.refused.len()), (1, 1));
+        let fault = &file.refused[0].faults[0];
+        assert_eq!(fault.fault.code().as_str(), "payment.account");
+        assert!(fault.at.path.ends_with("/CdtTrfTxInf/CdtrAcct"), "{fault}");
+        assert!(fault.to_string().contains(told), "{fault}");
+    }
+    let both = TWO_PAYMENTS.replace("</IBAN></Id>", "</IBAN></Id><Prxy><Id>x</Id></Prxy>");
+    assert_eq!(read(both.as_bytes()).unwrap().payments.len(), 2);
+}
+
+#[test]
+fn an_incoming_payment_may_come_from_a_debtor_without_an_account() {
+    let account = "<DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></DbtrAcct>";
+    let file = read(INCOMING.replace(account, "").as_bytes()).unwrap();
+    assert_eq!((file.payments.len(), file.refused.len()), (2, 0));
+    assert_eq!(file.payments[0].debtor.account, None);
+    let accounts = include_str!("../../../../../../examples/payments/accounts.txt");
+    let accounts = AccountMap::parse(accounts).unwrap();
+    let routed = to_requests(&file, &accounts, None);
+    assert_eq!((routed.requests.len(), routed.unrouted.len()), (2, 0));
+    // One that is named has to be right, and one that pays out needs one.
+    let wrong = INCOMING.replace("<IBAN>DE89", "<IBAN>DE88");
+    assert_eq!(read(wrong.as_bytes()).unwrap().refused.len(), 1);
+    let account = "<DbtrAcct><Id><IBAN>CH9300762011623852957</IBAN></Id></DbtrAcct>";
+    let file = read(TWO_PAYMENTS.replace(account, "").as_bytes()).unwrap();
+    assert_eq!(file.refused.len(), 2);
+}
+
+#[test]
+fn what_may_stand_once_is_refused_a_second_time_even_after_an_empty_one() {
+    let account = "<CdtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></CdtrAcct>";
+    for (text, with, element) in [
+        ("<Nm>Muster Software", "<Nm/><Nm>Muster Software", "Nm"),
+        (
+            "<CdtrAcct>",
+            "<CdtrAcct><Id/></CdtrAcct><CdtrAcct>",
+            "CdtrAcct",
+        ),
+        ("<CdtrAcct><Id>", "<CdtrAcct><Id/><Id>", "Id"),
+        ("<InstrId>", "<InstrId/><InstrId>", "InstrId"),
+        ("<InstdAmt", "<EqvtAmt/><InstdAmt", "InstdAmt or EqvtAmt"),
+        ("<FinInstnId>", "<FinInstnId/><FinInstnId>", "FinInstnId"),
+        (
+            "</Nm></Cdtr>",
+            "</Nm><PstlAdr/><PstlAdr><Ctry>DE</Ctry></PstlAdr></Cdtr>",
+            "PstlAdr",
+        ),
+        (
+            "</Nm></Cdtr>",
+            "</Nm><CtryOfRes/><CtryOfRes>DE</CtryOfRes></Cdtr>",
+            "CtryOfRes",
+        ),
+        (
+            "</CdtrAcct>",
+            "</CdtrAcct><Purp/><Purp><Cd>RENT</Cd></Purp>",
+            "Purp",
+        ),
+        (
+            "<Amt>",
+            "<PmtTpInf><LclInstrm/><LclInstrm><Prtry>CH01</Prtry></LclInstrm></PmtTpInf><Amt>",
+            "LclInstrm",
+        ),
+        (
+            account,
+            "<CdtrAcct><Id><Othr><Id>1</Id><SchmeNm/><SchmeNm><Cd>BBAN</Cd></SchmeNm></Othr></Id></CdtrAcct>",
+            "SchmeNm",
+        ),
+        (
+            "</CdtrAcct>",
+            "</CdtrAcct><RmtInf><Strd><CdtrRefInf/><CdtrRefInf><Ref>1</Ref></CdtrRefInf></Strd></RmtInf>",
+            "CdtrRefInf",
+        ),
+    ] {
+        let file = TWO_PAYMENTS.replacen(text, with, 1);
+        assert_ne!(file, TWO_PAYMENTS, "{element}");
+        let error = read(file.as_bytes()).unwrap_err();
+        assert_eq!(error.fault, ReadFault::Repeated { element }, "{error}");
+    }
+    let element = "InstdAmt or EqvtAmt";
+    let empty = TWO_PAYMENTS.replacen("<Amt>", "<Amt/><Amt>", 1);
+    let error = read(empty.as_bytes()).unwrap_err();
+    assert_eq!(error.fault, ReadFault::Missing { element });
+    // Of these a payment may name several.
+    let levels = "<PmtTpInf><SvcLvl/><SvcLvl><Cd>SEPA</Cd></SvcLvl><SvcLvl><Cd>URGP</Cd></SvcLvl></PmtTpInf><Amt>";
+    let file = read(TWO_PAYMENTS.replacen("<Amt>", levels, 1).as_bytes()).unwrap();
+    assert_eq!(file.payments[0].service_level.as_deref(), Some("SEPA"));
 }
 
 #[test]
