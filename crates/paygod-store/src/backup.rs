@@ -113,6 +113,35 @@ impl BookFiles {
         with_development_key: bool,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<BackupReport, CopyError> {
+        self.backup_with(target, with_development_key, progress, || Ok(()))
+    }
+
+    /// As [`BookFiles::backup`]; what else belongs to it is written by `rest`, before the manifest makes the folder a backup.
+    ///
+    /// # Errors
+    /// As [`BookFiles::backup`], and those of `rest`.
+    pub fn backup_with<E: From<CopyError>>(
+        &self,
+        target: &Path,
+        with_development_key: bool,
+        progress: &mut dyn FnMut(Progress),
+        rest: impl FnOnce() -> Result<(), E>,
+    ) -> Result<BackupReport, E> {
+        let (manifest, report) = self.copy_parts(target, with_development_key, progress)?;
+        rest()?;
+        let target = self.dir.elsewhere(target);
+        let named = target.replace(MANIFEST_NAME, &[manifest.as_bytes()]);
+        named.map_err(CopyError::from)?;
+        Ok(report)
+    }
+
+    /// Copies the files and says what the manifest is.
+    fn copy_parts(
+        &self,
+        target: &Path,
+        with_development_key: bool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(String, BackupReport), CopyError> {
         let target = self.dir.elsewhere(target);
         if !target.list()?.is_empty() {
             return Err(CopyError::Occupied {
@@ -147,8 +176,7 @@ impl BookFiles {
             folder.sync()?;
             manifest.push_str(&format!("{digest} {} {}\n", part.len, part.path()));
         }
-        target.replace(MANIFEST_NAME, &[manifest.as_bytes()])?;
-        Ok(BackupReport { size, bytes: total })
+        Ok((manifest, BackupReport { size, bytes: total }))
     }
 
     /// The files of a backup, in the order that makes it consistent, and how many entries they hold.

@@ -179,14 +179,16 @@ impl Book {
     /// The folder holds files already, or the disk refused.
     pub fn create(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let dir = Dir::new(Arc::clone(&options.disk), path.to_path_buf());
-        let names = dir.list()?;
-        // An identity that is not there yet means that making the book was interrupted.
-        let interrupted = names.iter().all(|name| is_early_name(name));
-        if !interrupted {
-            return Err(OpenError::Occupied {
+        // Not before: a folder that holds something else is left as it is.
+        expect_unmade(&dir)?;
+        dir.create()?;
+        let Some(lock) = dir.lock(LOCK_NAME)? else {
+            return Err(OpenError::Locked {
                 path: path.to_path_buf(),
             });
-        }
+        };
+        // Another process may have made one meanwhile.
+        expect_unmade(&dir)?;
         let mut identity = [0_u8; 32];
         getrandom::fill(&mut identity).map_err(|fault| crate::error::IoFault {
             action: crate::error::Action::Open,
@@ -194,6 +196,7 @@ impl Book {
             source: std::io::Error::other(fault),
         })?;
         prepare_folder(&dir, &identity)?;
+        drop(lock);
         Self::open(path, options, &mut NothingYet)
     }
 
@@ -298,7 +301,13 @@ impl Book {
             // Before the segments: what is published later may cover more than is seen here.
             let published =
                 Published::read(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
-            let found = recover(&dir.dir("segments"), identity.book, 0, false)?;
+            let signed = published.last.as_ref().map_or(0, |last| last.head().size);
+            // A segment may have got its name between two looks at the folder, and seem missing.
+            let found = match recover(&dir.dir("segments"), identity.book, 0, false) {
+                Err(OpenError::Corrupt(_)) if looks > 0 => continue,
+                Ok(found) if found.segments.durable() < signed && looks > 0 => continue,
+                found => found?,
+            };
             let reader = Reader {
                 segments: Arc::clone(&found.segments),
             };
@@ -414,6 +423,18 @@ fn open_vault(dir: &Dir, options: &Options, write: bool) -> Result<Vault, OpenEr
     )?)
 }
 
+/// Refuses a folder that holds more than a book whose making was interrupted.
+fn expect_unmade(dir: &Dir) -> Result<(), OpenError> {
+    let is_unmade = dir.list()?.iter().all(|name| is_early_name(name));
+    if is_unmade {
+        Ok(())
+    } else {
+        Err(OpenError::Occupied {
+            path: dir.path().to_path_buf(),
+        })
+    }
+}
+
 /// Names that a folder may hold before the book's identity is there.
 fn is_early_name(name: &str) -> bool {
     FOLDERS.contains(&name) || name == LOCK_NAME || name == "BOOK.tmp"
@@ -426,6 +447,7 @@ pub(crate) fn prepare_folder(dir: &Dir, identity: &[u8; 32]) -> Result<(), OpenE
         dir.dir(folder).create()?;
     }
     dir.sync()?;
+    dir.sync_above();
     let mut head = IDENTITY_MAGIC.to_vec();
     head.extend_from_slice(&IDENTITY_VERSION.to_le_bytes());
     head.extend_from_slice(&crc32c::crc32c(identity).to_le_bytes());

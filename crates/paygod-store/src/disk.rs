@@ -379,6 +379,20 @@ impl Dir {
             .map_err(|source| fault(Action::Flush, &self.path, source))
     }
 
+    /// Makes the name of the folder itself durable, and of those above it that may be as new. Some may not be ours to read:
+    /// those were there before.
+    pub(crate) fn sync_above(&self) {
+        for above in self.path.ancestors().skip(1) {
+            let here = Path::new(".");
+            let above = if above.as_os_str().is_empty() {
+                here
+            } else {
+                above
+            };
+            let _refused = self.disk.sync_dir(above);
+        }
+    }
+
     pub(crate) fn lock(&self, name: &str) -> Result<Option<Box<dyn DirLock>>, IoFault> {
         let path = self.file_path(name);
         self.disk

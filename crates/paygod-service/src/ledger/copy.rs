@@ -25,9 +25,11 @@ impl LedgerReader {
     pub fn backup(&self, to: &Path, tell: &mut dyn FnMut(CopyProgress)) -> Result<(), LedgerError> {
         // First: a key that is replaced meanwhile may be gone afterwards.
         let keys = keys::Copied::read(&self.dir)?;
-        self.files.backup(to, false, tell)?;
-        Folder::of(&self.dir).copy(to)?;
-        Ok(keys.write(to)?)
+        self.files.backup_with(to, false, tell, || {
+            Folder::of(&self.dir).copy(to)?;
+            Ok::<(), LedgerError>(keys.write(to)?)
+        })?;
+        Ok(())
     }
 
     /// Writes the ledger as static files (C2SP tlog-tiles), with packs, lists and checkpoints: all that
