@@ -159,18 +159,32 @@ fn what_was_ordered_before_a_snapshot_is_done_before_the_snapshot_spares_reading
     ledger.close().unwrap();
     // As in a crash between the order and the deed: the input is there, and so is no snapshot.
     remove_snapshots(&book.path());
-    for (name, bytes) in kept {
-        let path = book.path().join("vault").join(name);
-        let mut now = std::fs::read(&path).unwrap();
-        now.truncate(now.len().max(bytes.len()));
-        now[..bytes.len()].copy_from_slice(&bytes);
-        std::fs::write(&path, now).unwrap();
-    }
+    put_back(&kept, &book.path());
     drop(Ledger::open(&book.path(), every(100)).unwrap());
     let ledger = Ledger::open(&book.path(), every(100)).unwrap();
     let opening = ledger.opening();
     assert!(opening.from_snapshot > paid.get() + 1, "{opening:?}");
     assert_eq!(ledger.read().input(paid).unwrap(), None);
+    ledger.close().unwrap();
+
+    // A file of the vault that was away is put back: the order, given again, is carried out again.
+    put_back(&kept, &book.path());
+    let ledger = Ledger::open(&book.path(), every(100)).unwrap();
+    assert!(ledger.read().input(paid).unwrap().is_some());
+    let again = ledger.erase_evidence(id("erase-1"), None, id("pay-1"));
+    assert!(again.unwrap().existing);
+    assert_eq!(ledger.read().input(paid).unwrap(), None);
+}
+
+/// Writes what files of the vault began with over what they begin with now.
+fn put_back(kept: &[(String, Vec<u8>)], book: &Path) {
+    for (name, bytes) in kept {
+        let path = book.join("vault").join(name);
+        let mut now = std::fs::read(&path).unwrap();
+        now.truncate(now.len().max(bytes.len()));
+        now[..bytes.len()].copy_from_slice(bytes);
+        std::fs::write(&path, now).unwrap();
+    }
 }
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use paygod_core::engine::{self, Context, Outcome as Executed, SystemCommand};
 use paygod_core::{
-    AccountIx, Action, Command, CommandError, Effects, Preparer, Request, State, Verdict, Workspace,
+    AccountIx, Action, Command, CommandError, Effects, History as _, Preparer, Request, State,
+    Verdict, Workspace,
 };
 use paygod_policy::{Ruleset, Scratch};
 use paygod_store::{Placer, StageError};
@@ -289,7 +290,15 @@ impl Sequencer {
                     action,
                     verdict,
                 } = history.outcome(seq)?;
-                let id = ready.prepared.request().id.clone();
+                let Request { id, command, .. } = ready.prepared.request();
+                if let Command::EvidenceErase { request: target } = command
+                    && let Some(target) =
+                        history.find_request(target).map_err(CommandError::from)?
+                {
+                    // The file that holds it may have been away when that was ordered.
+                    self.work.erased.push(target.seq);
+                }
+                let id = id.clone();
                 Ok(Outcome {
                     id,
                     seq,
