@@ -9,7 +9,7 @@ use super::draft::{Content, Draft, Parsed, Side, TypeInfo, all_faults, check_ref
 use super::error::{Faults, LocatedFault, PaymentFault, ReadError, ReadFault};
 use super::model::{MessageKind, Party, Place};
 use super::parts::{self, FaultList, ID_CHARS_MAX, PartyPart};
-use super::source::shorten;
+use super::source::{shorten, shown};
 use super::totals::{Declared, Found};
 use super::xml::{Cursor, Element};
 use super::{Message, PAYMENTS_MAX};
@@ -94,7 +94,7 @@ impl Batch {
                     .filter(|method| !matches!(*method, "TRF" | "TRA"))
                 {
                     let fault = PaymentFault::Method {
-                        found: shorten(found),
+                        found: shown(found),
                     };
                     self.faults.push(cursor.fault(fault));
                 }
@@ -285,7 +285,7 @@ fn amount(cursor: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), ReadError> {
                                 }
                                 Err(_) => {
                                     let fault = PaymentFault::Currency {
-                                        found: shorten(&found),
+                                        found: shown(&found),
                                     };
                                     draft.faults.push(cursor.fault(fault));
                                 }

@@ -9,7 +9,7 @@ use paygod_types::{Currency, Money, Timestamp};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault};
 use super::model::{Agent, Party, Place};
-use super::source::shorten;
+use super::source::{shorten, shown};
 use super::xml::{Cursor, Element};
 use crate::ingest::account::{AccountRef, spelt_iban};
 use crate::ingest::bic::Bic;
@@ -144,7 +144,7 @@ fn country(
     };
     if found.len() != 2 || !found.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(cursor.fail(ReadFault::Value {
-            found: shorten(&found),
+            found: shown(&found),
             expected: "a two-letter country code",
         }));
     }
@@ -293,7 +293,9 @@ pub(super) fn agent(
                             let found = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
                             match Bic::parse(&found) {
                                 Some(read) => cursor.put(&mut bic, read, "BIC or BICFI")?,
-                                None => faults.push(cursor.fault(PaymentFault::Bic { found })),
+                                None => faults.push(cursor.fault(PaymentFault::Bic {
+                                    found: shown(&found),
+                                })),
                             }
                         }
                         "ClrSysMmbId" => {
@@ -353,14 +355,14 @@ pub(super) fn amount(
         Some(number) if !number.is_negative() => number,
         _ => {
             return Err(cursor.fail(ReadFault::Value {
-                found: shorten(&text),
+                found: shown(&text),
                 expected: "an amount: digits with a point and no sign",
             }));
         }
     };
     let money = match Currency::parse(&currency) {
         Err(_) => Err(PaymentFault::Currency {
-            found: shorten(&currency),
+            found: shown(&currency),
         }),
         Ok(known) => match Money::parse_relaxed(&text, known) {
             Err(error) => Err(PaymentFault::Amount(error)),
@@ -484,7 +486,7 @@ pub(super) fn date(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
     match Timestamp::parse_rfc3339(&format!("{day}T00:00:00{zone}")) {
         Ok(_) => Ok(day.to_owned()),
         Err(_) => Err(cursor.fail(ReadFault::Value {
-            found: shorten(&text),
+            found: shown(&text),
             expected: "a date such as `2026-11-22`",
         })),
     }
@@ -500,7 +502,7 @@ pub(super) fn date_time(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
         Err(_) => {
             let expected = "a date and time such as `2026-11-22T09:40:05`";
             Err(cursor.fail(ReadFault::Value {
-                found: shorten(&text),
+                found: shown(&text),
                 expected,
             }))
         }
@@ -546,7 +548,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Decimal, ReadError> {
     let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
     Decimal::parse(&text).ok_or_else(|| {
         cursor.fail(ReadFault::Value {
-            found: shorten(&text),
+            found: shown(&text),
             expected: "a decimal number of at most 18 digits",
         })
     })
@@ -559,7 +561,7 @@ pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<u64, ReadError> {
     match text.parse() {
         Ok(count) if digits => Ok(count),
         _ => Err(cursor.fail(ReadFault::Value {
-            found: shorten(&text),
+            found: shown(&text),
             expected: "a count of at most 15 digits",
         })),
     }

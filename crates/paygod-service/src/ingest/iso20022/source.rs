@@ -155,7 +155,18 @@ pub(super) fn is_xml_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// Shortens a value for a message.
+/// A value for a message: whole if it is as short as a code or an amount, else its first four characters. Where a code should
+/// stand, anything may: a name, an account number.
+pub(super) fn shown(value: &str) -> String {
+    const CHARS_MAX: usize = 14;
+    let is_code = value.chars().count() <= CHARS_MAX && !value.contains(char::is_whitespace);
+    if is_code {
+        return value.to_owned();
+    }
+    value.chars().take(4).chain(['…']).collect()
+}
+
+/// Shortens what is no value, such as the name of an element, for a message.
 pub(super) fn shorten(value: &str) -> String {
     const CHARS_MAX: usize = 80;
     let mut short: String = value.chars().take(CHARS_MAX).collect();

@@ -13,7 +13,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::error::{LocatedFault, PaymentFault, ReadError, ReadFault, Spot};
 use super::model::Place;
-use super::source::{Places, is_utf8_name, is_xml_char, shorten};
+use super::source::{Places, is_utf8_name, is_xml_char, shorten, shown};
 use super::totals::Counts;
 
 /// Open elements. The deepest path read is 14; supplementary data goes somewhat further.
@@ -238,11 +238,9 @@ impl<'x> Cursor<'x> {
                 Event::Text(text) => raw.push_str(&text),
                 Event::CData(text) => raw.push_str(&text),
                 Event::GeneralRef(name) => {
-                    let resolved =
-                        name.resolve_char_ref()
-                            .map_err(|_| ReadFault::EntityReference {
-                                name: shorten(&name),
-                            });
+                    let resolved = name
+                        .resolve_char_ref()
+                        .map_err(|_| ReadFault::EntityReference { name: shown(&name) });
                     match resolved.map(|char_ref| char_ref.or_else(|| predefined(&name))) {
                         Ok(Some(character)) if is_xml_char(character) => raw.push(character),
                         Ok(Some(character)) => {
@@ -251,9 +249,9 @@ impl<'x> Cursor<'x> {
                             }));
                         }
                         Ok(None) => {
-                            return Err(self.fail(ReadFault::EntityReference {
-                                name: shorten(&name),
-                            }));
+                            return Err(
+                                self.fail(ReadFault::EntityReference { name: shown(&name) })
+                            );
                         }
                         Err(fault) => return Err(self.fail(fault)),
                     }
@@ -305,9 +303,7 @@ impl<'x> Cursor<'x> {
                 }
                 Event::End(_) => self.close(),
                 Event::GeneralRef(name) if !name.is_char_ref() && predefined(&name).is_none() => {
-                    return Err(self.fail(ReadFault::EntityReference {
-                        name: shorten(&name),
-                    }));
+                    return Err(self.fail(ReadFault::EntityReference { name: shown(&name) }));
                 }
                 Event::Eof => return Err(self.fail(ReadFault::Truncated)),
                 _ => {}

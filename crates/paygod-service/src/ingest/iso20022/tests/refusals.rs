@@ -383,3 +383,28 @@ fn a_file_of_faults_costs_time_in_proportion_to_its_size() {
     // No amount, no account, and an id that all of them have.
     assert!(read.refused.iter().all(|payment| payment.faults.len() == 3));
 }
+
+#[test]
+fn no_message_shows_a_name_or_an_account_number_that_stands_in_the_wrong_place() {
+    let places = [
+        ("<BICFI>MUSTDEFFXXX<", "<BICFI>Hans Mueller<"),
+        ("<Ctry>DE<", "<Ctry>DE89370400440532013000<"),
+        (" Ccy=\"EUR\"", " Ccy=\"Hans Mueller DE89\""),
+        ("<PmtMtd>TRF<", "<PmtMtd>DE89370400440532013000<"),
+        ("</EndToEndId>", "&Hans-Mueller-und-Sohn;</EndToEndId>"),
+    ];
+    let mut told = 0;
+    for (from, to) in places {
+        let file = MONTH_END.replacen(from, to, 1);
+        let said = match read(file.as_bytes()) {
+            Err(error) => error.to_string(),
+            Ok(read) => format!("{:?}", read.refused),
+        };
+        told += u32::from(file != MONTH_END);
+        assert!(
+            !said.contains("Mueller") && !said.contains("8937040044"),
+            "{said}"
+        );
+    }
+    assert!(told >= 3, "{told}");
+}
