@@ -77,6 +77,18 @@ pub enum RouteFault {
         /// The payment's currency.
         currency: Currency,
     },
+    /// The account is named in another currency than the amount is in.
+    #[error(
+        "the {side}'s account is named in {named} and the amount is in {currency}, and nothing is converted here; send it in {named}"
+    )]
+    OtherCurrency {
+        /// `debtor` or `creditor`.
+        side: &'static str,
+        /// The currency of the account.
+        named: Currency,
+        /// The payment's currency.
+        currency: Currency,
+    },
     /// No clearing account.
     #[error("the book has no clearing account in {currency}; open one and name it")]
     NoClearing {
@@ -98,7 +110,9 @@ impl RouteFault {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::NotInBook { .. } | Self::NoClearing { .. } => code::PAYMENT_UNROUTED,
+            Self::NotInBook { .. } | Self::OtherCurrency { .. } | Self::NoClearing { .. } => {
+                code::PAYMENT_UNROUTED
+            }
             Self::Request { code, .. } => *code,
         }
     }
@@ -141,9 +155,17 @@ fn to_request(
     by: Option<&ActorId>,
 ) -> Result<PaymentRequest, RouteFault> {
     let currency = payment.amount.currency;
-    let in_book = |party: &Party| {
+    let in_book = |side: &'static str, party: &Party| {
         let account = party.account.as_ref();
-        account.and_then(|account| accounts.on_us(account, currency))
+        let found = account.and_then(|account| accounts.on_us(account, currency));
+        match party.account_currency.filter(|named| *named != currency) {
+            Some(named) if found.is_some() => Err(RouteFault::OtherCurrency {
+                side,
+                named,
+                currency,
+            }),
+            _ => Ok(found),
+        }
     };
     let clearing = || {
         accounts
@@ -151,7 +173,7 @@ fn to_request(
             .ok_or(RouteFault::NoClearing { currency })
     };
     let (debit, credit) = if is_outgoing {
-        let debit = in_book(&payment.debtor);
+        let debit = in_book("debtor", &payment.debtor)?;
         let debit = debit.ok_or(RouteFault::NotInBook {
             side: "debtor",
             currency,
@@ -162,11 +184,11 @@ fn to_request(
         let credit = if is_converted || !may_be_ours(&payment.creditor, &payment.debtor) {
             None
         } else {
-            in_book(&payment.creditor)
+            in_book("creditor", &payment.creditor)?
         };
         (debit, credit.map_or_else(clearing, Ok)?)
     } else {
-        let credit = in_book(&payment.creditor);
+        let credit = in_book("creditor", &payment.creditor)?;
         let credit = credit.ok_or(RouteFault::NotInBook {
             side: "creditor",
             currency,
@@ -535,6 +557,24 @@ mod tests {
             ends(&routed(&file).requests[0]),
             ("muster-handels-chf", "clearing-chf")
         );
+    }
+
+    #[test]
+    fn an_account_named_in_another_currency_is_not_the_one_of_the_amount() {
+        let named = |currency: &str| {
+            let to = format!("</Id><Ccy>{currency}</Ccy></DbtrAcct>");
+            routed(&MONTH_END.replacen("</Id></DbtrAcct>", &to, 1))
+        };
+        assert_eq!(named("CHF").requests.len(), 12);
+        let euros = named("EUR");
+        assert!(!euros.unrouted.is_empty());
+        for left in euros.unrouted {
+            let side = "debtor";
+            assert!(
+                matches!(left.fault, RouteFault::OtherCurrency { side: found, .. } if found == side)
+            );
+            assert_eq!(left.fault.code().as_str(), "payment.unrouted");
+        }
     }
 
     #[test]

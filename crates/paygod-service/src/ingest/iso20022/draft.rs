@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{Faults, LocatedFault, PaymentFault, ReadError, Spot};
-use paygod_types::IdError;
+use paygod_types::{Currency, IdError};
 
 use super::model::{Party, Payment, Place, RefusedPayment};
 use super::parts::{
@@ -105,7 +105,7 @@ impl TypeInfo {
 #[derive(Debug, Default)]
 pub(super) struct Side {
     party: Option<PartyPart>,
-    account: Option<AccountPart>,
+    account: Option<(AccountPart, Option<Currency>)>,
     agent: Option<AgentPart>,
 }
 
@@ -159,7 +159,8 @@ impl Side {
                 fault,
             })
         };
-        let account = match self.account {
+        let (account, account_currency) = self.account.unzip();
+        let account = match account {
             Some(AccountPart::Named(account)) => Some(account),
             Some(AccountPart::Unusable) => None,
             Some(AccountPart::Unnamed(id)) => {
@@ -188,6 +189,7 @@ impl Side {
         Party {
             name: party.name,
             account,
+            account_currency: account_currency.flatten(),
             agent: agent.code,
             agent_country: agent.country,
             agent_name: agent.name,
@@ -203,7 +205,7 @@ pub(super) struct Draft {
     pub(super) ids: Option<Ids>,
     pub(super) type_info: Option<TypeInfo>,
     pub(super) amount: Option<AmountPart>,
-    pub(super) counter_currency: Option<paygod_types::Currency>,
+    pub(super) counter_currency: Option<Currency>,
     pub(super) date: Option<String>,
     pub(super) charge_bearer: Option<String>,
     pub(super) debtor: Side,
@@ -315,7 +317,7 @@ pub(super) struct Parsed {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) amount: paygod_types::Money,
-    pub(super) counter_currency: Option<paygod_types::Currency>,
+    pub(super) counter_currency: Option<Currency>,
     pub(super) execution_date: Option<String>,
     pub(super) debtor: Arc<Party>,
     pub(super) ultimate_debtor: Option<Arc<Party>>,

@@ -174,6 +174,8 @@ pub struct Party {
     pub name: Option<String>,
     /// The account; present on both sides of every [`Payment`], but for the debtor of some that come in.
     pub account: Option<AccountRef>,
+    /// `Ccy` of the account: which one is meant, where one number stands for accounts in several currencies.
+    pub account_currency: Option<Currency>,
     /// The bank that keeps the account.
     pub agent: Option<Agent>,
     /// `PstlAdr/Ctry` of the bank.

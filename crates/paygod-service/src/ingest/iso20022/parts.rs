@@ -164,9 +164,10 @@ pub(super) enum AccountPart {
 pub(super) fn account(
     cursor: &mut Cursor<'_>,
     faults: &mut FaultList,
-) -> Result<AccountPart, ReadError> {
+) -> Result<(AccountPart, Option<Currency>), ReadError> {
     let at = cursor.spot();
     let (mut found, mut detail) = (None, "its `Id` is missing or empty");
+    let mut currency = None;
     while let Some(element) = cursor.child()? {
         match element.local() {
             "Id" => {
@@ -186,6 +187,16 @@ pub(super) fn account(
                     cursor.put(&mut found, part, "IBAN or Othr")?;
                 }
             }
+            "Ccy" => {
+                cursor.once("Ccy")?;
+                let text = cursor.text(CODE_CHARS_MAX)?.unwrap_or_default();
+                match Currency::parse(&text) {
+                    Ok(read) => currency = Some(read),
+                    Err(_) => faults.push(cursor.fault(PaymentFault::Currency {
+                        found: shown(&text),
+                    })),
+                }
+            }
             "Prxy" => {
                 detail = "a proxy (`Prxy`) alone is not taken, `Id` is needed";
                 cursor.skip()?;
@@ -193,11 +204,12 @@ pub(super) fn account(
             _ => cursor.skip()?,
         }
     }
-    Ok(found.unwrap_or_else(|| {
+    let found = found.unwrap_or_else(|| {
         let fault = PaymentFault::Account { detail };
         faults.push(LocatedFault { at, fault });
         AccountPart::Unusable
-    }))
+    });
+    Ok((found, currency))
 }
 
 fn iban(cursor: &mut Cursor<'_>, faults: &mut FaultList) -> Result<AccountPart, ReadError> {
