@@ -217,7 +217,7 @@ impl Book {
             dir.dir(folder).create()?;
         }
         let shown = checkpoints::shown(&dir).map_err(|fault| refused_checkpoint(&dir, fault))?;
-        let signed = shown.map_or(0, |last| last.head().size);
+        let signed = shown.as_ref().map_or(0, |last| last.head().size);
         let found = recover(&dir.dir("segments"), identity.book, signed, true)?;
         let active = match found.active {
             Some(active) => active,
@@ -236,7 +236,7 @@ impl Book {
         let mut derived = Derived::open(&dir, &identity, &reader, true, options)?;
         let from_snapshot = derived.restore(fold)?;
         let written = derived.replay(&reader, Seq(from_snapshot), fold)?;
-        let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments))
+        let checkpoints = Checkpoints::open(dir.clone(), Arc::clone(&found.segments), shown)
             .map_err(|fault| refused_checkpoint(&dir, fault))?;
         if let Some(published) = checkpoints.last_head() {
             check_checkpoint(&published, &derived.tree, size)?;

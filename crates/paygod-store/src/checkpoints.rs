@@ -41,21 +41,23 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens them for publishing, after `segments` was opened for writing.
-    pub(crate) fn open(dir: Dir, segments: Arc<Segments>) -> Result<Self, CheckpointError> {
-        let shown = shown(&dir)?;
+    /// Opens them for publishing, after `segments` was opened for writing; `shown` is what [`shown`] gave.
+    pub(crate) fn open(
+        dir: Dir,
+        segments: Arc<Segments>,
+        shown: Option<SignedCheckpoint>,
+    ) -> Result<Self, CheckpointError> {
         let log = dir.open(LOG_NAME, Access::OpenOrCreate)?;
-        let from = shown_end(&log, shown.as_ref())?;
-        let (unshown, end) = unshown(&log, from, shown.as_ref())?;
-        if end < log.len()? {
-            log.set_len(end)?;
+        let (unshown, records) = unshown(&log, shown.as_ref())?;
+        if records.end < log.len()? {
+            log.set_len(records.end)?;
         }
         // After a failed flush the system may show records that are not on the disk. They are written again, before
         // anything says that they are there.
-        let mut again = vec![0_u8; to_usize(end.saturating_sub(from))];
-        log.read_exact_at(&mut again, from)?;
+        let mut again = vec![0_u8; to_usize(records.end.saturating_sub(records.start))];
+        log.read_exact_at(&mut again, records.start)?;
         if !again.is_empty() {
-            log.write_at(&again, from)?;
+            log.write_at(&again, records.start)?;
         }
         log.sync()?;
         dir.sync()?;
@@ -66,7 +68,7 @@ impl Checkpoints {
             dir,
             segments,
             log,
-            end,
+            end: records.end,
             last: unshown.or(shown),
             poisoned: false,
         })
@@ -146,8 +148,7 @@ impl Published {
                 }),
             };
         };
-        let from = shown_end(&log, shown.as_ref())?;
-        let (unshown, log_bytes) = unshown(&log, from, shown.as_ref())?;
+        let (unshown, records) = unshown(&log, shown.as_ref())?;
         if unshown.is_some() {
             // It may have been written a moment ago, and not be on the disk yet.
             log.sync_read()?;
@@ -155,32 +156,31 @@ impl Published {
         Ok(Self {
             witnessed,
             last: unshown.or(shown),
-            log_bytes,
+            log_bytes: records.end,
         })
     }
 }
 
+/// What `checkpoint` shows.
 pub(crate) fn shown(dir: &Dir) -> Result<Option<SignedCheckpoint>, CheckpointError> {
     let bytes = dir.read_whole(LAST_NAME, to_u64(NOTE_BYTES_MAX))?;
     bytes.map(|bytes| parse_note(&bytes)).transpose()
 }
 
-/// Where the log's record of the checkpoint that `checkpoint` shows ends.
-fn shown_end(log: &OpenFile, shown: Option<&SignedCheckpoint>) -> Result<u64, CheckpointError> {
-    shown.map_or(Ok(0), |shown| end_of(log, &shown.to_bytes()))
-}
-
-/// The last checkpoint of the log behind `from` if `checkpoint` does not show it, and where the log's records end. The
+/// The last checkpoint of the log if `checkpoint` does not show it, and where the log's records behind the shown one stand. The
 /// last one logged is the last one published, whatever `checkpoint` says: after a crash that file is one
 /// behind, and whoever removes it, or puts an older one in its place, must not make the book forget what it
 /// published. Only a torn record at the end does not count.
 fn unshown(
     log: &OpenFile,
-    from: u64,
     shown: Option<&SignedCheckpoint>,
-) -> Result<(Option<SignedCheckpoint>, u64), CheckpointError> {
+) -> Result<(Option<SignedCheckpoint>, std::ops::Range<u64>), CheckpointError> {
+    let from = match shown {
+        None => 0,
+        Some(shown) => end_of(log, &shown.to_bytes())?,
+    };
     let (end, newest) = walk(log, from..log.len()?, shown.map(|shown| *shown.head()))?;
-    Ok((newest, end))
+    Ok((newest, from..end))
 }
 
 /// Reads whole checkpoints as long as there are any: gives where they end, and the last of them.

@@ -213,7 +213,7 @@ fn to_request(
     Ok(PaymentRequest {
         place: payment.place,
         other_id: payment.other_id.clone(),
-        lookalikes: payment.lookalikes(),
+        lookalikes: payment.lookalikes.clone(),
         request,
         bytes,
     })

@@ -31,7 +31,7 @@ fn pain(message: &str, transfers: &[String]) -> String {
     )
 }
 
-/// A book, and how it submits a message.
+/// Submits a message, which must end with this code; what was told of it.
 fn submitted(book: &Book, code: i32, file: &str, arguments: &[&str]) -> String {
     let path = book.file("file.xml", file);
     let output = book.run(&[&["submit", &path, "--by", "treasury"], arguments].concat());
@@ -88,12 +88,13 @@ fn the_rest_is_taken_however_much_is_wrong() {
     };
     let bad = (0..120).map(|id| one(id, "DE88370400440532013000"));
     let good = (120..125).map(|id| one(id, CREDITOR));
-    let unknown = pain("M0", &[one(0, CREDITOR)]);
-    submitted(&book, 0, &unknown, &[]);
-    let twin = one(0, CREDITOR).replace("1.00", "2.00");
-    let file = pain("M1", &bad.chain(good).chain([twin]).collect::<Vec<_>>());
+    // One of them is wrong only by what the book holds: it was sealed with another amount.
+    submitted(&book, 0, &pain("M1", &[one(125, CREDITOR)]), &[]);
+    let other = one(125, CREDITOR).replace("1.00", "2.00");
+    let file = pain("M1", &bad.chain(good).chain([other]).collect::<Vec<_>>());
     let told = submitted(&book, 1, &file, &["--accept-rest", "--json"]);
     assert_eq!(told.matches("\"verdict\":\"allow\"").count(), 5, "{told}");
+    assert!(told.contains("request.conflict"), "{told}");
 }
 
 #[test]

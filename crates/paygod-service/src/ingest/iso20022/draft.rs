@@ -355,6 +355,7 @@ impl Parsed {
             place: self.place,
             request_id: names.id,
             other_id: names.other,
+            lookalikes: names.lookalikes,
             batch_id: self.batch_id,
             instruction_id: self.ids.instruction,
             end_to_end_id: self.end_to_end_id,

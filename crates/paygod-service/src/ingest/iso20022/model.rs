@@ -6,6 +6,7 @@ use std::sync::Arc;
 use paygod_types::{Currency, Digest, Money, RequestId};
 
 use super::error::{Faults, Spot};
+use super::request_id::Lookalikes;
 use crate::ingest::account::AccountRef;
 use crate::ingest::bic::Bic;
 use crate::ingest::decimal::Decimal;
@@ -128,6 +129,8 @@ pub struct Payment {
     /// The name it would have if its parties were spelled otherwise: an id that spells one is hashed. What is sealed under
     /// that name is this payment. `None`: it has one name only.
     pub other_id: Option<RequestId>,
+    /// The payments that only their order tells it from, if its sender gave it no id.
+    pub lookalikes: Option<Lookalikes>,
     /// `PmtInf/PmtInfId`; pacs.008 has none.
     pub batch_id: Option<Arc<str>>,
     /// `PmtId/InstrId`.

@@ -21,7 +21,6 @@ use paygod_types::{Digest, IdError, Money, RequestId};
 
 use super::draft::{Content, Ids, Parsed};
 use super::error::{LocatedFault, PaymentFault};
-use super::model::Payment;
 use crate::ingest::account::AccountRef;
 use crate::ingest::iban::Iban;
 
@@ -37,6 +36,15 @@ pub(super) struct Names {
     pub(super) id: RequestId,
     /// The one it would have if its parties were spelled otherwise.
     pub(super) other: Option<RequestId>,
+    /// Those that only its order tells it from, if its sender gave it no id.
+    pub(super) lookalikes: Option<Lookalikes>,
+}
+
+/// Payments without an id, of one batch and one amount, which only their order tells apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lookalikes {
+    batch: Option<Arc<str>>,
+    amount: Money,
 }
 
 /// Refuses the payments of an id that stands more than once: which of them a later file means could not be told. A UETR
@@ -75,8 +83,8 @@ pub(super) fn refuse_twins(payments: &mut [Parsed]) {
 /// Names payments one after the other, in the order of their file.
 pub(super) struct Namer<'a> {
     message_id: &'a str,
-    /// How many came before of those without an id of their own: by batch and amount.
-    unnamed: HashMap<(Option<Arc<str>>, Money), u32>,
+    /// How many came before of those without an id of their own.
+    unnamed: HashMap<Lookalikes, u32>,
 }
 
 impl<'a> Namer<'a> {
@@ -96,8 +104,11 @@ impl<'a> Namer<'a> {
     ) -> Result<Names, IdError> {
         let batch = batch_id.map(AsRef::as_ref);
         let Some(own) = own else {
-            let key = (batch_id.cloned(), content.amount);
-            let before = self.unnamed.entry(key).or_default();
+            let lookalikes = Lookalikes {
+                batch: batch_id.cloned(),
+                amount: content.amount,
+            };
+            let before = self.unnamed.entry(lookalikes.clone()).or_default();
             let (amount, count) = (content.amount.to_string(), before.to_string());
             *before = before.saturating_add(1);
             let parts = [
@@ -108,13 +119,18 @@ impl<'a> Namer<'a> {
                 Some(&count),
             ];
             let id = hashed(&parts)?;
-            return Ok(Names { id, other: None });
+            return Ok(Names {
+                id,
+                other: None,
+                lookalikes: Some(lookalikes),
+            });
         };
         let hashed = hashed(&[Some(self.message_id), batch, Some(own)])?;
         let Some(plain) = plain(self.message_id, batch, own) else {
             return Ok(Names {
                 id: hashed,
                 other: None,
+                lookalikes: None,
             });
         };
         let (id, other) = if names_a_party(plain.as_str(), content) {
@@ -122,45 +138,19 @@ impl<'a> Namer<'a> {
         } else {
             (plain, hashed)
         };
-        let other = Some(other);
-        Ok(Names { id, other })
+        Ok(Names {
+            id,
+            other: Some(other),
+            lookalikes: None,
+        })
     }
 }
 
 impl Ids {
     /// What its sender calls the payment, if it does.
     pub(super) fn own<'i>(&'i self, end_to_end: &'i str) -> Option<&'i str> {
-        let ids = [self.transaction.as_deref(), self.instruction.as_deref()];
-        first_given(&ids, end_to_end)
-    }
-}
-
-/// The first id that is one.
-fn first_given<'i>(ids: &[Option<&'i str>], end_to_end: &'i str) -> Option<&'i str> {
-    let all = ids.iter().copied().flatten().chain([end_to_end]);
-    all.into_iter().find(|id| *id != NOT_PROVIDED)
-}
-
-/// Payments without an id, of one batch and one amount, which only their order tells apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Lookalikes {
-    batch: Option<Arc<str>>,
-    amount: Money,
-}
-
-impl Payment {
-    /// Those that the payment is one of; `None` if its sender gave it an id.
-    #[must_use]
-    pub fn lookalikes(&self) -> Option<Lookalikes> {
-        let ids = [
-            self.transaction_id.as_deref(),
-            self.instruction_id.as_deref(),
-        ];
-        let is_named = first_given(&ids, &self.end_to_end_id).is_some();
-        (!is_named).then(|| Lookalikes {
-            batch: self.batch_id.clone(),
-            amount: self.amount,
-        })
+        let given = self.transaction.as_deref().or(self.instruction.as_deref());
+        given.or_else(|| Some(end_to_end).filter(|id| *id != NOT_PROVIDED))
     }
 }
 
@@ -184,7 +174,9 @@ fn names_a_party(id: &str, content: &Content) -> bool {
     let spells = |name: &str| {
         let words: Vec<String> = name.split_whitespace().map(letters_and_digits).collect();
         let pairs = words.iter().zip(words.iter().skip(1));
+        let reversed: String = words.iter().rev().map(String::as_str).collect();
         tells(&words.concat())
+            || tells(&reversed)
             || pairs.into_iter().any(|(one, other)| {
                 tells(&format!("{one}{other}")) || tells(&format!("{other}{one}"))
             })
